@@ -1,0 +1,14 @@
+//! Andon closes the loop between a merge and the proof that staging still works.
+//!
+//! The modules stand in layers; imports go downwards only (`ARCHITECTURE.md`,
+//! checked by `tests/architecture.rs`).
+//!
+//! ```text
+//! L5  app                                                     wiring, settings, telemetry, signals
+//! L4  cli  demo                                               surfaces
+//! L3  engine                                                  runs cycles
+//! L2  store git process deploy readiness probe suite          adapters: async, I/O
+//! L1  pipeline cycle verdict diff cluster investigation report    decisions: sync, no I/O, no clock
+//! L0  domain                                                  types
+//! ```
+

@@ -1,0 +1,3 @@
+//! The `andon` binary: everything is in the library.
+
+fn main() {}
