@@ -12,3 +12,4 @@
 //! L0  domain                                                  types
 //! ```
 
+pub mod domain;

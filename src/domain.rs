@@ -1,0 +1,22 @@
+//! The words of the loop as types: what a pipeline asks for, what a cycle saw, what was decided.
+//!
+//! Everything here is plain data with checked constructors. Nothing here reads a clock, a file or
+//! a socket, and nothing here decides: decisions live in the layer above.
+
+pub mod attempt;
+pub mod commit;
+pub mod errors;
+pub mod escape;
+pub mod event;
+pub mod evidence;
+pub mod failure;
+pub mod findings;
+pub mod glob;
+pub mod history;
+pub mod names;
+pub mod outcome;
+pub mod redact;
+pub mod revision;
+pub mod spec;
+pub mod state;
+pub mod template;

@@ -1,0 +1,49 @@
+//! One execution of a case.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::evidence::Evidence;
+use super::failure::{Blame, Failure};
+use super::names::CaseId;
+
+/// A finished attempt. It is recorded once, when it is final, and never changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The case.
+    pub case: CaseId,
+    /// 1 for the first attempt of the cycle.
+    pub number: u32,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took, by a monotonic clock.
+    pub duration_ms: u64,
+    /// Why it did not pass; `None` when it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// What it saw.
+    #[serde(default)]
+    pub evidence: Evidence,
+}
+
+/// How one attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptResult {
+    /// Every expectation held.
+    Passed,
+    /// The service is wrong.
+    Failed,
+    /// We could not measure.
+    Errored,
+}
+
+impl Attempt {
+    /// How it ended.
+    pub fn result(&self) -> AttemptResult {
+        match self.failure.as_ref().map(|failure| failure.blame) {
+            None => AttemptResult::Passed,
+            Some(Blame::Service) => AttemptResult::Failed,
+            Some(Blame::Measurement) => AttemptResult::Errored,
+        }
+    }
+}

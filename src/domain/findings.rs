@@ -1,0 +1,296 @@
+//! What was found out about a cycle. Findings are stored when they are made, so that a better
+//! algorithm never rewrites an old report.
+
+use serde::{Deserialize, Serialize};
+
+use super::commit::CommitRange;
+use super::failure::{Failure, FailureClass};
+use super::history::{Counts, CycleRef, CycleSummary};
+use super::names::{CaseId, Fingerprint, InvestigationId};
+use super::outcome::{Cause, Change, Outcome, Verdict, VoidReason};
+use super::revision::Sha;
+
+/// The version of the comparison, the fingerprints and the clusters together.
+pub const FINDINGS_VERSION: u16 = 1;
+
+/// What became of one planned case in this cycle, before any comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaseResult {
+    /// The case.
+    pub case: CaseId,
+    /// Earlier ids.
+    pub was: Vec<CaseId>,
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// The duration of its deciding attempt; 0 when it did not run.
+    pub duration_ms: u64,
+    /// How many attempts it had.
+    pub attempts: u32,
+    /// The failure of its deciding attempt, with its fingerprint.
+    pub failure: Option<(Fingerprint, Failure)>,
+    /// The digest of its definition.
+    pub definition: String,
+}
+
+/// Everything found out about a cycle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Findings {
+    /// Which version of the algorithms made them.
+    pub version: u16,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why the cycle is void.
+    pub void_reason: Option<VoidReason>,
+    /// What the verdict rests on, one sentence.
+    pub reason: String,
+    /// How the planned cases ended.
+    pub counts: Counts,
+    /// What it was compared with.
+    pub baseline: Option<CycleSummary>,
+    /// Every planned case in the order of the plan, then removed ones.
+    pub cases: Vec<CaseFinding>,
+    /// The failures, by what they are; worst first.
+    pub clusters: Vec<Cluster>,
+    /// Passes that look too good.
+    #[serde(default)]
+    pub suspicious: Vec<Suspicious>,
+    /// Cases that were probably renamed.
+    #[serde(default)]
+    pub renames: Vec<ProbableRename>,
+    /// The commits between the baseline's revision and this one.
+    #[serde(default)]
+    pub commits: Option<CommitRange>,
+    /// The last cycles before this one, oldest first, for the trend.
+    #[serde(default)]
+    pub chain: Vec<CycleSummary>,
+    /// What people wrote about the failures that live now, as it stood when the report was made.
+    #[serde(default)]
+    pub investigations: Vec<InvestigationSnapshot>,
+}
+
+/// What the comparison says about one case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CaseFinding {
+    /// The case.
+    pub case: CaseId,
+    /// Its outcome; `None` for a removed case.
+    pub outcome: Option<Outcome>,
+    /// What became of it; `None` in a void cycle, which is never compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+    /// Its last known outcome before this cycle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Outcome>,
+    /// The duration of its deciding attempt.
+    #[serde(default)]
+    pub duration_ms: u64,
+    /// How many attempts it had.
+    #[serde(default)]
+    pub attempts: u32,
+    /// The last known result that stands in for one that did not come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried: Option<Carried>,
+    /// Whether its definition changed since its last known result: the comparison is weak.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub definition_changed: bool,
+    /// The id under which its history was found, when that is an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_as: Option<CaseId>,
+    /// The fingerprint of its failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
+    /// The last cycle in which it passed, for a failing case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<CycleRef>,
+    /// The first cycle of this series of failures, for a failing case; for a fixed one, of the
+    /// series that ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_failing: Option<CycleRef>,
+    /// For how many cycles it has been failing, this one included.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub age: u32,
+    /// How often it was flaky, when it ever was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flaky_rate: Option<FlakyRate>,
+    /// A duration that its history does not explain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slower: Option<Slower>,
+}
+
+// serde's `skip_serializing_if` hands out a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// A known result from an earlier cycle, shown as what it is: not of this run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// Where it comes from.
+    pub from: CycleRef,
+    /// What it was.
+    pub outcome: Outcome,
+}
+
+/// How often a case was at odds with itself on one revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlakyRate {
+    /// Runs that were flaky, or that failed although another run of the same revision was good.
+    pub flaky: u32,
+    /// Runs looked at, at most fifty.
+    pub of: u32,
+}
+
+/// A duration that a case's history does not explain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slower {
+    /// The median of earlier passes.
+    pub median_ms: u64,
+    /// The slowest of earlier passes.
+    pub max_ms: u64,
+    /// How many earlier passes.
+    pub samples: u32,
+}
+
+/// Failures that share a fingerprint: probably one cause.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// The fingerprint.
+    pub fingerprint: Fingerprint,
+    /// The class.
+    pub class: FailureClass,
+    /// A short title, made of what does not vary.
+    pub title: String,
+    /// A failure that stands for all.
+    pub example: Failure,
+    /// The cases, in the order of the plan.
+    pub cases: Vec<CaseId>,
+    /// Why it changed, as far as the records allow.
+    pub cause: Cause,
+    /// The reasoning in one sentence.
+    pub because: String,
+    /// The first cycle in which this pipeline saw the fingerprint.
+    pub first_seen_cycle: u32,
+    /// In how many cycles it was seen, this one included.
+    pub times_seen: u32,
+    /// The last good cycle of the case it is traced by: the one that has been failing longest
+    /// among those that were ever good.
+    pub last_good: Option<CycleRef>,
+    /// The first failing cycle of that case.
+    pub first_failing: Option<CycleRef>,
+    /// The commits between last good and first failing.
+    pub suspects: Vec<Sha>,
+    /// The commits with their files, where git could tell.
+    #[serde(default)]
+    pub commits: Option<CommitRange>,
+    /// The commit that did it, when a search found it.
+    #[serde(default)]
+    pub culprit: Option<Sha>,
+    /// Its five-whys document.
+    #[serde(default)]
+    pub investigation: Option<InvestigationId>,
+}
+
+/// A pass that looks too good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspicious {
+    /// The case.
+    pub case: CaseId,
+    /// Why, one phrase.
+    pub why: String,
+}
+
+/// A removed and a new case that are much alike: offered, not assumed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbableRename {
+    /// The removed case.
+    pub from: CaseId,
+    /// The new one.
+    pub to: CaseId,
+}
+
+/// The state of an investigation (SPEC section 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InvestigationState {
+    /// Nobody has written anything yet.
+    New,
+    /// A cause was written down.
+    Analysed,
+    /// Somebody says that a commit fixes it.
+    FixClaimed,
+    /// A revision with that commit is served.
+    FixDeployed,
+    /// Its cases pass on such a revision.
+    Verified,
+    /// It came back.
+    Reopened,
+    /// Nobody needs to look any more.
+    Closed,
+}
+
+super::outcome::words!(InvestigationState {
+    New => "new", Analysed => "analysed", FixClaimed => "fix_claimed",
+    FixDeployed => "fix_deployed", Verified => "verified", Reopened => "reopened",
+    Closed => "closed",
+});
+
+/// An investigation as it stood when a report was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvestigationSnapshot {
+    /// Its id.
+    pub id: InvestigationId,
+    /// The name of its file, without folder.
+    pub file: String,
+    /// Its title.
+    pub title: String,
+    /// Its fingerprint.
+    pub fingerprint: Fingerprint,
+    /// Its state.
+    pub state: InvestigationState,
+    /// The cycle in which it was opened.
+    pub opened_in: u32,
+    /// The cycle in which it came back, when it did.
+    #[serde(default)]
+    pub reopened_in: Option<u32>,
+    /// The whys: each question with what people answered.
+    #[serde(default)]
+    pub whys: Vec<Why>,
+    /// Countermeasures that people wrote down.
+    #[serde(default)]
+    pub countermeasures: Vec<Countermeasure>,
+    /// Whatever else people wrote, block by block, as they wrote it.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// One why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    /// Its number; 1 is the observation.
+    pub number: u32,
+    /// The question, or for 1 the observation.
+    pub question: String,
+    /// What people answered; empty while nobody has.
+    #[serde(default)]
+    pub answers: Vec<String>,
+}
+
+/// One countermeasure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Countermeasure {
+    /// What is to be done.
+    pub what: String,
+    /// prevent, detect or mitigate, as written.
+    pub kind: String,
+    /// Who.
+    pub owner: String,
+    /// By when, as written.
+    pub due: String,
+    /// How urgent, as written.
+    pub priority: String,
+    /// The commit that did it, as written.
+    pub commit: String,
+    /// The case that will prove it, as written.
+    pub proof: String,
+}

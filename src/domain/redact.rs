@@ -1,0 +1,369 @@
+//! Secrets, and a mask for every form in which one could show.
+//!
+//! A mask protects against accidents: a token echoed by a script, a key in an error message. It is
+//! no barrier against code that means to leak (`docs/security.md`).
+
+use std::fmt;
+use std::sync::Arc;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+/// What stands where a secret stood.
+pub const MASK: &str = "***";
+
+/// Shorter values would mask half of every text, so they are refused as secrets.
+pub const MIN_SECRET_BYTES: usize = 6;
+
+/// A value that cannot be printed by accident.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Wraps a value.
+    pub fn new(value: impl Into<Arc<str>>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself: only for the place that must send or sign with it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+/// Replaces every known form of every known secret by [`MASK`].
+#[derive(Clone, Default)]
+pub struct Masker {
+    forms: Option<Arc<Forms>>,
+}
+
+struct Forms {
+    automaton: AhoCorasick,
+    longest: usize,
+}
+
+impl fmt::Debug for Masker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Masker").field("armed", &self.forms.is_some()).finish()
+    }
+}
+
+impl Masker {
+    /// A mask for these values. Values shorter than [`MIN_SECRET_BYTES`] are left out; whoever
+    /// loads secrets refuses those.
+    pub fn new(values: impl IntoIterator<Item = String>) -> Self {
+        let mut forms: Vec<Vec<u8>> = values.into_iter().flat_map(|v| forms_of(&v)).collect();
+        forms.sort_unstable();
+        forms.dedup();
+        let longest = forms.iter().map(Vec::len).max().unwrap_or(0);
+        // Not the quickest to search but to build, in a tenth of the memory: a suite learns a token
+        // every few steps, and what is searched is short.
+        let automaton = AhoCorasick::builder()
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&forms)
+            .ok();
+        let armed = automaton.filter(|_| longest > 0);
+        Self { forms: armed.map(|automaton| Arc::new(Forms { automaton, longest })) }
+    }
+
+    /// The text with every secret masked.
+    pub fn mask(&self, text: &str) -> String {
+        match &self.forms {
+            None => text.to_owned(),
+            Some(forms) if !forms.automaton.is_match(text) => text.to_owned(),
+            Some(_) => String::from_utf8_lossy(&self.mask_bytes(text.as_bytes())).into_owned(),
+        }
+    }
+
+    /// The bytes with every secret masked.
+    pub fn mask_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes.len());
+        let mut stream = self.stream();
+        stream.push(bytes, &mut out);
+        stream.finish(&mut out);
+        out
+    }
+
+    /// A mask for bytes that come in chunks: what could be the beginning of a secret is held back
+    /// until the next chunk decides.
+    pub fn stream(&self) -> MaskStream {
+        MaskStream { forms: self.forms.clone(), held: Vec::new() }
+    }
+}
+
+/// The running state of [`Masker::stream`].
+pub struct MaskStream {
+    forms: Option<Arc<Forms>>,
+    held: Vec<u8>,
+}
+
+impl MaskStream {
+    /// Takes a chunk and appends to `out` what is certain by now.
+    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        let Some(forms) = self.forms.clone() else {
+            out.extend_from_slice(chunk);
+            return;
+        };
+        self.held.extend_from_slice(chunk);
+        // A match that begins before this point ends within what we hold, whatever comes next.
+        let certain = self.held.len().saturating_sub(forms.longest - 1);
+        let done = replace_up_to(&forms, &self.held, certain, out);
+        self.held.drain(..done);
+    }
+
+    /// Appends to `out` what was still held back.
+    pub fn finish(mut self, out: &mut Vec<u8>) {
+        if let Some(forms) = self.forms.take() {
+            replace_up_to(&forms, &self.held, self.held.len(), out);
+        }
+    }
+}
+
+/// Writes `bytes` with matches that begin before `certain` replaced; returns how much was used up.
+fn replace_up_to(forms: &Forms, bytes: &[u8], certain: usize, out: &mut Vec<u8>) -> usize {
+    let mut done = 0;
+    for found in forms.automaton.find_iter(bytes) {
+        if found.start() >= certain {
+            break;
+        }
+        out.extend_from_slice(&bytes[done..found.start()]);
+        out.extend_from_slice(MASK.as_bytes());
+        done = found.end();
+    }
+    if done < certain {
+        out.extend_from_slice(&bytes[done..certain]);
+        done = certain;
+    }
+    done
+}
+
+/// Every form of one secret that we know tools to print.
+fn forms_of(value: &str) -> Vec<Vec<u8>> {
+    let mut texts = vec![value.to_owned(), value.trim().to_owned()];
+    texts.extend(value.lines().map(|line| line.trim().to_owned()));
+    let mut forms = Vec::new();
+    for text in texts {
+        if text.len() < MIN_SECRET_BYTES {
+            continue;
+        }
+        forms.extend(base64_forms(text.as_bytes()));
+        forms.extend(base64_forms(STANDARD.encode(&text).as_bytes()));
+        forms.extend(wrapped_forms(text.as_bytes()));
+        forms.push(hex::encode(&text).into_bytes());
+        forms.push(hex::encode_upper(&text).into_bytes());
+        for kept in URL_SAFE_SETS {
+            forms.extend(percent_encoded(&text, kept).map(String::into_bytes));
+        }
+        forms.extend(json_escaped(&text).map(String::into_bytes));
+        forms.extend(html_escaped(&text).map(String::into_bytes));
+        forms.push(text.replace('\'', r"'\''").into_bytes());
+        forms.push(text.replace('\'', r#"'"'"'"#).into_bytes());
+        forms.push(text.into_bytes());
+    }
+    forms.retain(|form| form.len() >= MIN_SECRET_BYTES);
+    forms
+}
+
+/// The part of a base64 text that depends on the secret alone, for the three places at which a
+/// secret can begin within a larger encoded text, in both alphabets.
+fn base64_forms(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms = Vec::new();
+    for shift in 0..3usize {
+        let mut padded = vec![0_u8; shift];
+        padded.extend_from_slice(bytes);
+        let first_own_digit = [0, 2, 3][shift];
+        let whole_digits = padded.len() / 3 * 4 + [0, 1, 2][padded.len() % 3];
+        if whole_digits <= first_own_digit {
+            continue;
+        }
+        for text in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
+            forms.push(text.as_bytes()[first_own_digit..whole_digits].to_vec());
+            // Where nothing follows the secret, its last digits are its own too.
+            forms.push(text.as_bytes()[first_own_digit..].to_vec());
+        }
+        forms.push(STANDARD.encode(&padded).as_bytes()[first_own_digit..].to_vec());
+    }
+    forms
+}
+
+/// The whole lines of an encoded secret that is too long for one, as `base64` (76 digits), PEM (64)
+/// and `xxd -p` (60) break them.
+fn wrapped_forms(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let encoded = STANDARD_NO_PAD.encode(bytes).into_bytes();
+    // Only digits that hold nothing but the secret: what follows it decides the last one.
+    let base64 = &encoded[..bytes.len() * 8 / 6];
+    let hex = hex::encode(bytes).into_bytes();
+    let lines = [(base64, 76), (base64, 64), (&hex[..], 60)];
+    let broken = lines.into_iter().filter(|(digits, width)| digits.len() > *width);
+    broken.flat_map(|(digits, width)| digits.chunks(width).map(<[u8]>::to_vec)).collect()
+}
+
+/// What the common encoders of addresses leave as it is, beside letters, digits, `-`, `.` and `_`.
+const URL_SAFE_SETS: [&str; 7] = [
+    "~",                          // RFC 3986, a component
+    "~/",                         // Python's `quote`
+    "~!*'()",                     // `encodeURIComponent`
+    "~!*'();,/?:@&=+$#",          // `encodeURI`
+    "~!$%&'()*+,/:;=?@[\\]^`{|}", // the query of an address as browsers and we write it (WHATWG)
+    "~!$%&()*+,/:;=?@[\\]^`{|}",  // the same of an http address
+    "~!$%&'()*+,/:;=@[\\]|",      // its path
+];
+
+/// The text percent-encoded, with upper-case and lower-case digits, and as forms write a space.
+fn percent_encoded(text: &str, kept: &str) -> [String; 3] {
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_') || kept.contains(c);
+    let encode = |digits: fn(u8) -> String| -> String {
+        let one = |byte: u8| match plain(char::from(byte)) {
+            true => char::from(byte).to_string(),
+            false => digits(byte),
+        };
+        text.bytes().map(one).collect()
+    };
+    let upper = encode(|byte| format!("%{byte:02X}"));
+    let form = upper.replace("%20", "+");
+    [upper, encode(|byte| format!("%{byte:02x}")), form]
+}
+
+/// The inside of a JSON text: plain, with `\/`, and as encoders write it that keep HTML or ASCII safe.
+fn json_escaped(text: &str) -> [String; 4] {
+    let quoted = serde_json::Value::from(text).to_string();
+    let plain = quoted[1..quoted.len() - 1].to_owned();
+    let slashed = plain.replace('/', r"\/");
+    let html_safe = ['<', '>', '&', '\'']
+        .iter()
+        .fold(plain.clone(), |text, c| text.replace(*c, &format!("\\u{:04x}", u32::from(*c))));
+    let mut units = [0_u16; 2];
+    let ascii = plain.chars().fold(String::new(), |mut out, c| {
+        match c.is_ascii() {
+            true => out.push(c),
+            false => out.extend(c.encode_utf16(&mut units).iter().map(|u| format!("\\u{u:04x}"))),
+        }
+        out
+    });
+    [plain, slashed, html_safe, ascii]
+}
+
+/// The text as HTML writes it, with the two usual spellings of an apostrophe.
+fn html_escaped(text: &str) -> [String; 2] {
+    let most = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let quoted = most.replace('"', "&quot;");
+    [quoted.replace('\'', "&#39;"), quoted.replace('\'', "&#x27;")]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECRET: &str = "hunter2/ü+'\"=%x";
+
+    #[test]
+    fn every_form_is_masked_wherever_it_is_cut() {
+        let masker = Masker::new([SECRET.to_owned()]);
+        let b64 = |prefix: &str| STANDARD.encode(format!("{prefix}{SECRET}tail"));
+        let shown = [
+            SECRET.to_owned(),
+            hex::encode(SECRET),
+            r#"hunter2\/ü+'\"=%x"#.to_owned(),
+            r#"hunter2/\u00fc+'\"=%x"#.to_owned(),
+            r#"hunter2/ü+\u0027\"=%x"#.to_owned(),
+            "hunter2%2F%C3%BC%2B%27%22%3D%25x".to_owned(),
+            "hunter2/%c3%bc%2b%27%22%3d%25x".to_owned(),
+            "hunter2/%C3%BC+'%22=%x".to_owned(),
+            "hunter2/%C3%BC+%27%22=%x".to_owned(),
+            "hunter2/ü+&#39;&quot;=%x".to_owned(),
+            STANDARD.encode(STANDARD.encode(SECRET)),
+            format!("'{}'", SECRET.replace('\'', r"'\''")),
+        ];
+        for text in shown {
+            let noisy = format!("before {text} after").into_bytes();
+            for cut in 0..=noisy.len() {
+                let (mut out, mut stream) = (Vec::new(), masker.stream());
+                stream.push(&noisy[..cut], &mut out);
+                stream.push(&noisy[cut..], &mut out);
+                stream.finish(&mut out);
+                let out = String::from_utf8_lossy(&out).into_owned();
+                assert!(!out.contains(&text), "{text} shows when cut at {cut}: {out}");
+                assert!(out.starts_with("before ") && out.ends_with(" after"), "{out}");
+                assert!(out.contains(MASK), "{out}");
+            }
+        }
+        for prefix in ["", "a", "ab"] {
+            assert!(masker.mask(&b64(prefix)).contains(MASK), "base64 after {prefix:?}");
+        }
+    }
+
+    #[test]
+    fn base64_is_masked_to_its_last_digit() {
+        let masker = Masker::new([SECRET.to_owned()]);
+        for prefix in ["", "a", "ab"] {
+            let shown = masker.mask(&STANDARD.encode(format!("{prefix}{SECRET}")));
+            assert!(shown.ends_with(MASK), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_secret_of_many_lines_is_masked_line_by_line() {
+        let masker = Masker::new(["-----BEGIN-----\nabcdefgh\n".to_owned()]);
+        assert_eq!(masker.mask("x abcdefgh y"), "x *** y");
+    }
+
+    #[test]
+    fn a_long_secret_is_masked_though_its_encoding_is_broken_into_lines() {
+        let secret = "0123456789abcdefghij".repeat(5);
+        let masker = Masker::new([secret.clone()]);
+        let base64 = STANDARD.encode(format!("{secret}\n"));
+        let broken = format!("{}\n{}\n", &base64[..76], &base64[76..]);
+        assert_eq!(masker.mask(&broken), "***\n***MK\n".replace("MK", &base64[133..]));
+        let hex = hex::encode(&secret);
+        assert_eq!(masker.mask(&format!("{}\n{}", &hex[..60], &hex[60..120])), "***\n***");
+    }
+
+    #[test]
+    fn an_address_masks_the_secret_it_carries_however_it_was_encoded() {
+        let masker = Masker::new(["env s&cr<t\"99/x".to_owned()]);
+        for shown in ["env%20s&cr%3Ct%2299/x", "env%20s%26cr%3Ct%2299/x", "env+s%26cr%3Ct%2299%2Fx"]
+        {
+            assert_eq!(masker.mask(&format!("/echo?x={shown}&y")), "/echo?x=***&y");
+        }
+    }
+
+    #[test]
+    fn nothing_is_masked_without_secrets() {
+        assert_eq!(Masker::default().mask("plain"), "plain");
+        assert_eq!(Masker::new(["short".to_owned()]).mask("short"), "short");
+    }
+
+    #[test]
+    fn a_secret_cannot_be_printed() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2hunter2")), "Secret(***)");
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_change_nothing(text in "[a-h]{0,60}", cuts in prop::collection::vec(0usize..60, 0..5)) {
+            let masker = Masker::new(["abcdef".to_owned(), "cdefgh".to_owned(), "aabbccdd".to_owned()]);
+            let whole = masker.mask(&text);
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|c| c.min(text.len())).collect();
+            cuts.sort_unstable();
+            let (mut out, mut stream, mut from) = (Vec::new(), masker.stream(), 0);
+            for cut in cuts {
+                stream.push(&text.as_bytes()[from..cut], &mut out);
+                from = cut;
+            }
+            stream.push(&text.as_bytes()[from..], &mut out);
+            stream.finish(&mut out);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), whole);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The state of a cycle: what its events add up to. Only `cycle::apply` changes one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::attempt::Attempt;
+use super::event::{
+    CancelRequested, ControlsRead, Finished, Held, NotRunReason, PlannedCase, Queued,
+    ReportWritten, Resumed, RevisionResolved, StepEnded, StepStarted, SuiteEnded, SuitePlanned,
+    SurfacesRead,
+};
+use super::findings::Findings;
+use super::names::CaseId;
+use super::outcome::{Phase, PhaseOutcome};
+
+/// A phase of a cycle, as far as it got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PhaseRecord {
+    /// Which.
+    pub phase: Phase,
+    /// How it ended; `None` while it runs.
+    pub outcome: Option<PhaseOutcome>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it must be over.
+    pub deadline_at: Option<Timestamp>,
+    /// How long it took; 0 while it runs.
+    pub duration_ms: u64,
+    /// One sentence for people.
+    pub detail: Option<String>,
+}
+
+/// A deploy step, as far as it got.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepRecord {
+    /// What was to be done.
+    pub started: StepStarted,
+    /// When.
+    pub started_at: Timestamp,
+    /// How it ended; `None` while it runs, or when nobody saw its end.
+    pub ended: Option<StepEnded>,
+}
+
+/// Something that was recorded at an instant.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stamped<T> {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub what: T,
+}
+
+/// Everything known about one cycle.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CycleState {
+    /// The number of events folded so far; the next one has this plus one.
+    pub seq: u64,
+    /// How it began.
+    pub queued: Queued,
+    /// When.
+    pub queued_at: Timestamp,
+    /// The phases so far, in order; the last may be running.
+    pub phases: Vec<PhaseRecord>,
+    /// The revision.
+    pub resolved: Option<RevisionResolved>,
+    /// The deploy steps so far.
+    pub steps: Vec<StepRecord>,
+    /// What the surfaces said, each time they were asked.
+    pub surfaces: Vec<Stamped<SurfacesRead>>,
+    /// What checks and controls said, each time they were asked.
+    pub controls: Vec<Stamped<ControlsRead>>,
+    /// The plan of the suite.
+    pub plan: Option<SuitePlanned>,
+    /// Finished attempts by case, in order of their number.
+    pub attempts: HashMap<CaseId, Vec<Attempt>>,
+    /// The end of the suite.
+    pub suite_ended: Option<SuiteEnded>,
+    /// What was found out, and when the verdict was decided.
+    pub findings: Option<Stamped<Arc<Findings>>>,
+    /// The report.
+    pub report: Option<ReportWritten>,
+    /// Why it waits for a person.
+    pub held: Option<Held>,
+    /// What a person said.
+    pub resumed: Option<Resumed>,
+    /// Who ended it.
+    pub cancelled: Option<CancelRequested>,
+    /// Its end.
+    pub finished: Option<Stamped<Finished>>,
+}
+
+impl CycleState {
+    /// The phase that runs now, or the last one that did.
+    pub fn phase(&self) -> Phase {
+        if self.finished.is_some() {
+            return Phase::Finished;
+        }
+        self.phases.last().map_or(Phase::Queued, |record| record.phase)
+    }
+
+    /// The record of a phase, if it began.
+    pub fn phase_record(&self, phase: Phase) -> Option<&PhaseRecord> {
+        self.phases.iter().rev().find(|record| record.phase == phase)
+    }
+
+    /// The planned cases, in order.
+    pub fn planned(&self) -> &[PlannedCase] {
+        self.plan.as_ref().map_or(&[], |plan| &plan.cases)
+    }
+
+    /// The attempts of a case, in order.
+    pub fn attempts_of(&self, case: &CaseId) -> &[Attempt] {
+        self.attempts.get(case).map_or(&[], Vec::as_slice)
+    }
+
+    /// Why a planned case did not run, as far as the end of the suite said.
+    pub fn not_run_reason(&self, case: &CaseId) -> Option<&NotRunReason> {
+        let ended = self.suite_ended.as_ref()?;
+        ended.not_run.iter().find(|entry| entry.case == *case).map(|entry| &entry.reason)
+    }
+}
