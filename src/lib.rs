@@ -12,4 +12,5 @@
 //! L0  domain                                                  types
 //! ```
 
+pub mod cycle;
 pub mod domain;

@@ -1,0 +1,401 @@
+//! Events → state. Every kind of event has one function that says where it is legal.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::domain::attempt::Attempt;
+use crate::domain::event::{
+    CancelRequested, ControlKind, ControlsRead, Event, Finished, Held, Moment, PhaseEnded,
+    PhaseStarted, Queued, Recorded, ReportWritten, Resumed, RevisionResolved, StepEnded,
+    StepStarted, SuiteEnded, SuitePlanned, SurfacesRead,
+};
+use crate::domain::findings::Findings;
+use crate::domain::outcome::Phase;
+use crate::domain::state::{CycleState, PhaseRecord, Stamped, StepRecord};
+
+/// An event that cannot follow the ones before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event {seq} ({kind}) is not legal here: {why}")]
+pub struct IllegalEvent {
+    /// Its place.
+    pub seq: u64,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Why it does not fit.
+    pub why: String,
+}
+
+type Legal = Result<(), String>;
+
+/// Folds all events of a cycle.
+///
+/// # Errors
+/// When there are none, or one does not fit.
+pub fn fold(events: impl IntoIterator<Item = Recorded>) -> Result<CycleState, IllegalEvent> {
+    let mut events = events.into_iter();
+    let first = events.next().ok_or_else(|| IllegalEvent {
+        seq: 0,
+        kind: "nothing",
+        why: "a cycle has at least one event".to_owned(),
+    })?;
+    let mut state = begin(first)?;
+    for recorded in events {
+        apply(&mut state, recorded)?;
+    }
+    Ok(state)
+}
+
+/// The state after a cycle's first event.
+///
+/// # Errors
+/// When that event is not `queued` with number 1.
+pub fn begin(first: Recorded) -> Result<CycleState, IllegalEvent> {
+    let (seq, kind) = (first.seq, first.event.kind());
+    match first.event {
+        Event::Queued(queued) if seq == 1 => Ok(fresh(*queued, first.at)),
+        _ => {
+            let why = "a cycle begins with `queued` as its event 1".to_owned();
+            Err(IllegalEvent { seq, kind, why })
+        }
+    }
+}
+
+fn fresh(queued: Queued, at: Timestamp) -> CycleState {
+    CycleState {
+        seq: 1,
+        queued,
+        queued_at: at,
+        phases: Vec::new(),
+        resolved: None,
+        steps: Vec::new(),
+        surfaces: Vec::new(),
+        controls: Vec::new(),
+        plan: None,
+        attempts: std::collections::HashMap::new(),
+        suite_ended: None,
+        findings: None,
+        report: None,
+        held: None,
+        resumed: None,
+        cancelled: None,
+        finished: None,
+    }
+}
+
+/// Takes one more event into the state.
+///
+/// # Errors
+/// When it does not fit; the state is then unchanged.
+pub fn apply(state: &mut CycleState, recorded: Recorded) -> Result<(), IllegalEvent> {
+    let (seq, at, kind) = (recorded.seq, recorded.at, recorded.event.kind());
+    let illegal = |why: String| IllegalEvent { seq, kind, why };
+    if seq != state.seq + 1 {
+        return Err(illegal(format!("event {} is expected next", state.seq + 1)));
+    }
+    if state.finished.is_some() {
+        return Err(illegal("the cycle is finished".to_owned()));
+    }
+    let legal = match recorded.event {
+        Event::Queued(_) => Err("the cycle was queued before".to_owned()),
+        Event::PhaseStarted(started) => phase_started(state, &started, at),
+        Event::RevisionResolved(resolved) => revision_resolved(state, resolved),
+        Event::StepStarted(started) => step_started(state, started, at),
+        Event::StepEnded(ended) => step_ended(state, ended),
+        Event::SurfacesRead(read) => surfaces_read(state, read, at),
+        Event::ControlsRead(read) => controls_read(state, read, at),
+        Event::SuitePlanned(planned) => suite_planned(state, *planned),
+        Event::AttemptFinished(attempt) => attempt_finished(state, *attempt),
+        Event::SuiteEnded(ended) => suite_ended(state, ended),
+        Event::PhaseEnded(ended) => phase_ended(state, ended),
+        Event::Analysed(findings) => analysed(state, findings, at),
+        Event::ReportWritten(report) => report_written(state, report),
+        Event::Held(held) => hold(state, held),
+        Event::Resumed(resumed) => resume(state, resumed),
+        Event::CancelRequested(cancelled) => cancel_requested(state, cancelled),
+        Event::Finished(finished) => finish(state, finished, at),
+    };
+    legal.map_err(illegal)?;
+    state.seq = seq;
+    Ok(())
+}
+
+/// The phase that runs now.
+fn running(state: &CycleState) -> Option<Phase> {
+    state.phases.last().filter(|record| record.outcome.is_none()).map(|record| record.phase)
+}
+
+fn needs_phase(state: &CycleState, allowed: &[Phase]) -> Legal {
+    match running(state) {
+        Some(phase) if allowed.contains(&phase) => Ok(()),
+        Some(phase) => Err(format!("the cycle is in its {phase} phase")),
+        None => Err("no phase is running".to_owned()),
+    }
+}
+
+fn phase_started(state: &mut CycleState, started: &PhaseStarted, at: Timestamp) -> Legal {
+    if let Some(phase) = running(state) {
+        return Err(format!("the {phase} phase has not ended"));
+    }
+    if state.phases.last().is_some_and(|record| record.phase >= started.phase) {
+        return Err(format!("the {} phase comes earlier", started.phase));
+    }
+    if matches!(started.phase, Phase::Queued | Phase::Finished) {
+        return Err(format!("{} is not a phase that starts", started.phase));
+    }
+    let needs_revision = matches!(started.phase, Phase::Deploy | Phase::Ready | Phase::Suite);
+    if needs_revision && state.resolved.is_none() {
+        return Err("the revision is not known".to_owned());
+    }
+    state.phases.push(PhaseRecord {
+        phase: started.phase,
+        outcome: None,
+        started_at: at,
+        deadline_at: started.deadline_at,
+        duration_ms: 0,
+        detail: None,
+    });
+    Ok(())
+}
+
+fn phase_ended(state: &mut CycleState, ended: PhaseEnded) -> Legal {
+    needs_phase(state, &[ended.phase])?;
+    if state.steps.last().is_some_and(|step| step.ended.is_none()) {
+        return Err("a deploy step has not ended".to_owned());
+    }
+    if ended.phase == Phase::Suite && state.plan.is_some() && state.suite_ended.is_none() {
+        return Err("the suite was planned and has not ended".to_owned());
+    }
+    let record = state.phases.last_mut().ok_or("no phase is running")?;
+    record.outcome = Some(ended.outcome);
+    record.duration_ms = ended.duration_ms;
+    record.detail = ended.detail;
+    Ok(())
+}
+
+fn revision_resolved(state: &mut CycleState, resolved: RevisionResolved) -> Legal {
+    needs_phase(state, &[Phase::Checkout])?;
+    if state.resolved.is_some() {
+        return Err("the revision is known already and never changes".to_owned());
+    }
+    state.resolved = Some(resolved);
+    Ok(())
+}
+
+fn step_started(state: &mut CycleState, started: StepStarted, at: Timestamp) -> Legal {
+    needs_phase(state, &[Phase::Deploy])?;
+    if let Some(open) = state.steps.last().filter(|step| step.ended.is_none()) {
+        return Err(format!("step {} has not ended", open.started.name));
+    }
+    let again = |step: &StepRecord| {
+        step.started.index == started.index && step.started.attempt == started.attempt
+    };
+    if state.steps.iter().any(again) {
+        return Err(format!(
+            "attempt {} of step {} was started before",
+            started.attempt, started.name
+        ));
+    }
+    state.held = None;
+    state.steps.push(StepRecord { started, started_at: at, ended: None });
+    Ok(())
+}
+
+fn step_ended(state: &mut CycleState, ended: StepEnded) -> Legal {
+    needs_phase(state, &[Phase::Deploy])?;
+    let open = state.steps.last_mut().filter(|step| {
+        step.ended.is_none()
+            && step.started.index == ended.index
+            && step.started.attempt == ended.attempt
+    });
+    let open = open
+        .ok_or_else(|| format!("step {} attempt {} is not running", ended.index, ended.attempt))?;
+    open.ended = Some(ended);
+    Ok(())
+}
+
+fn surfaces_read(state: &mut CycleState, read: SurfacesRead, at: Timestamp) -> Legal {
+    match read.moment {
+        Moment::Before => needs_phase(state, &[Phase::Deploy, Phase::Ready])?,
+        Moment::During | Moment::After => needs_phase(state, &[Phase::Suite])?,
+    }
+    state.surfaces.push(Stamped { at, what: read });
+    Ok(())
+}
+
+fn controls_read(state: &mut CycleState, read: ControlsRead, at: Timestamp) -> Legal {
+    match read.of {
+        ControlKind::Check => needs_phase(state, &[Phase::Ready])?,
+        ControlKind::Control => needs_phase(state, &[Phase::Suite])?,
+    }
+    state.controls.push(Stamped { at, what: read });
+    Ok(())
+}
+
+fn suite_planned(state: &mut CycleState, planned: SuitePlanned) -> Legal {
+    needs_phase(state, &[Phase::Suite])?;
+    if state.plan.is_some() {
+        return Err("the suite was planned before".to_owned());
+    }
+    let mut ids = std::collections::HashSet::new();
+    if let Some(twice) = planned.cases.iter().find(|case| !ids.insert(&case.id)) {
+        return Err(format!("case {} is planned twice", twice.id));
+    }
+    state.attempts = planned.cases.iter().map(|case| (case.id.clone(), Vec::new())).collect();
+    state.plan = Some(planned);
+    Ok(())
+}
+
+fn attempt_finished(state: &mut CycleState, mut attempt: Attempt) -> Legal {
+    needs_phase(state, &[Phase::Suite])?;
+    if state.suite_ended.is_some() {
+        return Err("the suite has ended".to_owned());
+    }
+    let Some(attempts) = state.attempts.get_mut(&attempt.case) else {
+        return Err(format!("case {} is not planned", attempt.case));
+    };
+    let expected = attempts.len() + 1;
+    if usize::try_from(attempt.number) != Ok(expected) {
+        return Err(format!("attempt {expected} of case {} is expected next", attempt.case));
+    }
+    // Lists grow in steps of four, and most cases have one attempt with one exchange: in a large
+    // suite the unused places would take more memory than the evidence.
+    attempt.evidence.exchanges.shrink_to_fit();
+    attempts.reserve_exact(1);
+    attempts.push(attempt);
+    Ok(())
+}
+
+fn suite_ended(state: &mut CycleState, ended: SuiteEnded) -> Legal {
+    needs_phase(state, &[Phase::Suite])?;
+    if state.plan.is_none() || state.suite_ended.is_some() {
+        return Err("no suite is running".to_owned());
+    }
+    for entry in &ended.not_run {
+        match state.attempts.get(&entry.case) {
+            None => return Err(format!("case {} is not planned", entry.case)),
+            Some(attempts) if !attempts.is_empty() => {
+                return Err(format!("case {} has a result", entry.case));
+            }
+            Some(_) => {}
+        }
+    }
+    let without_result = state.attempts.values().filter(|attempts| attempts.is_empty()).count();
+    if without_result != ended.not_run.len() {
+        return Err(format!(
+            "{without_result} cases have no result, but {} are said not to have run",
+            ended.not_run.len()
+        ));
+    }
+    state.suite_ended = Some(ended);
+    Ok(())
+}
+
+fn analysed(state: &mut CycleState, findings: Arc<Findings>, at: Timestamp) -> Legal {
+    needs_phase(state, &[Phase::Diff])?;
+    if state.findings.is_some() {
+        return Err("the verdict was decided before".to_owned());
+    }
+    state.findings = Some(Stamped { at, what: findings });
+    Ok(())
+}
+
+fn report_written(state: &mut CycleState, report: ReportWritten) -> Legal {
+    needs_phase(state, &[Phase::Report])?;
+    state.report = Some(report);
+    Ok(())
+}
+
+fn hold(state: &mut CycleState, held: Held) -> Legal {
+    needs_phase(state, &[Phase::Deploy])?;
+    if state.held.is_some() {
+        return Err("the cycle is held already".to_owned());
+    }
+    state.held = Some(held);
+    state.resumed = None;
+    Ok(())
+}
+
+fn resume(state: &mut CycleState, resumed: Resumed) -> Legal {
+    if state.held.is_none() {
+        return Err("the cycle is not held".to_owned());
+    }
+    state.resumed = Some(resumed);
+    Ok(())
+}
+
+fn cancel_requested(state: &mut CycleState, cancelled: CancelRequested) -> Legal {
+    if state.cancelled.is_some() {
+        return Err("the cycle was cancelled before".to_owned());
+    }
+    state.cancelled = Some(cancelled);
+    Ok(())
+}
+
+fn finish(state: &mut CycleState, finished: Finished, at: Timestamp) -> Legal {
+    if let Some(phase) = running(state) {
+        return Err(format!("the {phase} phase has not ended"));
+    }
+    let findings = state.findings.as_ref().ok_or("no verdict was decided")?;
+    if findings.what.verdict != finished.verdict {
+        return Err(format!("the verdict was decided as {}", findings.what.verdict));
+    }
+    state.finished = Some(Stamped { at, what: finished });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::testing::{self, story};
+    use super::*;
+
+    #[test]
+    fn a_whole_story_folds() {
+        let state = fold(testing::record(story())).unwrap();
+        assert_eq!(state.phase(), Phase::Finished);
+        assert_eq!(state.seq, story().len() as u64);
+    }
+
+    #[test]
+    fn nothing_follows_the_end() {
+        let mut state = fold(testing::record(story())).unwrap();
+        let late = Event::CancelRequested(CancelRequested { by: "SIGINT".to_owned() });
+        let recorded = Recorded { seq: state.seq + 1, at: testing::at(999), event: late };
+        assert!(apply(&mut state, recorded).unwrap_err().why.contains("finished"));
+    }
+
+    #[test]
+    fn no_event_of_the_story_may_be_left_out_moved_or_repeated() {
+        // Every event of the story matters to a later one, except those that only inform.
+        let informs = ["surfaces_read", "controls_read", "report_written", "attempt_finished"];
+        for (index, event) in story().iter().enumerate() {
+            let mut without = story();
+            without.remove(index);
+            if !informs.contains(&event.kind()) && index + 1 < story().len() {
+                assert!(fold(testing::record(without)).is_err(), "{} left out", event.kind());
+            }
+            if !["surfaces_read", "controls_read", "report_written"].contains(&event.kind()) {
+                let mut twice = story();
+                twice.insert(index, event.clone());
+                assert!(fold(testing::record(twice)).is_err(), "{} twice", event.kind());
+            }
+        }
+    }
+
+    #[test]
+    fn gaps_in_the_numbers_are_refused() {
+        let mut events = testing::record(story());
+        events[3].seq += 1;
+        assert_eq!(fold(events).unwrap_err().why, "event 4 is expected next");
+    }
+
+    #[test]
+    fn the_end_of_the_suite_accounts_for_every_case() {
+        let mut events = story();
+        let end = events.iter().position(|e| e.kind() == "suite_ended").unwrap();
+        events.remove(end - 1);
+        let fault = fold(testing::record(events)).unwrap_err();
+        assert_eq!(fault.why, "1 cases have no result, but 0 are said not to have run");
+    }
+}
