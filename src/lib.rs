@@ -14,3 +14,4 @@
 
 pub mod cycle;
 pub mod domain;
+pub mod verdict;

@@ -1,0 +1,440 @@
+//! Expected and forbidden events, judged message by message, so that whoever reads a socket can
+//! stop as soon as the answer is certain.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::describe::describe_duration;
+use super::finding::Finding;
+use super::http::{judge_path, unjudgeable};
+use super::matcher::JudgeError;
+use super::message::Message;
+use crate::domain::evidence::{EventsSeen, MAX_FRAMES};
+use crate::domain::failure::{Blame, FailureClass};
+use crate::domain::spec::{EventName, EventsExpect, JsonPath, Matcher};
+use crate::domain::template::{Lookup, Template, UnknownName, text_of};
+
+/// Whether more messages can change the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Everything expected has come.
+    Done,
+    /// It is open yet.
+    NeedMore,
+    /// What came cannot be made good.
+    Failed,
+}
+
+/// Why no further message will come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventsEnd {
+    /// Nothing more was wanted.
+    Satisfied,
+    /// The deadline, so long after the step's start.
+    Deadline(Duration),
+    /// The server closed the socket.
+    Closed {
+        /// The close code.
+        code: u16,
+        /// The reason, empty where none was given.
+        reason: String,
+    },
+    /// The stream came to its end.
+    StreamEnded,
+    /// The connection was cut.
+    Cut(String),
+}
+
+/// The running judgement of one step's events.
+#[derive(Debug)]
+pub struct EventsFold {
+    by: EventName,
+    filter: Vec<(JsonPath, Matcher)>,
+    ordered: bool,
+    expected: Vec<String>,
+    came: Vec<bool>,
+    /// How many of the expected came in their order.
+    in_order: usize,
+    forbidden: Vec<String>,
+    seen: Vec<(String, u64)>,
+    seen_total: usize,
+    bad: Option<(String, u64)>,
+    broken: Option<Finding>,
+}
+
+impl EventsFold {
+    /// Begins to judge.
+    ///
+    /// # Errors
+    /// When the name of an event refers to something without a value.
+    pub fn new(expect: &EventsExpect, lookup: &dyn Lookup) -> Result<Self, UnknownName> {
+        let names = |templates: &[Template]| {
+            templates.iter().map(|t| t.render(lookup)).collect::<Result<Vec<_>, _>>()
+        };
+        let expected = names(&expect.all)?;
+        Ok(Self {
+            by: expect.by.clone(),
+            filter: expect.filter.clone(),
+            ordered: expect.ordered,
+            came: vec![false; expected.len()],
+            expected,
+            in_order: 0,
+            forbidden: names(&expect.none)?,
+            seen: Vec::new(),
+            seen_total: 0,
+            bad: None,
+            broken: None,
+        })
+    }
+
+    /// The name of the event that a message is.
+    pub fn name_of(&self, message: &Message<'_>) -> Option<String> {
+        name_of(&self.by, message)
+    }
+
+    /// Whether a message fits the filter.
+    ///
+    /// # Errors
+    /// When the filter cannot be judged.
+    pub(super) fn counts(
+        &self,
+        message: &Message<'_>,
+        lookup: &dyn Lookup,
+    ) -> Result<bool, Finding> {
+        if self.filter.is_empty() {
+            return Ok(true);
+        }
+        let Some(json) = message.json() else { return Ok(false) };
+        for (path, matcher) in &self.filter {
+            match judge_path(json, path, matcher, lookup) {
+                Ok(()) => {}
+                Err(finding) if finding.blame == Blame::Service => return Ok(false),
+                Err(finding) => return Err(finding),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes the next message.
+    pub fn push(&mut self, message: &Message<'_>, lookup: &dyn Lookup) -> Progress {
+        match self.counts(message, lookup) {
+            Ok(true) => {}
+            Ok(false) => return self.progress(),
+            Err(finding) => {
+                self.broken.get_or_insert(finding);
+                return Progress::Failed;
+            }
+        }
+        let Some(name) = self.name_of(message) else { return self.progress() };
+        self.count(&name);
+        if self.bad.is_none() && self.forbidden.contains(&name) {
+            self.bad = Some((name.clone(), message.at_ms));
+        }
+        self.seen_total += 1;
+        if self.seen.len() < MAX_FRAMES {
+            self.seen.push((name, message.at_ms));
+        }
+        self.progress()
+    }
+
+    fn count(&mut self, name: &str) {
+        if self.expected.get(self.in_order).is_some_and(|next| next == name) {
+            self.in_order += 1;
+        }
+        let open = self.expected.iter().zip(&mut self.came).find(|(e, came)| *e == name && !**came);
+        if let Some((_, came)) = open {
+            *came = true;
+        }
+    }
+
+    fn complete(&self) -> bool {
+        match self.ordered {
+            true => self.in_order == self.expected.len(),
+            false => self.came.iter().all(|came| *came),
+        }
+    }
+
+    /// Whether more messages can change the answer. Where only forbidden events are named, the
+    /// answer is open until the deadline.
+    pub fn progress(&self) -> Progress {
+        if self.bad.is_some() || self.broken.is_some() {
+            Progress::Failed
+        } else if !self.expected.is_empty() && self.complete() {
+            Progress::Done
+        } else {
+            Progress::NeedMore
+        }
+    }
+
+    /// What came, as evidence, and the judgement.
+    pub fn finish(self, step: &str, end: &EventsEnd) -> (EventsSeen, Result<(), Finding>) {
+        let missing = self.missing();
+        let out_of_order = missing.is_empty() && !self.complete();
+        let judgement = self.judge(&missing, out_of_order, end);
+        let seen = EventsSeen {
+            step: step.to_owned(),
+            expected: self.expected,
+            ordered: self.ordered,
+            seen: self.seen,
+            missing,
+            forbidden: self.bad.into_iter().map(|(name, _)| name).collect(),
+            out_of_order,
+        };
+        (seen, judgement)
+    }
+
+    fn missing(&self) -> Vec<String> {
+        let pairs = self.expected.iter().zip(&self.came);
+        pairs.filter(|(_, came)| !**came).map(|(name, _)| name.clone()).collect()
+    }
+
+    fn judge(
+        &self,
+        missing: &[String],
+        out_of_order: bool,
+        end: &EventsEnd,
+    ) -> Result<(), Finding> {
+        if let Some(broken) = &self.broken {
+            return Err(broken.clone());
+        }
+        if let Some((name, at_ms)) = &self.bad {
+            return Err(self.unexpected(name, *at_ms));
+        }
+        if !self.expected.is_empty() && self.complete() {
+            return Ok(());
+        }
+        match end {
+            EventsEnd::Closed { code, reason } if *code != 1000 => {
+                Err(self.closed(*code, reason, missing))
+            }
+            EventsEnd::Cut(fault) => Err(self.cut(fault, missing)),
+            _ if self.expected.is_empty() => Ok(()),
+            _ if out_of_order => Err(self.disordered()),
+            end => Err(self.incomplete(missing, end)),
+        }
+    }
+
+    fn unexpected(&self, name: &str, at_ms: u64) -> Finding {
+        let until = match self.expected.last() {
+            Some(last) => format!("no event {name} before {last}"),
+            None => format!("no event {name}"),
+        };
+        let actual = format!("{name} after {at_ms} ms");
+        Finding::service(FailureClass::UnexpectedEvent, "events", until, actual)
+    }
+
+    fn disordered(&self) -> Finding {
+        let wanted = format!("in order {}", self.expected.join(", "));
+        Finding::service(FailureClass::EventOrder, "events", wanted, self.came_words())
+    }
+
+    fn incomplete(&self, missing: &[String], end: &EventsEnd) -> Finding {
+        let wanted = self.expected.join(", ");
+        let actual = format!("{} of {}", self.expected.len() - missing.len(), self.expected.len());
+        let until = match end {
+            EventsEnd::Deadline(within) => format!("within {}", describe_duration(*within)),
+            EventsEnd::Closed { code, .. } => format!("before the socket was closed with {code}"),
+            EventsEnd::StreamEnded => "before the stream ended".to_owned(),
+            EventsEnd::Satisfied | EventsEnd::Cut(_) => "in time".to_owned(),
+        };
+        let message = format!(
+            "expected events {wanted}, got {actual} {until}: {} missing; {}",
+            missing.join(", "),
+            self.came_words(),
+        );
+        let actual = format!("{actual}; {}", self.came_words());
+        Finding::service(FailureClass::MissingEvent, "events", wanted, actual).saying(message)
+    }
+
+    fn closed(&self, code: u16, reason: &str, missing: &[String]) -> Finding {
+        let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+        let came = self.expected.len() - missing.len();
+        let wanted = match self.expected.is_empty() {
+            true => "an open socket".to_owned(),
+            false => format!("events {}", self.expected.join(", ")),
+        };
+        let actual = format!("close {code}{reason} after {came} of {}", self.expected.len());
+        let message = format!("expected {wanted}, got {actual}");
+        Finding::service(FailureClass::WsClose, "close code", wanted, actual).saying(message)
+    }
+
+    fn cut(&self, fault: &str, missing: &[String]) -> Finding {
+        let came = self.expected.len() - missing.len();
+        let wanted = format!("events {}", self.expected.join(", "));
+        let actual = format!("{fault} after {came} of {}", self.expected.len());
+        let message = format!("expected {wanted}, got {actual}");
+        Finding::service(FailureClass::Connection, "connection", wanted, actual).saying(message)
+    }
+
+    fn came_words(&self) -> String {
+        let names: Vec<&str> = self.seen.iter().take(12).map(|(name, _)| name.as_str()).collect();
+        match self.seen_total - names.len() {
+            _ if names.is_empty() => "no event came".to_owned(),
+            0 => format!("came: {}", names.join(", ")),
+            more => format!("came: {} and {more} more", names.join(", ")),
+        }
+    }
+}
+
+/// The name of the event that a message is, by a rule.
+pub(super) fn name_of(by: &EventName, message: &Message<'_>) -> Option<String> {
+    match by {
+        EventName::SseEvent => Some(message.event.unwrap_or("message").to_owned()),
+        EventName::Json(path) => match path.first(message.json()?)? {
+            Value::Null => None,
+            value => Some(text_of(value)),
+        },
+    }
+}
+
+/// A name without a value, as a finding about a step's events.
+pub(super) fn unknown_name(error: UnknownName) -> Finding {
+    unjudgeable("events", &JudgeError::Unknown(error))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::domain::spec::Condition;
+    use crate::domain::template::JsonTemplate;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn nothing(_: &str) -> Option<Value> {
+        None
+    }
+
+    fn expect(all: &[&str], none: &[&str], ordered: bool) -> EventsExpect {
+        let names = |list: &[&str]| list.iter().map(|n| Template::literal(n)).collect();
+        EventsExpect {
+            by: EventName::Json(JsonPath::parse("$.type").unwrap()),
+            within: Duration::from_secs(5),
+            ordered,
+            all: names(all),
+            none: names(none),
+            filter: vec![],
+        }
+    }
+
+    fn judge(expect: &EventsExpect, came: &[&str], end: &EventsEnd) -> (Progress, Option<Finding>) {
+        let mut fold = EventsFold::new(expect, &nothing).unwrap();
+        let mut progress = fold.progress();
+        for (at, name) in (0..).zip(came) {
+            let text = json!({"type": name, "run": if name.len() > 1 { 2 } else { 1 }}).to_string();
+            progress = fold.push(&Message::new(at, &text, None), &nothing);
+            if progress != Progress::NeedMore {
+                break;
+            }
+        }
+        (progress, fold.finish("s", end).1.err())
+    }
+
+    fn deadline() -> EventsEnd {
+        EventsEnd::Deadline(Duration::from_secs(5))
+    }
+
+    #[test]
+    fn what_came_decides_class_and_when_to_stop() {
+        use FailureClass::{EventOrder, MissingEvent, UnexpectedEvent};
+        use Progress::{Done, Failed, NeedMore};
+        type Row<'a> =
+            (&'a [&'a str], &'a [&'a str], bool, &'a [&'a str], Progress, Option<FailureClass>);
+        let table: &[Row<'_>] = &[
+            (&["a", "b"], &[], false, &["b", "x", "a"], Done, None),
+            (&["a", "b"], &[], true, &["a", "x", "b"], Done, None),
+            (&["a", "b"], &[], true, &["b", "a"], NeedMore, Some(EventOrder)),
+            (&["a", "b"], &[], true, &["b", "a", "b"], Done, None),
+            (&["a", "a"], &[], false, &["a"], NeedMore, Some(MissingEvent)),
+            (&["a", "a"], &[], true, &["a", "a"], Done, None),
+            (&["a", "b"], &["e"], false, &["a", "e", "b"], Failed, Some(UnexpectedEvent)),
+            (&["a"], &["e"], false, &["a", "e"], Done, None),
+            (&[], &["e"], false, &["a"], NeedMore, None),
+            (&[], &["e"], false, &["e"], Failed, Some(UnexpectedEvent)),
+            (&["a"], &[], false, &[], NeedMore, Some(MissingEvent)),
+        ];
+        for (all, none, ordered, came, progress, class) in table {
+            let (found, finding) = judge(&expect(all, none, *ordered), came, &deadline());
+            assert_eq!(found, *progress, "{all:?} {none:?} {came:?}");
+            assert_eq!(finding.map(|f| f.class), *class, "{all:?} {none:?} {came:?}");
+        }
+    }
+
+    #[test]
+    fn how_a_socket_ended_is_told_apart() {
+        let wanted = expect(&["a", "b"], &[], false);
+        let closed = |code| EventsEnd::Closed { code, reason: "policy".to_owned() };
+        let found = judge(&wanted, &["a"], &closed(1008)).1.unwrap();
+        assert_eq!(found.class, FailureClass::WsClose);
+        assert_eq!(
+            found.into_failure().message,
+            "expected events a, b, got close 1008 (policy) after 1 of 2"
+        );
+        assert_eq!(
+            judge(&wanted, &["a"], &closed(1000)).1.unwrap().class,
+            FailureClass::MissingEvent
+        );
+        let cut = EventsEnd::Cut("the connection was reset".to_owned());
+        assert_eq!(judge(&wanted, &[], &cut).1.unwrap().class, FailureClass::Connection);
+        assert_eq!(judge(&expect(&[], &["e"], false), &[], &closed(1000)).1, None);
+        assert!(judge(&expect(&[], &["e"], false), &[], &closed(1011)).1.is_some());
+        let found = judge(&wanted, &["b"], &deadline()).1.unwrap().into_failure();
+        assert_eq!(found.message, "expected events a, b, got 1 of 2 within 5s: a missing; came: b");
+    }
+
+    #[test]
+    fn only_messages_that_fit_the_filter_count() {
+        let mut wanted = expect(&["a"], &["e"], false);
+        let run = JsonPath::parse("$.run").unwrap();
+        let is =
+            |n: i64| Matcher { conditions: vec![Condition::Equals(JsonTemplate::Plain(json!(n)))] };
+        wanted.filter = vec![(run, is(7))];
+        let mut fold = EventsFold::new(&wanted, &nothing).unwrap();
+        for (text, progress) in [
+            (r#"{"type": "a", "run": 6}"#, Progress::NeedMore),
+            (r#"{"type": "e", "run": 6}"#, Progress::NeedMore),
+            ("not json", Progress::NeedMore),
+            (r#"{"type": "a", "run": 7.0}"#, Progress::Done),
+        ] {
+            assert_eq!(fold.push(&Message::new(0, text, None), &nothing), progress, "{text}");
+        }
+        let (seen, judgement) = fold.finish("s", &EventsEnd::Satisfied);
+        assert_eq!(judgement, Ok(()));
+        assert_eq!(seen.seen, [("a".to_owned(), 0)]);
+    }
+
+    #[test]
+    fn events_of_a_stream_are_named_by_its_event_field() {
+        let mut wanted = expect(&["chunk", "message"], &[], true);
+        wanted.by = EventName::SseEvent;
+        let mut fold = EventsFold::new(&wanted, &nothing).unwrap();
+        assert_eq!(fold.push(&Message::new(0, "x", Some("chunk")), &nothing), Progress::NeedMore);
+        assert_eq!(fold.push(&Message::new(1, "y", None), &nothing), Progress::Done);
+    }
+
+    proptest! {
+        /// An independent oracle: a subsequence search over the whole list at once.
+        #[test]
+        fn the_fold_agrees_with_a_search_over_the_whole(
+            all in prop::collection::vec("[abc]", 1..5),
+            came in prop::collection::vec("[abcx]", 0..12),
+            ordered: bool,
+        ) {
+            let wanted: Vec<&str> = all.iter().map(String::as_str).collect();
+            let seen: Vec<&str> = came.iter().map(String::as_str).collect();
+            let holds = if ordered {
+                let mut rest = seen.iter();
+                wanted.iter().all(|w| rest.any(|s| s == w))
+            } else {
+                wanted.iter().all(|w| {
+                    let count = |list: &[&str]| list.iter().filter(|x| *x == w).count();
+                    count(&seen) >= count(&wanted)
+                })
+            };
+            let (progress, finding) = judge(&expect(&wanted, &[], ordered), &seen, &deadline());
+            prop_assert_eq!(progress == Progress::Done, holds);
+            prop_assert_eq!(finding.is_none(), holds);
+        }
+    }
+}
