@@ -13,5 +13,6 @@
 //! ```
 
 pub mod cycle;
+pub mod diff;
 pub mod domain;
 pub mod verdict;

@@ -1,0 +1,366 @@
+//! Each case of a cycle against its own last known result, under whatever id that was found.
+
+use std::collections::{HashMap, HashSet};
+
+use super::change::{Seen, change_of};
+use super::{Compared, Comparison, Selection, figures, history, rename};
+use crate::domain::findings::{Carried, CaseFinding, CaseResult};
+use crate::domain::history::{CaseHead, CycleRef, KnownResult};
+use crate::domain::names::CaseId;
+use crate::domain::outcome::Change;
+
+/// Compares each case with its own last known result.
+pub fn compare(comparison: &Comparison<'_>) -> Compared {
+    let mut histories = Histories::of(comparison);
+    let mut cases = Vec::with_capacity(comparison.results.len());
+    let mut new = Vec::new();
+    for result in comparison.results {
+        let history = histories.find(result);
+        if history.is_none() {
+            new.push(&result.case);
+        }
+        cases.push(compare_case(comparison.this, result, history));
+    }
+    let removed = histories.removed(comparison);
+    let gone: Vec<&CaseId> = removed.iter().map(|head| &head.case).collect();
+    let renames = rename::probable_renames(&gone, &new);
+    cases.extend(removed.into_iter().map(removed_case));
+    Compared { cases, renames }
+}
+
+/// The cases of a void cycle: listed, never compared.
+pub fn uncompared(results: &[CaseResult]) -> Vec<CaseFinding> {
+    results.iter().map(bare_finding).collect()
+}
+
+/// A head, and the earlier id under which it was found.
+struct History<'a> {
+    head: &'a CaseHead,
+    known_as: Option<CaseId>,
+}
+
+/// Finds what is known of a case, also under its earlier ids, and what is left over.
+struct Histories<'a> {
+    heads: &'a HashMap<CaseId, CaseHead>,
+    planned: HashSet<&'a CaseId>,
+    earlier_ids: HashSet<&'a CaseId>,
+    taken: HashSet<&'a CaseId>,
+}
+
+impl<'a> Histories<'a> {
+    fn of(comparison: &Comparison<'a>) -> Self {
+        Self {
+            heads: comparison.heads,
+            planned: comparison.results.iter().map(|result| &result.case).collect(),
+            earlier_ids: comparison.results.iter().flat_map(|result| &result.was).collect(),
+            taken: HashSet::new(),
+        }
+    }
+
+    /// An earlier id counts only while nobody else answers to it: a case that is still planned
+    /// keeps its own history, and one history goes to one case.
+    fn find(&mut self, result: &'a CaseResult) -> Option<History<'a>> {
+        if let Some(head) = self.heads.get(&result.case) {
+            return Some(History { head, known_as: None });
+        }
+        let earlier = result.was.iter().find(|id| {
+            self.heads.contains_key(*id) && !self.planned.contains(id) && !self.taken.contains(id)
+        })?;
+        self.taken.insert(earlier);
+        Some(History { head: &self.heads[earlier], known_as: Some(earlier.clone()) })
+    }
+
+    /// Heads of cases that were planned before and are not now, by id.
+    fn removed(&self, comparison: &Comparison<'a>) -> Vec<&'a CaseHead> {
+        let (Selection::Whole, Some(since)) = (comparison.selection, comparison.last_whole) else {
+            return Vec::new();
+        };
+        let gone = self.heads.values().filter(|head| {
+            head.planned_in >= since
+                && !self.planned.contains(&head.case)
+                && !self.earlier_ids.contains(&head.case)
+        });
+        let mut gone: Vec<&CaseHead> = gone.collect();
+        gone.sort_unstable_by(|a, b| a.case.cmp(&b.case));
+        gone
+    }
+}
+
+fn compare_case(this: &CycleRef, result: &CaseResult, history: Option<History<'_>>) -> CaseFinding {
+    let mut finding = bare_finding(result);
+    let Some(History { head, known_as }) = history else {
+        finding.change = Some(change_of(None, Some(Seen::from(result))));
+        finding.flaky_rate = figures::flaky_rate(&[], history::run_of(result, this));
+        add_series(&mut finding, this, None);
+        return finding;
+    };
+    let known = head.known.as_ref();
+    finding.change = Some(change_of(known.map(Seen::from), Some(Seen::from(result))));
+    finding.before = known.map(|known| known.outcome);
+    finding.definition_changed = known.is_some_and(|known| known.definition != result.definition);
+    finding.known_as = known_as;
+    finding.flaky_rate = figures::flaky_rate(&head.recent, history::run_of(result, this));
+    if figures::is_good(result.outcome) && !finding.definition_changed {
+        finding.slower = figures::slower(&head.recent, result.duration_ms);
+    }
+    if !result.outcome.is_known() {
+        finding.carried = known.map(carry);
+    }
+    add_series(&mut finding, this, Some(head));
+    finding
+}
+
+/// Since when it has been failing, and when it was last good.
+fn add_series(finding: &mut CaseFinding, this: &CycleRef, head: Option<&CaseHead>) {
+    let Some(change) = finding.change else { return };
+    match change {
+        Change::NewFailing | Change::Regressed => {
+            finding.last_good = head.and_then(|head| head.last_good.clone());
+            finding.first_failing = Some(this.clone());
+            finding.age = 1;
+        }
+        Change::StillFailing | Change::ChangedFailure => {
+            finding.last_good = head.and_then(|head| head.last_good.clone());
+            finding.first_failing = head.and_then(|head| head.first_failing.clone());
+            finding.age = head.map_or(0, |head| head.failing_for) + 1;
+        }
+        Change::Fixed => {
+            finding.first_failing = head.and_then(|head| head.first_failing.clone());
+        }
+        Change::NotRun
+        | Change::Skipped
+        | Change::Removed
+        | Change::NewPassing
+        | Change::StillPassing => {}
+    }
+}
+
+fn carry(known: &KnownResult) -> Carried {
+    Carried { from: known.at.clone(), outcome: known.outcome }
+}
+
+fn bare_finding(result: &CaseResult) -> CaseFinding {
+    CaseFinding {
+        case: result.case.clone(),
+        outcome: Some(result.outcome),
+        change: None,
+        before: None,
+        duration_ms: result.duration_ms,
+        attempts: result.attempts,
+        carried: None,
+        definition_changed: false,
+        known_as: None,
+        fingerprint: Seen::from(result).fingerprint.cloned(),
+        last_good: None,
+        first_failing: None,
+        age: 0,
+        flaky_rate: None,
+        slower: None,
+    }
+}
+
+fn removed_case(head: &CaseHead) -> CaseFinding {
+    CaseFinding {
+        case: head.case.clone(),
+        outcome: None,
+        change: Some(change_of(head.known.as_ref().map(Seen::from), None)),
+        before: head.known.as_ref().map(|known| known.outcome),
+        duration_ms: 0,
+        attempts: 0,
+        carried: None,
+        definition_changed: false,
+        known_as: None,
+        fingerprint: None,
+        last_good: None,
+        first_failing: None,
+        age: 0,
+        flaky_rate: None,
+        slower: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::diff::advance_all;
+    use crate::domain::failure::{Blame, Failure, FailureClass};
+    use crate::domain::names::Fingerprint;
+    use crate::domain::outcome::Outcome;
+    use crate::domain::revision::Sha;
+
+    fn id(text: &str) -> CaseId {
+        CaseId::parse(text).unwrap()
+    }
+
+    fn result(case: &str, outcome: Outcome) -> CaseResult {
+        let failure = Failure {
+            class: FailureClass::Assertion,
+            blame: Blame::Service,
+            message: "no".to_owned(),
+            step: None,
+            expected: None,
+            actual: None,
+            subject: None,
+            repro: None,
+        };
+        CaseResult {
+            case: id(case),
+            was: Vec::new(),
+            outcome,
+            duration_ms: 100,
+            attempts: u32::from(outcome.is_known()),
+            failure: outcome.is_failing().then(|| (Fingerprint::new(1, "a"), failure)),
+            definition: "d1".to_owned(),
+        }
+    }
+
+    fn renamed(case: &str, was: &[&str]) -> CaseResult {
+        let was = was.iter().map(|earlier| id(earlier)).collect();
+        CaseResult { was, ..result(case, Outcome::Passed) }
+    }
+
+    /// A pipeline that runs one cycle after another, each on a revision of its own.
+    #[derive(Default)]
+    struct Loop {
+        cycle: u32,
+        heads: HashMap<CaseId, CaseHead>,
+        last_whole: Option<u32>,
+    }
+
+    impl Loop {
+        fn run(&mut self, results: &[CaseResult]) -> Compared {
+            self.run_selected(results, Selection::Whole)
+        }
+
+        fn run_selected(&mut self, results: &[CaseResult], selection: Selection) -> Compared {
+            self.cycle += 1;
+            let revision = Sha::parse(&format!("{:040x}", u128::from(self.cycle) << 96)).unwrap();
+            let this = CycleRef { cycle: self.cycle, revision };
+            let comparison = Comparison {
+                this: &this,
+                config_digest: "c",
+                results,
+                heads: &self.heads,
+                last_whole: self.last_whole,
+                selection,
+            };
+            let compared = super::compare(&comparison);
+            let advanced = advance_all(&comparison, &compared.cases);
+            self.heads.extend(advanced.into_iter().map(|head| (head.case.clone(), head)));
+            if selection == Selection::Whole {
+                self.last_whole = Some(self.cycle);
+            }
+            compared
+        }
+    }
+
+    fn changes(compared: &Compared) -> Vec<(&str, Change)> {
+        compared.cases.iter().map(|case| (case.case.as_str(), case.change.unwrap())).collect()
+    }
+
+    #[test]
+    fn a_cycle_that_timed_out_hides_nothing() {
+        let mut pipeline = Loop::default();
+        pipeline.run(&[result("a", Outcome::Passed), result("b", Outcome::Failed)]);
+        let cut = pipeline.run(&[result("a", Outcome::NotRun), result("b", Outcome::NotRun)]);
+        assert_eq!(changes(&cut), [("a", Change::NotRun), ("b", Change::NotRun)]);
+        let carried = cut.cases[0].carried.as_ref().unwrap();
+        assert_eq!((carried.from.cycle, carried.outcome), (1, Outcome::Passed));
+        let after = pipeline.run(&[result("a", Outcome::Failed), result("b", Outcome::Failed)]);
+        assert_eq!(changes(&after), [("a", Change::Regressed), ("b", Change::StillFailing)]);
+        assert_eq!(after.cases[0].last_good.as_ref().unwrap().cycle, 1);
+        assert_eq!(after.cases[1].first_failing.as_ref().unwrap().cycle, 1);
+        assert_eq!(after.cases[1].age, 2, "the cycle that did not run it does not count");
+        assert_eq!(after.cases[0].carried, None);
+    }
+
+    #[test]
+    fn a_removed_case_is_reported_once() {
+        let mut pipeline = Loop::default();
+        pipeline.run(&[result("stays", Outcome::Passed), result("goes", Outcome::Failed)]);
+        let gone = pipeline.run(&[result("stays", Outcome::Passed)]);
+        assert_eq!(changes(&gone), [("stays", Change::StillPassing), ("goes", Change::Removed)]);
+        assert_eq!((gone.cases[1].outcome, gone.cases[1].before), (None, Some(Outcome::Failed)));
+        let later = pipeline.run(&[result("stays", Outcome::Passed)]);
+        assert_eq!(changes(&later), [("stays", Change::StillPassing)]);
+        let back =
+            pipeline.run(&[result("stays", Outcome::Passed), result("goes", Outcome::Passed)]);
+        assert_eq!(changes(&back)[1], ("goes", Change::Fixed), "its history was kept");
+    }
+
+    #[test]
+    fn a_cycle_of_some_cases_says_nothing_about_the_others() {
+        let mut pipeline = Loop::default();
+        pipeline.run(&[result("a", Outcome::Passed), result("b", Outcome::Passed)]);
+        let part = pipeline.run_selected(&[result("a", Outcome::Failed)], Selection::Part);
+        assert_eq!(changes(&part), [("a", Change::Regressed)]);
+        // Removed meanwhile: it was last planned before the partial cycle, which is the baseline.
+        let whole = pipeline.run(&[result("a", Outcome::Failed)]);
+        assert_eq!(changes(&whole), [("a", Change::StillFailing), ("b", Change::Removed)]);
+    }
+
+    #[test]
+    fn history_survives_a_rename() {
+        let mut pipeline = Loop::default();
+        pipeline.run(&[result("old", Outcome::Failed)]);
+        let moved = pipeline.run(&[renamed("new", &["older", "old"])]);
+        assert_eq!(changes(&moved), [("new", Change::Fixed)]);
+        assert_eq!(moved.cases[0].known_as, Some(id("old")));
+        assert_eq!(moved.renames, []);
+        let later = pipeline.run(&[renamed("new", &["older", "old"])]);
+        assert_eq!(changes(&later), [("new", Change::StillPassing)]);
+        assert_eq!(later.cases[0].known_as, None);
+    }
+
+    #[test]
+    fn an_earlier_id_that_somebody_else_answers_to_is_not_taken() {
+        let mut pipeline = Loop::default();
+        pipeline.run(&[result("old", Outcome::Failed)]);
+        let split = pipeline.run(&[renamed("one", &["old"]), renamed("two", &["old"])]);
+        assert_eq!(changes(&split), [("one", Change::Fixed), ("two", Change::NewPassing)]);
+        let mut pipeline = Loop::default();
+        pipeline.run(&[result("old", Outcome::Failed)]);
+        let copied = pipeline.run(&[renamed("copy", &["old"]), result("old", Outcome::Failed)]);
+        assert_eq!(changes(&copied), [("copy", Change::NewPassing), ("old", Change::StillFailing)]);
+    }
+
+    #[test]
+    fn a_probable_rename_is_offered_but_not_assumed() {
+        let mut pipeline = Loop::default();
+        pipeline.run(&[result("login_with_password", Outcome::Failed)]);
+        let moved = pipeline.run(&[result("login_with_passwords", Outcome::Failed)]);
+        assert_eq!(
+            changes(&moved),
+            [
+                ("login_with_passwords", Change::NewFailing),
+                ("login_with_password", Change::Removed)
+            ]
+        );
+        assert_eq!(moved.renames[0].from, id("login_with_password"));
+        assert_eq!(moved.renames[0].to, id("login_with_passwords"));
+    }
+
+    #[test]
+    fn another_definition_weakens_the_comparison() {
+        let mut pipeline = Loop::default();
+        for _ in 0..6 {
+            pipeline.run(&[result("a", Outcome::Passed)]);
+        }
+        let slow = CaseResult { duration_ms: 900, ..result("a", Outcome::Passed) };
+        let found = pipeline.run(std::slice::from_ref(&slow)).cases.remove(0);
+        assert_eq!(found.slower.map(|s| (s.median_ms, s.max_ms, s.samples)), Some((100, 100, 6)));
+        assert!(!found.definition_changed);
+        let other = CaseResult { definition: "d2".to_owned(), duration_ms: 5_000, ..slow };
+        let found = pipeline.run(&[other]).cases.remove(0);
+        assert!(found.definition_changed);
+        assert_eq!(found.slower, None, "other steps may take longer");
+    }
+
+    #[test]
+    fn a_void_cycle_is_listed_without_comparison() {
+        let cases = uncompared(&[result("a", Outcome::Failed)]);
+        assert_eq!((cases[0].change, cases[0].outcome), (None, Some(Outcome::Failed)));
+        assert_eq!(cases[0].first_failing, None);
+    }
+}
