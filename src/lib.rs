@@ -12,6 +12,7 @@
 //! L0  domain                                                  types
 //! ```
 
+pub mod cluster;
 pub mod cycle;
 pub mod diff;
 pub mod domain;

@@ -1,0 +1,149 @@
+//! Why the failures of a cluster began, as far as the records tell, in one sentence.
+//!
+//! Each case brings what had changed when its own failure began (`diff` decides that, at that
+//! moment). A cluster takes the cause that most of its cases name; cases that were never good say
+//! nothing and are outvoted by any other.
+
+use std::cmp::Reverse;
+
+use super::group::Member;
+use crate::domain::history::RecentRun;
+use crate::domain::outcome::{Cause, Change};
+
+/// Why a cluster began.
+pub(super) struct Reason<'a> {
+    pub(super) cause: Cause,
+    pub(super) because: String,
+    /// The case by which the cluster is traced: of those with this cause one that was ever good,
+    /// and among these the one that has been failing longest.
+    pub(super) lead: Member<'a>,
+}
+
+/// On a tie the earlier one wins; what needs the fewest assumptions comes first.
+const ORDER: &[Cause] =
+    &[Cause::Flake, Cause::Suite, Cause::Config, Cause::Code, Cause::Environment];
+
+/// The reason of a cluster with these members, of which there is at least one.
+pub(super) fn reason_of<'a>(members: &[Member<'a>]) -> Reason<'a> {
+    let votes = |cause: Cause| members.iter().filter(|member| named(member) == cause).count();
+    let best = ORDER.iter().map(|cause| (votes(*cause), *cause)).rev().max_by_key(|(n, _)| *n);
+    let (count, cause) = best.filter(|(n, _)| *n > 0).unwrap_or((members.len(), Cause::Unknown));
+    let lead = members.iter().filter(|member| named(member) == cause).min_by_key(|member| {
+        let good = member.last_good().map(|good| good.cycle);
+        let since = member.first_failing().map(|first| first.cycle);
+        (good.is_none(), since, Reverse(good), member.position)
+    });
+    let lead = *lead.or(members.first()).expect("a cluster has at least one member");
+    let mut because = sentence(cause, &lead, members);
+    if count < members.len() {
+        because.push_str(&format!(" ({count} of {} cases)", members.len()));
+    }
+    because.push('.');
+    Reason { cause, because, lead }
+}
+
+/// The cause that a case names.
+fn named(member: &Member<'_>) -> Cause {
+    member.causes().first().copied().unwrap_or(Cause::Unknown)
+}
+
+fn sentence(cause: Cause, lead: &Member<'_>, members: &[Member<'_>]) -> String {
+    let case = &lead.result.case;
+    let also = also_changed(lead);
+    match cause {
+        Cause::Flake => flake(lead) + &also,
+        Cause::Suite => {
+            format!("The definition of {case} changed just before this failure began{also}")
+        }
+        Cause::Config => {
+            format!("The pipeline's configuration changed just before this failure began{also}")
+        }
+        Cause::Code => code(lead),
+        Cause::Environment => environment(lead),
+        Cause::Unknown if members.iter().all(is_uncompared) => {
+            "A void cycle is compared with nothing".to_owned()
+        }
+        Cause::Unknown => {
+            "None of its cases was ever known here before, so nothing tells what changed".to_owned()
+        }
+    }
+}
+
+fn is_uncompared(member: &Member<'_>) -> bool {
+    member.finding.is_none_or(|finding| finding.change.is_none())
+}
+
+/// The other things that had changed too, as a clause.
+fn also_changed(lead: &Member<'_>) -> String {
+    let mut others: Vec<&str> = Vec::new();
+    for cause in lead.causes().iter().skip(1) {
+        match cause {
+            Cause::Suite => others.push("the case's definition"),
+            Cause::Config => others.push("the configuration"),
+            Cause::Code => others.push("the revision"),
+            Cause::Flake | Cause::Environment | Cause::Unknown => {}
+        }
+    }
+    match others.as_slice() {
+        [] => String::new(),
+        [one] => format!("; {one} changed too"),
+        [first, rest @ ..] => format!("; {first} and {} changed too", rest.join(" and ")),
+    }
+}
+
+fn flake(lead: &Member<'_>) -> String {
+    let case = &lead.result.case;
+    let rate = lead.finding.and_then(|finding| finding.flaky_rate);
+    let rate = rate.map_or_else(String::new, |rate| {
+        format!(": {} of its last {} known runs were at odds with others", rate.flaky, rate.of)
+    });
+    format!("{case} was both good and failing on one revision{rate}")
+}
+
+fn code(lead: &Member<'_>) -> String {
+    match (lead.last_good(), lead.first_failing()) {
+        (Some(good), Some(bad)) if good.revision != bad.revision => format!(
+            "The revision changed from {} (good in cycle {}) to {} (failing in cycle {}), and \
+             nothing else of ours did",
+            good.revision.short(),
+            good.cycle,
+            bad.revision.short(),
+            bad.cycle,
+        ),
+        (_, Some(_) | None) => {
+            "The revision changed just before this failure began, and nothing else of ours did"
+                .to_owned()
+        }
+    }
+}
+
+fn environment(lead: &Member<'_>) -> String {
+    let case = &lead.result.case;
+    match good_on_this_revision(lead) {
+        Some(cycle) => format!(
+            "{case} was good on this very revision in cycle {cycle}, and neither its definition \
+             nor the configuration changed since its last result"
+        ),
+        None if is_another_failure(lead) => format!(
+            "The failure of {case} became another one although neither the revision, the \
+             configuration nor its definition changed"
+        ),
+        None => format!(
+            "Neither the revision, the configuration nor the definition of {case} changed before \
+             this failure began"
+        ),
+    }
+}
+
+fn is_another_failure(lead: &Member<'_>) -> bool {
+    lead.finding.is_some_and(|finding| finding.change == Some(Change::ChangedFailure))
+}
+
+/// The last cycle in which the case was good on the revision on which it began to fail.
+fn good_on_this_revision(lead: &Member<'_>) -> Option<u32> {
+    let began = lead.first_failing()?;
+    let key = RecentRun::key_of(&began.revision);
+    let earlier = lead.head?.recent.iter().rev().filter(|run| run.cycle < began.cycle);
+    let mut good = earlier.filter(|run| run.revision_key == key && !run.outcome.is_failing());
+    good.next().map(|run| run.cycle)
+}

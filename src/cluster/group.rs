@@ -1,0 +1,493 @@
+//! Puts failures that share a fingerprint together, the worst first, and says why they began.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use super::cause::{Reason, reason_of};
+use super::title::title_of;
+use crate::domain::attempt::Attempt;
+use crate::domain::commit::CommitRange;
+use crate::domain::event::PlannedCase;
+use crate::domain::evidence::Evidence;
+use crate::domain::failure::Failure;
+use crate::domain::findings::{CaseFinding, CaseResult, Cluster};
+use crate::domain::history::{CaseHead, CycleRef, FingerprintSeen};
+use crate::domain::names::{CaseId, Fingerprint};
+use crate::domain::outcome::Cause;
+use crate::domain::revision::Sha;
+use crate::domain::spec::Priority;
+
+/// So many clusters, the worst ones, carry their commits with authors and files; the others name
+/// them only.
+const MAX_WITH_COMMITS: usize = 50;
+
+/// What the groups are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Grouping<'a> {
+    /// The cycle.
+    pub this: &'a CycleRef,
+    /// The plan.
+    pub plan: &'a [PlannedCase],
+    /// What became of its cases, with the failures.
+    pub results: &'a [CaseResult],
+    /// The attempts of each case: the failure that counts is that of the last.
+    pub attempts: &'a HashMap<CaseId, Vec<Attempt>>,
+    /// What the comparison said of each case.
+    pub findings: &'a [CaseFinding],
+    /// The heads *after* this cycle, as `diff::advance_all` makes them; none in a void cycle.
+    pub heads: &'a [CaseHead],
+    /// What was seen of the fingerprints before this cycle.
+    pub seen: &'a [FingerprintSeen],
+    /// The commits of each range that [`ranges_needed`] asked for, as far as git could tell.
+    pub commits: &'a HashMap<(Sha, Sha), CommitRange>,
+}
+
+/// From the last good to the first failing revision, each pair once, in the order of the findings.
+pub fn ranges_needed(findings: &[CaseFinding]) -> Vec<(Sha, Sha)> {
+    let mut met = HashSet::new();
+    let ranges = findings.iter().filter_map(range_of);
+    ranges.filter(|range| met.insert(range.clone())).collect()
+}
+
+fn range_of(finding: &CaseFinding) -> Option<(Sha, Sha)> {
+    if !finding.outcome?.is_failing() {
+        return None;
+    }
+    let (good, bad) = (finding.last_good.as_ref()?, finding.first_failing.as_ref()?);
+    (good.revision != bad.revision).then(|| (good.revision.clone(), bad.revision.clone()))
+}
+
+/// The clusters of a cycle: those that decide the verdict first, then by priority, then the larger,
+/// then by the order of the plan.
+pub fn group(grouping: &Grouping<'_>) -> Vec<Cluster> {
+    let mut drafts = drafts_of(grouping);
+    drafts.sort_by_key(Draft::rank);
+    let seen: HashMap<&Fingerprint, &FingerprintSeen> =
+        grouping.seen.iter().map(|seen| (&seen.fingerprint, seen)).collect();
+    let clusters = drafts.iter().enumerate().map(|(position, draft)| {
+        let mut cluster = draft.cluster(grouping, seen.get(draft.fingerprint).copied());
+        if position >= MAX_WITH_COMMITS {
+            cluster.commits = None;
+        }
+        cluster
+    });
+    clusters.collect()
+}
+
+/// A failing case with all that is known of it.
+#[derive(Clone, Copy)]
+pub(super) struct Member<'a> {
+    /// Its place among the results.
+    pub(super) position: usize,
+    /// What became of it.
+    pub(super) result: &'a CaseResult,
+    failure: &'a Failure,
+    planned: Option<&'a PlannedCase>,
+    /// What the comparison said.
+    pub(super) finding: Option<&'a CaseFinding>,
+    /// What is known of it, this cycle included.
+    pub(super) head: Option<&'a CaseHead>,
+}
+
+impl<'a> Member<'a> {
+    /// Whether it does not decide the verdict, and how much it matters: less is worse.
+    fn rank(&self) -> (bool, Option<Priority>) {
+        let decides = self.planned.is_none_or(PlannedCase::decides);
+        (!decides, self.planned.map(|planned| planned.priority))
+    }
+
+    pub(super) fn last_good(&self) -> Option<&'a CycleRef> {
+        self.finding?.last_good.as_ref()
+    }
+
+    pub(super) fn first_failing(&self) -> Option<&'a CycleRef> {
+        self.finding?.first_failing.as_ref()
+    }
+
+    /// Everything that had changed when its failure began, the most telling first.
+    pub(super) fn causes(&self) -> &'a [Cause] {
+        self.head.map_or(&[], |head| &head.causes)
+    }
+}
+
+/// A cluster in the making.
+struct Draft<'a> {
+    fingerprint: &'a Fingerprint,
+    members: Vec<Member<'a>>,
+}
+
+fn drafts_of<'a>(grouping: &Grouping<'a>) -> Vec<Draft<'a>> {
+    let plan: HashMap<&CaseId, &PlannedCase> =
+        grouping.plan.iter().map(|planned| (&planned.id, planned)).collect();
+    let findings: HashMap<&CaseId, &CaseFinding> =
+        grouping.findings.iter().map(|finding| (&finding.case, finding)).collect();
+    let heads: HashMap<&CaseId, &CaseHead> =
+        grouping.heads.iter().map(|head| (&head.case, head)).collect();
+    let mut places: HashMap<&Fingerprint, usize> = HashMap::new();
+    let mut drafts: Vec<Draft<'a>> = Vec::new();
+    for (position, result) in grouping.results.iter().enumerate() {
+        let Some((fingerprint, failure)) =
+            result.failure.as_ref().filter(|_| result.outcome.is_failing())
+        else {
+            continue;
+        };
+        let place = *places.entry(fingerprint).or_insert_with(|| {
+            drafts.push(Draft { fingerprint, members: Vec::new() });
+            drafts.len() - 1
+        });
+        drafts[place].members.push(Member {
+            position,
+            result,
+            failure,
+            planned: plan.get(&result.case).copied(),
+            finding: findings.get(&result.case).copied(),
+            head: heads.get(&result.case).copied(),
+        });
+    }
+    drafts
+}
+
+impl<'a> Draft<'a> {
+    fn rank(&self) -> (bool, Option<Priority>, Reverse<usize>, usize) {
+        let example = self.example();
+        let (not_deciding, priority) = example.rank();
+        let first = self.members.first().map_or(0, |member| member.position);
+        (not_deciding, priority, Reverse(self.members.len()), first)
+    }
+
+    /// The failure that stands for all: that of the case which matters most.
+    fn example(&self) -> &Member<'a> {
+        let worst = self.members.iter().min_by_key(|member| (member.rank(), member.position));
+        worst.expect("a draft has at least the member it was made for")
+    }
+
+    fn cluster(&self, grouping: &Grouping<'a>, seen: Option<&FingerprintSeen>) -> Cluster {
+        let example = self.example();
+        let Reason { cause, because, lead } = reason_of(&self.members);
+        let range = lead.finding.and_then(range_of);
+        let commits = range.and_then(|range| grouping.commits.get(&range));
+        // A cycle that is analysed once more after a crash may have been counted already.
+        let seen = seen.filter(|seen| seen.first_cycle <= grouping.this.cycle);
+        let counted = seen.is_some_and(|seen| seen.last_cycle >= grouping.this.cycle);
+        Cluster {
+            fingerprint: self.fingerprint.clone(),
+            class: example.failure.class,
+            title: title_of(example.failure, evidence_of(grouping, &example.result.case)),
+            example: example.failure.clone(),
+            cases: self.members.iter().map(|member| member.result.case.clone()).collect(),
+            cause,
+            because,
+            first_seen_cycle: seen.map_or(grouping.this.cycle, |seen| seen.first_cycle),
+            times_seen: seen.map_or(0, |seen| seen.times) + u32::from(!counted),
+            last_good: lead.last_good().cloned(),
+            first_failing: lead.first_failing().cloned(),
+            suspects: commits.map_or_else(Vec::new, |range| {
+                range.commits.iter().map(|commit| commit.sha.clone()).collect()
+            }),
+            commits: commits.cloned(),
+            culprit: None,
+            investigation: None,
+        }
+    }
+}
+
+fn evidence_of<'a>(grouping: &Grouping<'a>, case: &CaseId) -> &'a Evidence {
+    static NONE: LazyLock<Evidence> = LazyLock::new(Evidence::default);
+    let attempts = grouping.attempts.get(case).map_or(&[][..], Vec::as_slice);
+    attempts.last().map_or_else(|| &*NONE, |attempt| &attempt.evidence)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::domain::commit::CommitInfo;
+    use crate::domain::event::Quarantined;
+    use crate::domain::failure::{Blame, FailureClass};
+    use crate::domain::history::{KnownResult, RecentRun};
+    use crate::domain::outcome::{Change, Outcome};
+
+    fn sha(digit: u8) -> Sha {
+        Sha::parse(&char::from(b'0' + digit).to_string().repeat(40)).unwrap()
+    }
+
+    fn at(cycle: u32, revision: u8) -> CycleRef {
+        CycleRef { cycle, revision: sha(revision) }
+    }
+
+    /// A suite in which every case fails, as a story is told about it.
+    #[derive(Default)]
+    struct Story {
+        plan: Vec<PlannedCase>,
+        results: Vec<CaseResult>,
+        findings: Vec<CaseFinding>,
+        heads: Vec<CaseHead>,
+        seen: Vec<FingerprintSeen>,
+        commits: HashMap<(Sha, Sha), CommitRange>,
+    }
+
+    impl Story {
+        /// A case that fails with a fingerprint, for these causes, since cycle 7 on revision 2.
+        fn failing(mut self, id: &str, print: &str, priority: &str, causes: &[Cause]) -> Self {
+            let case = CaseId::parse(id).unwrap();
+            let fingerprint = Fingerprint::new(1, print);
+            let failure = Failure {
+                class: FailureClass::Reported,
+                blame: Blame::Service,
+                message: format!("{print} broke"),
+                step: None,
+                expected: None,
+                actual: None,
+                subject: None,
+                repro: None,
+            };
+            self.plan.push(PlannedCase {
+                id: case.clone(),
+                was: Vec::new(),
+                name: id.to_owned(),
+                area: None,
+                priority: Priority::parse(priority).unwrap(),
+                owner: None,
+                impact: None,
+                digest: "d".to_owned(),
+                quarantine: None,
+            });
+            self.results.push(CaseResult {
+                case: case.clone(),
+                was: Vec::new(),
+                outcome: Outcome::Failed,
+                duration_ms: 5,
+                attempts: 2,
+                failure: Some((fingerprint.clone(), failure)),
+                definition: "d".to_owned(),
+            });
+            let ever_good = !causes.contains(&Cause::Unknown);
+            let change = if ever_good { Change::Regressed } else { Change::NewFailing };
+            self.findings.push(CaseFinding {
+                case: case.clone(),
+                outcome: Some(Outcome::Failed),
+                change: Some(change),
+                before: ever_good.then_some(Outcome::Passed),
+                duration_ms: 5,
+                attempts: 2,
+                carried: None,
+                definition_changed: false,
+                known_as: None,
+                fingerprint: Some(fingerprint.clone()),
+                last_good: ever_good.then(|| at(6, 1)),
+                first_failing: Some(at(7, 2)),
+                age: 1,
+                flaky_rate: None,
+                slower: None,
+            });
+            self.heads.push(CaseHead {
+                case,
+                planned_in: 7,
+                last_outcome: Outcome::Failed,
+                known: Some(KnownResult {
+                    at: at(7, 2),
+                    outcome: Outcome::Failed,
+                    fingerprint: Some(fingerprint),
+                    definition: "d".to_owned(),
+                    config: "c".to_owned(),
+                }),
+                last_good: ever_good.then(|| at(6, 1)),
+                first_failing: Some(at(7, 2)),
+                failing_for: 1,
+                causes: causes.to_vec(),
+                recent: Vec::new(),
+            });
+            self
+        }
+
+        fn quarantined(mut self) -> Self {
+            self.plan.last_mut().unwrap().quarantine = Some(Quarantined {
+                owner: "ada".to_owned(),
+                reason: "being replaced".to_owned(),
+                until: jiff::civil::date(2026, 12, 31),
+                expired: false,
+            });
+            self
+        }
+
+        fn clusters(&self) -> Vec<Cluster> {
+            group(&Grouping {
+                this: &at(7, 2),
+                plan: &self.plan,
+                results: &self.results,
+                attempts: &HashMap::new(),
+                findings: &self.findings,
+                heads: &self.heads,
+                seen: &self.seen,
+                commits: &self.commits,
+            })
+        }
+
+        fn cause(&self) -> (Cause, String) {
+            let clusters = self.clusters();
+            (clusters[0].cause, clusters[0].because.clone())
+        }
+    }
+
+    #[test]
+    fn the_worst_comes_first() {
+        let story = Story::default()
+            .failing("a", "low", "P3", &[Cause::Code])
+            .failing("b", "single", "P1", &[Cause::Code])
+            .failing("c", "pair", "P1", &[Cause::Code])
+            .failing("d", "low", "P3", &[Cause::Code])
+            .failing("e", "pair", "P2", &[Cause::Code])
+            .failing("f", "later", "P1", &[Cause::Code])
+            .failing("g", "kept apart", "P1", &[Cause::Code])
+            .quarantined();
+        let found: Vec<(String, Vec<String>)> = story
+            .clusters()
+            .into_iter()
+            .map(|c| (c.title, c.cases.iter().map(ToString::to_string).collect()))
+            .collect();
+        let expected = [
+            ("Pair broke", vec!["c", "e"]),
+            ("Single broke", vec!["b"]),
+            ("Later broke", vec!["f"]),
+            ("Low broke", vec!["a", "d"]),
+            ("Kept apart broke", vec!["g"]),
+        ];
+        let expected = expected.map(|(title, cases)| {
+            (title.to_owned(), cases.into_iter().map(str::to_owned).collect::<Vec<_>>())
+        });
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_passing_case_is_in_no_cluster() {
+        let mut story = Story::default().failing("a", "x", "P1", &[Cause::Code]);
+        story.results[0].outcome = Outcome::Flaky;
+        assert_eq!(story.clusters(), []);
+    }
+
+    #[test]
+    fn the_cause_and_its_reason_rest_on_the_records() {
+        use Cause::{Code, Config, Environment, Flake, Suite, Unknown};
+        let because = |causes: &[Cause]| Story::default().failing("a", "x", "P1", causes).cause();
+        let table: &[(&[Cause], &str)] = &[
+            (
+                &[Code],
+                "The revision changed from 1111111 (good in cycle 6) to 2222222 (failing in cycle 7), and nothing else of ours did.",
+            ),
+            (
+                &[Config, Code],
+                "The pipeline's configuration changed just before this failure began; the revision changed too.",
+            ),
+            (
+                &[Suite, Config, Code],
+                "The definition of a changed just before this failure began; the configuration and the revision changed too.",
+            ),
+            (&[Flake], "a was both good and failing on one revision."),
+            (
+                &[Environment],
+                "Neither the revision, the configuration nor the definition of a changed before this failure began.",
+            ),
+            (
+                &[Unknown],
+                "None of its cases was ever known here before, so nothing tells what changed.",
+            ),
+        ];
+        for (causes, expected) in table {
+            assert_eq!(because(causes), (causes[0], (*expected).to_owned()));
+        }
+    }
+
+    #[test]
+    fn the_environment_is_named_with_the_cycle_that_clears_the_revision() {
+        let mut story = Story::default().failing("a", "x", "P1", &[Cause::Environment]);
+        story.heads[0].recent.push(RecentRun {
+            cycle: 5,
+            revision_key: RecentRun::key_of(&sha(2)),
+            duration_ms: 1,
+            outcome: Outcome::Passed,
+        });
+        let (_, because) = story.cause();
+        assert!(because.starts_with("a was good on this very revision in cycle 5,"), "{because}");
+    }
+
+    #[test]
+    fn most_cases_decide_and_new_ones_are_outvoted() {
+        let story = Story::default()
+            .failing("new_1", "x", "P1", &[Cause::Unknown])
+            .failing("new_2", "x", "P1", &[Cause::Unknown])
+            .failing("old", "x", "P1", &[Cause::Code]);
+        let clusters = story.clusters();
+        assert_eq!(clusters[0].cause, Cause::Code);
+        assert!(clusters[0].because.ends_with("did (1 of 3 cases)."), "{}", clusters[0].because);
+        assert_eq!(clusters[0].last_good, Some(at(6, 1)), "traced by the case that was ever good");
+        let story = Story::default().failing("a", "x", "P1", &[Cause::Code]).failing(
+            "b",
+            "x",
+            "P1",
+            &[Cause::Suite, Cause::Code],
+        );
+        assert_eq!(story.cause().0, Cause::Suite, "on a tie");
+        let mut void = Story::default().failing("a", "x", "P1", &[Cause::Code]);
+        void.heads.clear();
+        void.findings[0].change = None;
+        assert_eq!(
+            void.cause(),
+            (Cause::Unknown, "A void cycle is compared with nothing.".to_owned())
+        );
+    }
+
+    #[test]
+    fn suspects_are_the_commits_between_good_and_bad() {
+        let mut story = Story::default()
+            .failing("a", "x", "P1", &[Cause::Code])
+            .failing("b", "y", "P1", &[Cause::Unknown])
+            .failing("c", "y", "P1", &[Cause::Code]);
+        assert_eq!(ranges_needed(&story.findings), [(sha(1), sha(2))]);
+        let commit = CommitInfo {
+            sha: sha(2),
+            subject: "Tidy up".to_owned(),
+            author: "Ada".to_owned(),
+            time: jiff::Timestamp::UNIX_EPOCH,
+            files: Vec::new(),
+            files_total: 0,
+        };
+        let range = CommitRange { commits: vec![commit], total: 1 };
+        story.commits.insert((sha(1), sha(2)), range.clone());
+        for cluster in story.clusters() {
+            assert_eq!(cluster.suspects, [sha(2)]);
+            assert_eq!(cluster.commits.as_ref(), Some(&range));
+        }
+        story.findings[0].last_good = Some(at(5, 2));
+        assert_eq!(ranges_needed(&story.findings[..1]), [], "no commit between one revision");
+    }
+
+    #[test]
+    fn only_the_worst_clusters_carry_their_commits() {
+        let mut story = Story::default();
+        for n in 0..MAX_WITH_COMMITS + 3 {
+            story = story.failing(&format!("case_{n}"), &format!("p{n}"), "P1", &[Cause::Code]);
+        }
+        story.commits.insert((sha(1), sha(2)), CommitRange::default());
+        let with = story.clusters().iter().filter(|c| c.commits.is_some()).count();
+        assert_eq!((with, story.clusters().len()), (MAX_WITH_COMMITS, MAX_WITH_COMMITS + 3));
+    }
+
+    #[test]
+    fn a_fingerprint_remembers_when_it_was_seen() {
+        let mut story = Story::default().failing("a", "x", "P1", &[Cause::Code]);
+        let first = &story.clusters()[0];
+        assert_eq!((first.first_seen_cycle, first.times_seen), (7, 1));
+        let seen = |last_cycle, times| FingerprintSeen {
+            fingerprint: Fingerprint::new(1, "x"),
+            first_cycle: 2,
+            last_cycle,
+            times,
+        };
+        story.seen = vec![seen(4, 3)];
+        let again = &story.clusters()[0];
+        assert_eq!((again.first_seen_cycle, again.times_seen), (2, 4));
+        story.seen = vec![seen(7, 4)];
+        assert_eq!(story.clusters()[0].times_seen, 4, "this cycle was counted already");
+    }
+}

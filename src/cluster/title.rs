@@ -1,0 +1,331 @@
+//! Titles for people: what happened, in a few words that do not vary from run to run.
+
+use std::borrow::Cow;
+
+use super::identity::{Close, status_in};
+use super::normalise::normalise_as;
+use super::scene::{Place, Scene};
+use super::writer::Style;
+use crate::domain::evidence::Evidence;
+use crate::domain::failure::{Failure, FailureClass};
+
+/// A title has at most so many characters.
+const MAX_TITLE: usize = 100;
+/// A slug has at most so many bytes.
+const MAX_SLUG: usize = 48;
+
+/// The title of a failure that left this evidence.
+pub(super) fn title_of(failure: &Failure, evidence: &Evidence) -> String {
+    let scene = Scene::of(failure, evidence);
+    let title = Wording { failure, scene: &scene }.title();
+    shortened(title.trim(), MAX_TITLE)
+}
+
+/// A text without what varies, for people.
+fn plain(text: &str) -> Cow<'_, str> {
+    normalise_as(text, Style::OUTSIDE.for_people())
+}
+
+struct Wording<'a> {
+    failure: &'a Failure,
+    scene: &'a Scene,
+}
+
+impl Wording<'_> {
+    fn title(&self) -> String {
+        let place = self.place();
+        match self.failure.class {
+            FailureClass::HttpStatus => {
+                format!("{place} answered {}, expected {}", self.status(), self.expected())
+            }
+            FailureClass::Auth => match status_in(self.failure) {
+                Some(401) => "A valid identity is not accepted: 401".to_owned(),
+                _ => format!("{place} refuses a valid identity: {}", self.status()),
+            },
+            FailureClass::WsRefused => {
+                format!("{place}: handshake answered {}", self.status())
+            }
+            FailureClass::WsClose => self.closed(),
+            FailureClass::Assertion => {
+                format!("{place}: expected {} {}", self.subject(), self.expected())
+            }
+            FailureClass::Schema => format!("{place}: the answer does not fit its schema"),
+            FailureClass::Latency => format!("{place}: {} over its limit", self.subject()),
+            FailureClass::MissingEvent => self.missing(),
+            FailureClass::UnexpectedEvent => {
+                let name = self.failure.actual.as_deref().unwrap_or("an event");
+                format!("{} came and must not", name.split(' ').next().unwrap_or(name))
+            }
+            FailureClass::EventOrder => format!("{place}: events out of order"),
+            FailureClass::Timeout => format!("{place} did not answer in time"),
+            FailureClass::Connection => match self.scene.place {
+                Some(Place::Route { .. }) => format!("{place}: the connection was lost"),
+                Some(Place::Host(_)) | None => format!("{place} cannot be reached"),
+            },
+            FailureClass::Dns => format!("{place} does not resolve"),
+            FailureClass::Tls => format!("{place}: TLS failed: {}", self.subject()),
+            FailureClass::Setup => format!("Fixture failed: {}", self.sentence()),
+            FailureClass::Command | FailureClass::Reported | FailureClass::Blocked => {
+                self.sentence()
+            }
+        }
+    }
+
+    /// What the step talked to, or its name.
+    fn place(&self) -> String {
+        match (&self.scene.place, self.failure.step.as_deref()) {
+            (Some(place), _) => place.to_string(),
+            (None, Some(step)) => plain(step).into_owned(),
+            (None, None) => "A step".to_owned(),
+        }
+    }
+
+    fn status(&self) -> String {
+        status_in(self.failure).map_or_else(
+            || plain(self.failure.actual.as_deref().unwrap_or("otherwise")).into_owned(),
+            |status| status.to_string(),
+        )
+    }
+
+    fn expected(&self) -> String {
+        let expected = self.failure.expected.as_deref().unwrap_or("another");
+        match self.failure.class {
+            FailureClass::HttpStatus => expected.to_owned(),
+            _ => normalise_as(expected, Style::WANTED.for_people()).into_owned(),
+        }
+    }
+
+    fn subject(&self) -> &str {
+        self.failure.subject.as_deref().unwrap_or("the answer")
+    }
+
+    fn closed(&self) -> String {
+        let text = self.failure.actual.as_deref().unwrap_or(&self.failure.message);
+        match Close::of(text) {
+            Some(Close { code, reason: "" }) => format!("Socket closed with {code}"),
+            Some(Close { code, reason }) => {
+                format!("Socket closed with {code}: {}", plain(reason))
+            }
+            None => "Socket closed".to_owned(),
+        }
+    }
+
+    fn missing(&self) -> String {
+        match self.scene.missing.as_slice() {
+            [] => format!("Events missing: {}", self.expected()),
+            [one] => format!("{one} never came"),
+            [first, second] => format!("{first} and {second} never came"),
+            [first, rest @ ..] => format!("{first} and {} more events never came", rest.len()),
+        }
+    }
+
+    /// The first line of what was said, without what varies.
+    fn sentence(&self) -> String {
+        let mut lines = self.failure.message.lines().map(str::trim);
+        let line = lines.find(|line| !line.is_empty()).unwrap_or("no message");
+        let normal = plain(line);
+        let mut chars = normal.chars();
+        chars
+            .next()
+            .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect::<String>())
+    }
+}
+
+/// At most so many characters, cut at a word where that loses little.
+fn shortened(text: &str, max: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(max) else { return text.to_owned() };
+    let kept = &text[..end];
+    let at_word = kept.rfind(' ').filter(|at| *at > end / 2).unwrap_or(end);
+    format!("{}…", kept[..at_word].trim_end_matches([' ', ',', ':', ';']))
+}
+
+/// A short name for a file, made of a title: lower-case ASCII letters, digits and single hyphens.
+///
+/// Never empty, at most 48 bytes, and never a name that a file system keeps for itself.
+pub fn slug_of(title: &str) -> String {
+    let mut slug = String::with_capacity(MAX_SLUG);
+    for c in title.chars() {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c.to_ascii_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('-') && !matches!(c, '\'' | '\u{2019}') {
+            slug.push('-');
+        }
+        if slug.len() > MAX_SLUG {
+            let whole_words = slug.rfind('-').filter(|at| *at > MAX_SLUG / 2);
+            slug.truncate(whole_words.unwrap_or(MAX_SLUG));
+            break;
+        }
+    }
+    slug.truncate(slug.trim_end_matches('-').len());
+    let reserved = matches!(slug.as_str(), "" | "con" | "prn" | "aux" | "nul");
+    if reserved { "failure".to_owned() } else { slug }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::evidence::{EventsSeen, Exchange, Protocol};
+    use crate::domain::failure::Blame;
+
+    fn failure(class: FailureClass, subject: &str, expected: &str, actual: &str) -> Failure {
+        Failure {
+            class,
+            blame: Blame::Service,
+            message: format!("expected {subject} {expected}, got {actual}"),
+            step: Some("read 3".to_owned()),
+            expected: Some(expected.to_owned()),
+            actual: Some(actual.to_owned()),
+            subject: Some(subject.to_owned()),
+            repro: None,
+        }
+    }
+
+    fn evidence(protocol: Protocol, url: &str, missing: &[&str]) -> Evidence {
+        let mut evidence = Evidence::default();
+        let mut exchange = Exchange::begin("read 3", protocol, "GET", url);
+        exchange.remote = Some("192.0.2.1:443".to_owned());
+        evidence.record(exchange);
+        evidence.events.push(EventsSeen {
+            step: "read 3".to_owned(),
+            expected: Vec::new(),
+            ordered: true,
+            seen: Vec::new(),
+            missing: missing.iter().map(|name| (*name).to_owned()).collect(),
+            forbidden: Vec::new(),
+            out_of_order: false,
+        });
+        evidence
+    }
+
+    #[test]
+    fn titles_say_what_happened() {
+        use FailureClass as C;
+        let http = evidence(Protocol::Http, "https://x.example/api/messages/17", &[]);
+        let ws = evidence(Protocol::Ws, "wss://x.example/ws", &["agent_completed"]);
+        let table = [
+            (
+                &http,
+                failure(C::HttpStatus, "status", "200", "404"),
+                "GET /api/messages/{id} answered 404, expected 200",
+            ),
+            (
+                &http,
+                failure(C::Auth, "status", "2xx", "401"),
+                "A valid identity is not accepted: 401",
+            ),
+            (
+                &http,
+                failure(C::Auth, "status", "2xx", "403"),
+                "GET /api/messages/{id} refuses a valid identity: 403",
+            ),
+            (
+                &http,
+                failure(C::Assertion, "$.status", "\"healthy\"", "\"down\""),
+                "GET /api/messages/{id}: expected $.status \"healthy\"",
+            ),
+            (
+                &http,
+                failure(C::Latency, "latency", "< 1s", "2.1s"),
+                "GET /api/messages/{id}: latency over its limit",
+            ),
+            (
+                &http,
+                failure(C::Timeout, "answer", "an answer", "no answer"),
+                "GET /api/messages/{id} did not answer in time",
+            ),
+            (&http, failure(C::Dns, "name", "an address", "nothing"), "x.example does not resolve"),
+            (
+                &ws,
+                failure(
+                    C::WsClose,
+                    "close code",
+                    "x",
+                    "close 1008 (token expired at 17) after 0 of 1",
+                ),
+                "Socket closed with 1008: token expired at #",
+            ),
+            (
+                &ws,
+                failure(C::WsClose, "close code", "x", "close 1011 after 0 of 1"),
+                "Socket closed with 1011",
+            ),
+            (
+                &ws,
+                failure(C::WsRefused, "handshake", "an open socket", "503"),
+                "WS /ws: handshake answered 503",
+            ),
+            (
+                &ws,
+                failure(C::MissingEvent, "events", "agent_completed", "0 of 1"),
+                "agent_completed never came",
+            ),
+            (
+                &ws,
+                failure(C::UnexpectedEvent, "events", "none", "error_message after 3 ms"),
+                "error_message came and must not",
+            ),
+        ];
+        for (evidence, failure, expected) in table {
+            assert_eq!(title_of(&failure, evidence), expected);
+        }
+    }
+
+    #[test]
+    fn without_evidence_a_title_rests_on_the_step_or_the_message() {
+        let nothing = Evidence::default();
+        let status = failure(FailureClass::HttpStatus, "status", "200", "404");
+        assert_eq!(title_of(&status, &nothing), "read # answered 404, expected 200");
+        let mut reported = failure(FailureClass::Reported, "", "", "");
+        reported.message = "\n  AssertionError: user 17 is gone\n  at line 3".to_owned();
+        assert_eq!(title_of(&reported, &nothing), "AssertionError: user # is gone");
+        reported.message = String::new();
+        assert_eq!(title_of(&reported, &nothing), "No message");
+    }
+
+    #[test]
+    fn slugs_are_short_and_whole() {
+        let table = [
+            (
+                "GET /api/settings answered 404, expected 200",
+                "get-api-settings-answered-404-expected-200",
+            ),
+            ("Socket closed with 1008: token expired", "socket-closed-with-1008-token-expired"),
+            ("It isn't there", "it-isnt-there"),
+            ("../../etc/passwd", "etc-passwd"),
+            ("Größe", "gr-e"),
+            ("日本語", "failure"),
+            ("", "failure"),
+            ("NUL", "failure"),
+            (
+                "The agent run that was started by the first user never came to its end",
+                "the-agent-run-that-was-started-by-the-first-user",
+            ),
+        ];
+        for (title, expected) in table {
+            assert_eq!(slug_of(title), expected);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn a_slug_is_always_a_safe_file_name(title in any::<String>()) {
+            let slug = slug_of(&title);
+            prop_assert!((1..=MAX_SLUG).contains(&slug.len()));
+            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            prop_assert!(slug.bytes().all(plain), "{slug}");
+            prop_assert!(!slug.starts_with('-') && !slug.ends_with('-') && !slug.contains("--"));
+        }
+
+        #[test]
+        fn a_title_is_short_whatever_came(message in any::<String>(), class in prop::sample::select(FailureClass::ALL)) {
+            let mut failure = failure(class, &message, &message, &message);
+            failure.message = message;
+            let title = title_of(&failure, &Evidence::default());
+            prop_assert!((1..=MAX_TITLE + 1).contains(&title.chars().count()), "{title}");
+        }
+    }
+}
