@@ -16,4 +16,5 @@ pub mod cluster;
 pub mod cycle;
 pub mod diff;
 pub mod domain;
+pub mod pipeline;
 pub mod verdict;

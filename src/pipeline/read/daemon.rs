@@ -1,0 +1,122 @@
+//! `andon.yaml`.
+
+use core::net::SocketAddr;
+
+use crate::domain::spec::SecretSource;
+use crate::pipeline::daemon::{ApiToken, DaemonSettings, InboundWebhook, LogFormat, Role};
+use crate::pipeline::diagnostic::quoted;
+use crate::pipeline::read::identity::secret_source;
+use crate::pipeline::reader::{Cx, Fields, Shape};
+use crate::pipeline::yaml::Node;
+
+pub(crate) static DAEMON: Shape = Shape {
+    name: "DaemonFile",
+    what: "`andon.yaml`",
+    keys: &[
+        "listen",
+        "pipelines",
+        "state",
+        "reports",
+        "database",
+        "max_cycles",
+        "log_format",
+        "tokens",
+        "webhooks",
+    ],
+    elsewhere: &[
+        ("port", "the port stands in `listen: 127.0.0.1:7070`"),
+        ("watch", "`watch` stands in a pipeline"),
+        ("notify", "`notify` stands in a pipeline"),
+    ],
+};
+
+pub(crate) static TOKEN: Shape = Shape {
+    name: "Token",
+    what: "an entry of `tokens`",
+    keys: &["name", "role", "token"],
+    elsewhere: &[("env", "write `token: { env: NAME }`")],
+};
+
+pub(crate) static HOOKS: Shape = Shape {
+    name: "Webhooks",
+    what: "`webhooks`",
+    keys: &["github", "gitlab", "gitea", "bitbucket", "generic"],
+    elsewhere: &[],
+};
+
+/// Reads `andon.yaml`.
+pub(crate) fn daemon(cx: &mut Cx<'_>, root: &Node) -> DaemonSettings {
+    let fields = Fields::open(cx, root, &DAEMON);
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let settings = DaemonSettings {
+        listen: fields.optional(cx, "listen", listen).flatten(),
+        pipelines: fields.optional(cx, "pipelines", Cx::path),
+        state: fields.optional(cx, "state", Cx::path),
+        reports: fields.optional(cx, "reports", Cx::path),
+        database: fields.optional(cx, "database", database),
+        max_cycles: fields.optional(cx, "max_cycles", |cx, node| cx.count(node, 1..=1_000)),
+        log_format: fields.optional(cx, "log_format", |cx, node| cx.word(node, &formats)),
+        tokens: fields.few(cx, "tokens", 1_000, token),
+        webhooks: fields.optional(cx, "webhooks", webhooks).unwrap_or_default(),
+    };
+    let is_public = settings.listen.is_some_and(|address| !address.ip().is_loopback());
+    if is_public && settings.tokens.is_empty() {
+        cx.error(fields.key_span("listen"), "this address can be reached from outside, and there are no `tokens`")
+            .help("give `tokens: [{ name, role: read | trigger | admin, token: { env: NAME } }]`, or listen on 127.0.0.1");
+    }
+    settings
+}
+
+fn listen(cx: &mut Cx<'_>, node: &Node) -> Option<SocketAddr> {
+    let text = cx.text(node);
+    let address = text.replace("localhost:", "127.0.0.1:").parse();
+    if address.is_err() && !text.is_empty() {
+        cx.error(node.span, format!("{} is not an address to listen on", quoted(&text)))
+            .help("write an IP address and a port, as in `127.0.0.1:7070` or `[::1]:7070`");
+    }
+    address.ok()
+}
+
+fn database(cx: &mut Cx<'_>, node: &Node) -> String {
+    let text = cx.text(node);
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    let known = ["postgres", "postgresql", "sqlite"];
+    if !text.is_empty() && !scheme.is_some_and(|scheme| known.contains(&scheme)) {
+        cx.error(node.span, "not the address of a database")
+            .help("write `postgres://USER@HOST/NAME`, or leave it out for the embedded one");
+    }
+    text
+}
+
+fn token(cx: &mut Cx<'_>, node: &Node) -> ApiToken {
+    let roles = [("read", Role::Read), ("trigger", Role::Trigger), ("admin", Role::Admin)];
+    let fields = Fields::open(cx, node, &TOKEN);
+    for key in ["role", "token"] {
+        if !fields.has(key) {
+            fields.missing(cx, key);
+        }
+    }
+    ApiToken {
+        name: fields.required(cx, "name", Cx::text),
+        role: fields.optional(cx, "role", |cx, node| cx.word(node, &roles)).unwrap_or(Role::Read),
+        token: fields
+            .optional(cx, "token", secret_source)
+            .unwrap_or_else(|| SecretSource::Env(String::new())),
+    }
+}
+
+fn webhooks(cx: &mut Cx<'_>, node: &Node) -> Vec<InboundWebhook> {
+    let fields = Fields::open(cx, node, &HOOKS);
+    let present: Vec<&str> = HOOKS.keys.iter().copied().filter(|key| fields.has(key)).collect();
+    present
+        .into_iter()
+        .map(|kind| {
+            let secrets = fields.few(cx, kind, 10, secret_source);
+            if secrets.len() > 2 {
+                cx.error(fields.key_span(kind), "more than two secrets")
+                    .help("two are live while one replaces the other");
+            }
+            InboundWebhook { kind: kind.to_owned(), secrets }
+        })
+        .collect()
+}

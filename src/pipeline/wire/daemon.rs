@@ -1,0 +1,66 @@
+//! `andon.yaml`.
+
+use schemars::JsonSchema;
+
+use super::pipeline::Secret;
+use super::scalar::{OneOrMany, Path};
+
+/// Settings of the daemon. Flags and `ANDON_*` variables override them.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct DaemonFile {
+    /// Where to listen: address and port. Any address but this machine's own needs `tokens`.
+    #[schemars(extend("default" = "127.0.0.1:7070"))]
+    listen: Option<String>,
+    /// The folder with pipelines.
+    #[schemars(extend("default" = "pipelines"))]
+    pipelines: Option<Path>,
+    /// The folder for state.
+    #[schemars(extend("default" = ".andon"))]
+    state: Option<Path>,
+    /// Where reports go that their pipeline sends nowhere else.
+    #[schemars(extend("default" = "reports"))]
+    reports: Option<Path>,
+    /// The address of a database. Default: the embedded one in the state folder.
+    #[schemars(extend("examples" = ["postgres://andon@localhost/andon"]))]
+    database: Option<String>,
+    /// How many cycles run side by side.
+    #[schemars(range(min = 1, max = 1000))]
+    max_cycles: Option<u32>,
+    /// How log lines are written.
+    #[schemars(extend("enum" = ["text", "json"], "default" = "text"))]
+    log_format: Option<String>,
+    /// Who may use the API.
+    tokens: Option<Vec<Token>>,
+    /// The secrets of inbound webhooks; an endpoint without one answers 404.
+    webhooks: Option<Webhooks>,
+}
+
+/// A token of the API.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Token {
+    /// What it is called in logs.
+    name: String,
+    /// What its bearer may do.
+    #[schemars(extend("enum" = ["read", "trigger", "admin"]))]
+    role: String,
+    /// Where it comes from.
+    token: Secret,
+}
+
+/// Secrets by kind of webhook: one, or two while they are being rotated.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Webhooks {
+    /// `POST /hooks/github`
+    github: Option<OneOrMany<Secret>>,
+    /// `POST /hooks/gitlab`
+    gitlab: Option<OneOrMany<Secret>>,
+    /// `POST /hooks/gitea`
+    gitea: Option<OneOrMany<Secret>>,
+    /// `POST /hooks/bitbucket`
+    bitbucket: Option<OneOrMany<Secret>>,
+    /// `POST /hooks/generic`
+    generic: Option<OneOrMany<Secret>>,
+}
