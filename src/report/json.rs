@@ -1,0 +1,465 @@
+//! The one JSON form of a cycle (SPEC section 7): `show --json`, the API, the webhook, the last line
+//! of `run --json` and the file beside the report.
+//!
+//! Fields may be added, never renamed. The form is typed, so that its schema is made from the same
+//! source and a report can be recounted from the file alone.
+
+mod build;
+
+pub(super) use build::written;
+
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::outcome::{Cause, Change, Outcome, Phase, PhaseOutcome, TriggerKind, Verdict};
+use crate::domain::state::CycleState;
+use crate::domain::{failure::FailureClass, outcome::VoidReason};
+
+/// Text that is borrowed from the state when written, and owned when read.
+pub type Text<'a> = Cow<'a, str>;
+
+/// A cycle as JSON.
+///
+/// # Panics
+/// Never: the form holds nothing that JSON cannot.
+pub fn cycle_json(state: &CycleState) -> serde_json::Value {
+    serde_json::to_value(CycleJson::of(state)).expect("the form is plain data")
+}
+
+/// The JSON Schema of the form.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(CycleJson<'static>).to_value()
+}
+
+/// The words of an enum as the `enum` of a schema.
+macro_rules! words_of {
+    ($kind:ty) => {
+        <$kind>::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()
+    };
+}
+
+/// The same, with `null` for what is not known yet.
+macro_rules! words_or_null {
+    ($kind:ty) => {
+        <$kind>::ALL.iter().map(|value| Some(value.as_str())).chain([None]).collect::<Vec<_>>()
+    };
+}
+
+/// A cycle. `Cases` is a list, or what is written as one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "Andon cycle")]
+pub struct CycleJson<'a, Cases = Vec<CaseJson<'a>>> {
+    /// The pipeline's name.
+    pub pipeline: Text<'a>,
+    /// The cycle's number within the pipeline.
+    pub cycle: u32,
+    /// The environment.
+    pub environment: Text<'a>,
+    /// Why it started.
+    pub trigger: TriggerJson<'a>,
+    /// The tested commit; `null` until it is resolved.
+    pub revision: Option<RevisionJson<'a>>,
+    /// Commits whose cycles this one takes the place of.
+    pub taken_together: Vec<Text<'a>>,
+    /// The phase it is in.
+    #[schemars(extend("enum" = words_of!(Phase)))]
+    pub phase: Text<'a>,
+    /// The verdict; `null` while it runs.
+    #[schemars(extend("enum" = words_or_null!(Verdict)))]
+    pub verdict: Option<Text<'a>>,
+    /// Why it is void.
+    #[schemars(extend("enum" = words_or_null!(VoidReason)))]
+    pub void_reason: Option<Text<'a>>,
+    /// What the verdict rests on, one sentence.
+    pub reason: Option<Text<'a>>,
+    /// When its first phase began.
+    #[schemars(extend("format" = "date-time"))]
+    pub started_at: String,
+    /// When the verdict was decided; `null` while it runs.
+    #[schemars(extend("format" = "date-time"))]
+    pub finished_at: Option<String>,
+    /// From `started_at` to `finished_at`.
+    pub duration_ms: Option<u64>,
+    /// The phases before the verdict, in order.
+    pub phases: Vec<PhaseJson<'a>>,
+    /// What each surface served before and after the suite, in its own words.
+    pub serving: Vec<ServingJson<'a>>,
+    /// The suite; `null` when none was planned.
+    pub suite: Option<SuiteJson<'a>>,
+    /// What it was compared with.
+    pub baseline: Option<CycleRefJson<'a>>,
+    /// The cases by what became of them; those that passed before and now are not listed.
+    pub changes: ChangesJson<'a>,
+    /// Every planned case in the order of the plan, then removed ones.
+    pub cases: Cases,
+    /// The failures by what they are, worst first.
+    pub clusters: Vec<ClusterJson<'a>>,
+    /// Passes that look too good.
+    pub suspicious: Vec<SuspiciousJson<'a>>,
+    /// Cases that were probably renamed.
+    pub renames: Vec<RenameJson<'a>>,
+    /// Parts of the pipeline that this version does not act on.
+    pub not_acted_on: Vec<Text<'a>>,
+    /// The path of the Markdown report.
+    pub report: String,
+    /// The version of Andon that ran it.
+    pub andon: Text<'a>,
+}
+
+/// Why a cycle started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TriggerJson<'a> {
+    /// The kind.
+    #[schemars(extend("enum" = words_of!(TriggerKind)))]
+    pub kind: Text<'a>,
+    /// One phrase for people.
+    pub detail: Text<'a>,
+}
+
+/// A commit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RevisionJson<'a> {
+    /// All 40 digits.
+    pub sha: Text<'a>,
+    /// The first seven.
+    pub short: Text<'a>,
+    /// The first line of its message.
+    pub subject: Text<'a>,
+    /// The author's name.
+    pub author: Text<'a>,
+    /// The branch it was found on.
+    pub branch: Option<Text<'a>>,
+    /// When it was committed.
+    #[schemars(extend("format" = "date-time"))]
+    pub time: String,
+}
+
+/// A phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PhaseJson<'a> {
+    /// Which.
+    #[schemars(extend("enum" = words_of!(Phase)))]
+    pub phase: Text<'a>,
+    /// How it ended; `null` while it runs.
+    #[schemars(extend("enum" = words_or_null!(PhaseOutcome)))]
+    pub outcome: Option<Text<'a>>,
+    /// When it began.
+    #[schemars(extend("format" = "date-time"))]
+    pub started_at: String,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// One sentence for people.
+    pub detail: Option<Text<'a>>,
+}
+
+/// What one surface served.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ServingJson<'a> {
+    /// Its name.
+    pub surface: Text<'a>,
+    /// Before the suite.
+    pub before: Option<Text<'a>>,
+    /// After it.
+    pub after: Option<Text<'a>>,
+}
+
+/// The suite and how its cases ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SuiteJson<'a> {
+    /// Its name.
+    pub name: Text<'a>,
+    /// All cases.
+    pub planned: u32,
+    /// Cases that ran to a result; `ran n of m`.
+    pub completed: u32,
+    /// Passed at the first attempt.
+    pub passed: u32,
+    /// Passed after a failed attempt.
+    pub flaky: u32,
+    /// The service is wrong.
+    pub failed: u32,
+    /// It could not be measured.
+    pub errored: u32,
+    /// The suite says that they do not apply.
+    pub skipped: u32,
+    /// Planned, but never executed.
+    pub not_run: u32,
+    /// Why it ended early: `timeout`, `cancelled`, `interrupted`.
+    pub stopped_by: Option<Text<'a>>,
+    /// How long it took.
+    pub duration_ms: Option<u64>,
+    /// What identifies its definition.
+    pub digest: Text<'a>,
+}
+
+/// A cycle and its revision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CycleRefJson<'a> {
+    /// The number.
+    pub cycle: u32,
+    /// All 40 digits.
+    pub revision: Option<Text<'a>>,
+}
+
+/// Case ids by change.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangesJson<'a> {
+    /// Passed before, failing now.
+    pub regressed: Vec<Text<'a>>,
+    /// Failing before, passes now.
+    pub fixed: Vec<Text<'a>>,
+    /// Failing for the same reason.
+    pub still_failing: Vec<Text<'a>>,
+    /// Failing for another reason.
+    pub changed_failure: Vec<Text<'a>>,
+    /// Never seen before, failing.
+    pub new_failing: Vec<Text<'a>>,
+    /// Never seen before, passes.
+    pub new_passing: Vec<Text<'a>>,
+    /// Did not run.
+    pub not_run: Vec<Text<'a>>,
+    /// Left out by the suite.
+    pub skipped: Vec<Text<'a>>,
+    /// No longer planned.
+    pub removed: Vec<Text<'a>>,
+}
+
+impl<'a> ChangesJson<'a> {
+    /// The list of a change; `still_passing` has none.
+    pub fn of(&self, change: Change) -> Option<&Vec<Text<'a>>> {
+        match change {
+            Change::Regressed => Some(&self.regressed),
+            Change::Fixed => Some(&self.fixed),
+            Change::StillFailing => Some(&self.still_failing),
+            Change::ChangedFailure => Some(&self.changed_failure),
+            Change::NewFailing => Some(&self.new_failing),
+            Change::NewPassing => Some(&self.new_passing),
+            Change::NotRun => Some(&self.not_run),
+            Change::Skipped => Some(&self.skipped),
+            Change::Removed => Some(&self.removed),
+            Change::StillPassing => None,
+        }
+    }
+
+    fn of_mut(&mut self, change: Change) -> Option<&mut Vec<Text<'a>>> {
+        match change {
+            Change::Regressed => Some(&mut self.regressed),
+            Change::Fixed => Some(&mut self.fixed),
+            Change::StillFailing => Some(&mut self.still_failing),
+            Change::ChangedFailure => Some(&mut self.changed_failure),
+            Change::NewFailing => Some(&mut self.new_failing),
+            Change::NewPassing => Some(&mut self.new_passing),
+            Change::NotRun => Some(&mut self.not_run),
+            Change::Skipped => Some(&mut self.skipped),
+            Change::Removed => Some(&mut self.removed),
+            Change::StillPassing => None,
+        }
+    }
+}
+
+/// One case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CaseJson<'a> {
+    /// Its identity.
+    pub id: Text<'a>,
+    /// For people.
+    pub name: Text<'a>,
+    /// Groups the report.
+    pub area: Option<Text<'a>>,
+    /// `P1` … `P6`; `null` for a removed case.
+    pub priority: Option<String>,
+    /// Who looks after it.
+    pub owner: Option<Text<'a>>,
+    /// Its outcome; `null` for a removed case and while the cycle runs.
+    #[schemars(extend("enum" = words_or_null!(Outcome)))]
+    pub outcome: Option<Text<'a>>,
+    /// What became of it; `null` in a cycle that is not compared.
+    #[schemars(extend("enum" = words_or_null!(Change)))]
+    pub change: Option<Text<'a>>,
+    /// Its last known outcome before this cycle.
+    #[schemars(extend("enum" = words_or_null!(Outcome)))]
+    pub before: Option<Text<'a>>,
+    /// The duration of its deciding attempt.
+    pub duration_ms: u64,
+    /// How many attempts it had.
+    pub attempts: u32,
+    /// The last known result that stands in for one that did not come.
+    pub carried: Option<CarriedJson<'a>>,
+    /// Whether its definition changed since its last known result.
+    pub definition_changed: bool,
+    /// Why it did not run.
+    pub not_run_reason: Option<String>,
+    /// Its quarantine.
+    pub quarantine: Option<QuarantineJson<'a>>,
+    /// Why it is failing.
+    pub failure: Option<FailureJson<'a>>,
+    /// What its deciding attempt saw.
+    pub evidence: Option<EvidenceJson<'a>>,
+    /// The last cycle in which it passed, for a failing case.
+    pub last_good: Option<CycleRefJson<'a>>,
+    /// The first cycle of this series of failures.
+    pub first_failing: Option<CycleRefJson<'a>>,
+    /// How often it was flaky.
+    pub flaky_rate: Option<FlakyRateJson>,
+    /// A duration that its history does not explain.
+    pub slower: Option<SlowerJson>,
+}
+
+/// A known result of an earlier cycle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CarriedJson<'a> {
+    /// Which cycle.
+    pub cycle: u32,
+    /// Its revision.
+    pub revision: Text<'a>,
+    /// What it was.
+    #[schemars(extend("enum" = words_of!(Outcome)))]
+    pub outcome: Text<'a>,
+}
+
+/// A quarantine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct QuarantineJson<'a> {
+    /// Who sees to it.
+    pub owner: Text<'a>,
+    /// Why.
+    pub reason: Text<'a>,
+    /// Its last day.
+    #[schemars(extend("format" = "date"))]
+    pub until: String,
+    /// Whether that day had passed.
+    pub expired: bool,
+}
+
+/// A failure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FailureJson<'a> {
+    /// The class.
+    #[schemars(extend("enum" = words_of!(FailureClass)))]
+    pub class: Text<'a>,
+    /// One sentence.
+    pub message: Text<'a>,
+    /// The step.
+    pub step: Option<Text<'a>>,
+    /// What was compared.
+    pub subject: Option<Text<'a>>,
+    /// What was expected.
+    pub expected: Option<Text<'a>>,
+    /// What came.
+    pub actual: Option<Text<'a>>,
+    /// What identifies it beyond its varying parts.
+    pub fingerprint: Option<Text<'a>>,
+    /// A command that repeats it by hand.
+    pub repro: Option<Text<'a>>,
+}
+
+/// What an attempt saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidenceJson<'a> {
+    /// The address that answered.
+    pub remote: Option<Text<'a>>,
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// The code with which a socket was closed.
+    pub close_code: Option<u16>,
+    /// Bytes received.
+    pub bytes: u64,
+    /// Bytes sent.
+    pub bytes_sent: u64,
+    /// Connections opened.
+    pub connections: u32,
+    /// Exchanges made.
+    pub exchanges: u32,
+    /// Expected events, where the case expects some.
+    pub events: Option<EventsJson<'a>>,
+}
+
+/// Expected events over all steps of a case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EventsJson<'a> {
+    /// How many were expected.
+    pub expected: usize,
+    /// How many of them came.
+    pub came: usize,
+    /// Those that did not.
+    pub missing: Vec<Text<'a>>,
+    /// Forbidden ones that came.
+    pub forbidden: Vec<Text<'a>>,
+    /// Whether some came in another order.
+    pub out_of_order: bool,
+}
+
+/// How often a case was flaky.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FlakyRateJson {
+    /// Flaky runs.
+    pub flaky: u32,
+    /// Runs looked at.
+    pub of: u32,
+}
+
+/// A duration that history does not explain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SlowerJson {
+    /// The median of earlier passes.
+    pub median_ms: u64,
+    /// The slowest of them.
+    pub max_ms: u64,
+    /// How many.
+    pub samples: u32,
+}
+
+/// Failures that share a fingerprint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClusterJson<'a> {
+    /// The fingerprint.
+    pub fingerprint: Text<'a>,
+    /// The class.
+    #[schemars(extend("enum" = words_of!(FailureClass)))]
+    pub class: Text<'a>,
+    /// A short title, made of what does not vary.
+    pub title: Text<'a>,
+    /// The message of a failure that stands for all.
+    pub message: Text<'a>,
+    /// The cases.
+    pub cases: Vec<Text<'a>>,
+    /// Why it changed.
+    #[schemars(extend("enum" = words_of!(Cause)))]
+    pub cause: Text<'a>,
+    /// The reasoning, one sentence.
+    pub because: Text<'a>,
+    /// The first cycle that saw it.
+    pub first_seen_cycle: u32,
+    /// In how many cycles it was seen.
+    pub times_seen: u32,
+    /// The last cycle in which one of its cases was good.
+    pub last_good: Option<CycleRefJson<'a>>,
+    /// The first cycle in which the oldest of its cases was failing.
+    pub first_failing: Option<CycleRefJson<'a>>,
+    /// The commits between.
+    pub suspects: Vec<Text<'a>>,
+    /// The commit that did it.
+    pub culprit: Option<Text<'a>>,
+    /// Its five-whys document.
+    pub investigation: Option<Text<'a>>,
+}
+
+/// A pass that looks too good.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SuspiciousJson<'a> {
+    /// The case.
+    pub case: Text<'a>,
+    /// Why.
+    pub why: Text<'a>,
+}
+
+/// A probable rename.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RenameJson<'a> {
+    /// The removed case.
+    pub from: Text<'a>,
+    /// The new one.
+    pub to: Text<'a>,
+}

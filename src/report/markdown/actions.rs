@@ -1,0 +1,299 @@
+//! Part 12: what to do now, derived from the records and ordered by how much it matters.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::headline;
+use super::page::Page;
+use crate::domain::escape;
+use crate::domain::event::StoppedBy;
+use crate::domain::findings::{Cluster, Countermeasure, InvestigationSnapshot, InvestigationState};
+use crate::domain::outcome::{Outcome, Verdict, VoidReason};
+use crate::domain::spec::Priority;
+use crate::report::view::View;
+use crate::report::words;
+
+/// At most so many actions: more is no list to act on.
+const MAX_ACTIONS: usize = 15;
+/// A quarantine that ends within so many days is named.
+const QUARANTINE_DAYS: i32 = 14;
+
+/// One thing to do.
+struct Action {
+    priority: Priority,
+    text: String,
+}
+
+pub fn write(page: &mut Page, view: &View<'_>) {
+    page.section("Next actions");
+    let mut actions: Vec<Action> = Vec::new();
+    unproven(&mut actions, view);
+    if view.is_valid() {
+        for cluster in view.clusters() {
+            failing(&mut actions, view, cluster);
+        }
+        suite(&mut actions, view);
+        quarantine(&mut actions, view);
+    }
+    // Stable: within one priority the order above is the order of importance.
+    actions.sort_by_key(|action| action.priority);
+    let left_out = actions.len().saturating_sub(MAX_ACTIONS);
+    let mut items: Vec<String> = actions
+        .into_iter()
+        .take(MAX_ACTIONS)
+        .map(|action| format!("**{}** {}", action.priority, action.text))
+        .collect();
+    if left_out > 0 {
+        items.push(format!("… and {left_out} more of the same kinds"));
+    }
+    if items.is_empty() {
+        page.block("None.");
+    }
+    page.numbered(&items);
+}
+
+fn first(actions: &mut Vec<Action>, text: String) {
+    actions.push(Action { priority: Priority::P1, text });
+}
+
+/// A cycle without results: nothing is known until it has some.
+fn unproven(actions: &mut Vec<Action>, view: &View<'_>) {
+    let queued = &view.state.queued;
+    let logs = format!("`andon logs {} {}`", queued.pipeline, queued.cycle);
+    match view.verdict() {
+        Some(Verdict::DeployFailed) => {
+            let step = headline::failed_step(view).map_or_else(String::new, |(step, _)| {
+                format!(" step “{}”", escape::text(&step.started.name))
+            });
+            first(
+                actions,
+                format!(
+                    "Repair the deploy{step}: {}. Until then {} does not have this revision.",
+                    logs,
+                    escape::text(queued.environment.as_str())
+                ),
+            );
+        }
+        Some(Verdict::NotReady) => first(
+            actions,
+            format!(
+                "Find out why the revision does not serve although its deploy ended well: {logs}.",
+            ),
+        ),
+        Some(Verdict::Void) => first(actions, void(view)),
+        Some(Verdict::Cancelled) => first(
+            actions,
+            format!(
+                "Run it again when it is wanted: {}.",
+                escape::code(&format!("andon run {}", queued.definition.file))
+            ),
+        ),
+        Some(Verdict::Green | Verdict::Red | Verdict::Incomplete | Verdict::Superseded) | None => {}
+    }
+}
+
+fn void(view: &View<'_>) -> String {
+    match view.void_reason() {
+        Some(VoidReason::RevisionChanged) => {
+            "Find out who else deploys to this environment, then run the cycle again.".to_owned()
+        }
+        Some(VoidReason::ControlFailed) => {
+            "Repair what the control stands for (it is not the revision), then run the cycle again.".to_owned()
+        }
+        Some(VoidReason::SuiteChanged) => {
+            "Look at what changed in the suite; if it is meant, set `expected_cases` to the new number.".to_owned()
+        }
+        Some(VoidReason::NoResults) | None => {
+            "Find out why nothing ran, then run the cycle again.".to_owned()
+        }
+    }
+}
+
+fn failing(actions: &mut Vec<Action>, view: &View<'_>, cluster: &Cluster) {
+    let cases = || cluster.cases.iter().filter_map(|id| view.case(id));
+    let Some(priority) = cases().filter_map(|case| case.priority()).min() else { return };
+    let title = escape::text(&cluster.title);
+    let age = cases().filter_map(|case| case.finding).map(|finding| finding.age).max().unwrap_or(0);
+    let age = match age {
+        0 | 1 => "since this cycle".to_owned(),
+        age => format!("for {age} cycles"),
+    };
+    match (view.investigation(cluster), &cluster.investigation) {
+        (None, Some(id)) => actions.push(Action {
+            priority,
+            text: format!("Look into “{title}”, failing {age}: `andon whys edit {id}`."),
+        }),
+        (None, None) => actions.push(Action {
+            priority,
+            text: format!("“{title}” is failing {age} and nobody looks at it."),
+        }),
+        (Some(snapshot), _) => investigation(actions, view, snapshot, priority, &age),
+    }
+}
+
+fn investigation(
+    actions: &mut Vec<Action>,
+    view: &View<'_>,
+    snapshot: &InvestigationSnapshot,
+    priority: Priority,
+    age: &str,
+) {
+    let id = &snapshot.id;
+    let open = snapshot.whys.iter().find(|why| why.number > 1 && why.answers.is_empty());
+    let question = open.map(|why| format!("why {}", why.number));
+    let state = match snapshot.state {
+        InvestigationState::Reopened => Some("it came back after it was closed".to_owned()),
+        InvestigationState::FixClaimed
+        | InvestigationState::FixDeployed
+        | InvestigationState::Verified => Some("a fix is claimed, yet it still fails".to_owned()),
+        InvestigationState::New => Some("nobody has answered yet".to_owned()),
+        InvestigationState::Analysed | InvestigationState::Closed => None,
+    };
+    let why = [Some(format!("failing {age}")), state].into_iter().flatten().collect::<Vec<_>>();
+    match question {
+        Some(question) => actions.push(Action {
+            priority,
+            text: format!(
+                "{id} needs an answer to {question} ({}): `andon whys edit {id}`.",
+                why.join(", ")
+            ),
+        }),
+        None => actions.push(Action {
+            priority,
+            text: format!(
+                "{id} has its answers and the failure lives on (failing {age}): act on them."
+            ),
+        }),
+    }
+    if snapshot.countermeasures.is_empty() && open.is_none() {
+        actions.push(Action { priority, text: format!("{id} has no countermeasure.") });
+    }
+    for measure in &snapshot.countermeasures {
+        countermeasure(actions, view, snapshot, measure, priority);
+    }
+}
+
+fn countermeasure(
+    actions: &mut Vec<Action>,
+    view: &View<'_>,
+    snapshot: &InvestigationSnapshot,
+    measure: &Countermeasure,
+    fallback: Priority,
+) {
+    // One with a commit is done, as far as it claims.
+    if !measure.commit.trim().is_empty() {
+        return;
+    }
+    let priority = Priority::parse(measure.priority.trim()).unwrap_or(fallback);
+    let what = escape::text(&measure.what);
+    let owner = measure.owner.trim();
+    let who = if owner.is_empty() { "**nobody owns it**".to_owned() } else { escape::text(owner) };
+    let due = view.decided_at().and_then(|now| overdue(&measure.due, now));
+    let due = due.unwrap_or_else(|| match measure.due.trim() {
+        "" => "no date".to_owned(),
+        date => format!("due {}", escape::text(date)),
+    });
+    actions.push(Action {
+        priority,
+        text: format!("Countermeasure “{what}” of {} is open ({who}, {due}).", snapshot.id),
+    });
+}
+
+/// `**17 days overdue**`, when the date is one and has passed.
+fn overdue(due: &str, now: Timestamp) -> Option<String> {
+    let due: Date = due.trim().parse().ok()?;
+    let days = days_until(due, now);
+    let days = u32::try_from(-days).ok().filter(|days| *days > 0)?;
+    Some(format!("**{} overdue**", words::count(days, "day", "days")))
+}
+
+fn days_until(date: Date, now: Timestamp) -> i32 {
+    let today = jiff::tz::TimeZone::UTC.to_datetime(now).date();
+    today.until(date).map_or(0, |span| span.get_days())
+}
+
+/// What the suite itself needs.
+fn suite(actions: &mut Vec<Action>, view: &View<'_>) {
+    let ended = view.state.suite_ended.as_ref();
+    if ended.is_some_and(|ended| !ended.setup_failures.is_empty()) {
+        first(actions, "Repair the suite's setup: its cases could not be measured.".to_owned());
+    }
+    let by_time = ended.and_then(|ended| ended.stopped_by) == Some(StoppedBy::Timeout);
+    if by_time && view.counts().not_run > 0 {
+        first(actions, out_of_time(view));
+    }
+    let findings = view.findings;
+    let suspicious = findings.map_or(0, |findings| findings.suspicious.len());
+    if suspicious > 0 {
+        let passes = words::count(suspicious as u64, "pass that looks", "passes that look");
+        first(actions, format!("Look at {passes} too good (“Was this run real”)."));
+    }
+    let flaky = view.with_outcome(Outcome::Flaky).count();
+    if flaky > 0 {
+        let cases = words::count(flaky as u64, "flaky case", "flaky cases");
+        actions.push(Action {
+            priority: low(),
+            text: format!("Steady {cases}: each hides what it should show."),
+        });
+    }
+    let renames = findings.map_or(0, |findings| findings.renames.len());
+    if renames > 0 {
+        let cases = words::count(renames as u64, "probable rename", "probable renames");
+        actions.push(Action {
+            priority: low(),
+            text: format!("Confirm {cases} with `was:`, or history is lost."),
+        });
+    }
+}
+
+fn low() -> Priority {
+    Priority::parse("P3").unwrap_or(Priority::P1)
+}
+
+/// Which cases ate the suite's time.
+fn out_of_time(view: &View<'_>) -> String {
+    let mut slow: Vec<(u64, &str)> = view
+        .cases
+        .iter()
+        .map(|case| {
+            (case.attempts.iter().map(|attempt| attempt.duration_ms).sum(), case.id.as_str())
+        })
+        .filter(|(took, _)| *took > 0)
+        .collect();
+    slow.sort_by_key(|(took, _)| std::cmp::Reverse(*took));
+    let slow: Vec<String> = slow
+        .iter()
+        .take(3)
+        .map(|(took, id)| format!("{} {}", escape::code(id), words::duration(*took)))
+        .collect();
+    let which =
+        if slow.is_empty() { String::new() } else { format!("; the slowest: {}", slow.join(", ")) };
+    format!(
+        "The suite's time was over before its end: raise `suite.timeout` or `concurrency`, or find what hangs{which}."
+    )
+}
+
+fn quarantine(actions: &mut Vec<Action>, view: &View<'_>) {
+    let Some(now) = view.decided_at() else { return };
+    for case in &view.cases {
+        let Some(planned) = case.planned else { continue };
+        let Some(quarantine) = &planned.quarantine else { continue };
+        let days = days_until(quarantine.until, now);
+        let id = escape::code(case.id.as_str());
+        let owner = escape::text(&quarantine.owner);
+        let text = if quarantine.expired {
+            format!(
+                "The quarantine of {id} is over ({}, {owner}): it decides the verdict again.",
+                quarantine.until
+            )
+        } else if days <= QUARANTINE_DAYS {
+            format!(
+                "The quarantine of {id} ends in {} ({owner}).",
+                words::count(days.unsigned_abs(), "day", "days")
+            )
+        } else {
+            continue;
+        };
+        actions.push(Action { priority: planned.priority, text });
+    }
+}

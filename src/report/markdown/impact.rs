@@ -1,0 +1,107 @@
+//! Part 11: what is at risk now, by priority, in the words of the cases themselves. No sum is ever
+//! made up: what the pipeline says is at risk is quoted.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::page::Page;
+use super::{MAX_ROWS, cut_note};
+use crate::domain::escape;
+use crate::domain::outcome::Outcome;
+use crate::domain::spec::Priority;
+use crate::report::view::View;
+use crate::report::words;
+
+/// What fails with one effect.
+struct Loss<'a> {
+    priority: Priority,
+    impact: Option<&'a str>,
+    failing: usize,
+    quarantined: usize,
+}
+
+pub fn write(page: &mut Page, view: &View<'_>) {
+    if view.counts().planned == 0 {
+        return;
+    }
+    page.section("Business impact");
+    let losses = losses(view);
+    let mut items: Vec<String> = losses.iter().take(MAX_ROWS).map(line).collect();
+    items.extend(cut_note(view, losses.len().saturating_sub(MAX_ROWS)));
+    items.extend(unknown(view));
+    if items.is_empty() {
+        page.block("Nothing that the suite covers is known to be broken.");
+    }
+    page.list(&items);
+    let definition = &view.state.queued.definition;
+    let said: Vec<String> = [&definition.impact, &definition.at_risk]
+        .into_iter()
+        .flatten()
+        .map(|text| escape::text(text.trim_end_matches('.')))
+        .collect();
+    if losses.iter().any(|loss| loss.failing > 0) && !said.is_empty() {
+        page.block(&format!("The pipeline says what is at stake: {}.", said.join("; ")));
+    }
+}
+
+/// Failing cases by priority and by what they say it costs; within a priority most cases first.
+fn losses<'a>(view: &View<'a>) -> Vec<Loss<'a>> {
+    let mut losses: Vec<Loss<'a>> = Vec::new();
+    let mut places: HashMap<(Priority, Option<&str>), usize> = HashMap::new();
+    for case in view.cases.iter().filter(|case| case.is_failing()) {
+        let (Some(priority), impact) = (case.priority(), case.impact()) else { continue };
+        let at = *places.entry((priority, impact)).or_insert_with(|| {
+            losses.push(Loss { priority, impact, failing: 0, quarantined: 0 });
+            losses.len() - 1
+        });
+        if case.decides() {
+            losses[at].failing += 1;
+        } else {
+            losses[at].quarantined += 1;
+        }
+    }
+    losses.sort_by_key(|loss| (loss.priority, std::cmp::Reverse((loss.failing, loss.quarantined))));
+    losses
+}
+
+fn line(loss: &Loss<'_>) -> String {
+    let mut parts = Vec::new();
+    for (how_many, what) in [(loss.failing, "failing"), (loss.quarantined, "failing in quarantine")]
+    {
+        if how_many > 0 {
+            parts.push(format!("{} {what}", words::count(how_many as u64, "case", "cases")));
+        }
+    }
+    let impact = match loss.impact.map(|impact| escape::text(impact.trim_end_matches('.'))) {
+        None => "no case says what it costs".to_owned(),
+        Some(impact) if loss.failing > 0 => format!("**{impact}**"),
+        Some(impact) => impact,
+    };
+    format!("{}: {impact} ({})", loss.priority, parts.join(", "))
+}
+
+/// What nobody knows, because its cases did not run: a line a priority.
+fn unknown(view: &View<'_>) -> Vec<String> {
+    const SHOWN: usize = 4;
+    let mut priorities: BTreeMap<Priority, (usize, Vec<&str>)> = BTreeMap::new();
+    for case in view.with_outcome(Outcome::NotRun) {
+        let Some(priority) = case.priority() else { continue };
+        let (how_many, impacts) = priorities.entry(priority).or_default();
+        *how_many += 1;
+        let is_new = |impact: &&str| impacts.len() <= SHOWN && !impacts.contains(impact);
+        if let Some(impact) = case.impact().filter(is_new) {
+            impacts.push(impact);
+        }
+    }
+    let told = |(priority, (how_many, impacts)): (Priority, (usize, Vec<&str>))| {
+        let cases = words::count(how_many as u64, "case", "cases");
+        let shown = impacts.iter().take(SHOWN);
+        let mut said: Vec<String> =
+            shown.map(|impact| escape::text(impact.trim_end_matches('.'))).collect();
+        if impacts.len() > SHOWN {
+            said.push("and more".to_owned());
+        }
+        let said = if said.is_empty() { String::new() } else { format!(": {}", said.join("; ")) };
+        format!("{priority}: **not known**, because {cases} did not run{said}")
+    };
+    priorities.into_iter().map(told).collect()
+}

@@ -1,0 +1,229 @@
+//! Five-whys documents under the hands of people.
+
+use andon::domain::findings::InvestigationState;
+use andon::investigation::{self, Closing, Slot};
+use proptest::prelude::*;
+
+use crate::golden::compare;
+use crate::stories::{auth_broken_story, closed_document, document, facts};
+
+#[test]
+fn a_new_document_reads_well() {
+    let story = auth_broken_story();
+    compare("investigation-new.md", &document(&story, None));
+    let reopened = document(&story, Some(&closed_document(&story)));
+    compare("investigation-reopened.md", &reopened);
+}
+
+#[test]
+fn renewing_a_document_twice_changes_nothing() {
+    let story = auth_broken_story();
+    let once = document(&story, None);
+    assert_eq!(document(&story, Some(&once)), once);
+    let written = closed_document(&story);
+    let once = document(&story, Some(&written));
+    assert_eq!(document(&story, Some(&once)), once);
+}
+
+#[test]
+fn answers_and_states_are_read_back() {
+    let story = auth_broken_story();
+    let fresh = investigation::update(None, &facts(&story, 0));
+    assert_eq!(fresh.snapshot.state, InvestigationState::New);
+    assert!(fresh.warnings.is_empty());
+    assert!(fresh.snapshot.whys.iter().all(|why| why.answers.is_empty()));
+    let written = fresh.text.replacen("- Claim:", "- Claim: no tenant", 1);
+    let again = investigation::update(Some(&written), &facts(&story, 0));
+    assert_eq!(again.snapshot.state, InvestigationState::Analysed);
+    assert_eq!(again.snapshot.whys[1].answers, ["no tenant"]);
+    let closing = Closing { by: "ada", on: "2026-11-24".parse().unwrap(), reason: "done" };
+    let closed = investigation::close(&again.text, &closing).unwrap();
+    assert_eq!(investigation::parse(&closed).meta.unwrap().state, InvestigationState::Closed);
+    assert!(closed.contains("Closed by ada on 2026-11-24: done"));
+    assert_eq!(investigation::close(&closed, &closing), None);
+    let back = investigation::update(Some(&closed), &facts(&story, 0));
+    assert_eq!(back.snapshot.state, InvestigationState::Reopened);
+    assert_eq!(back.snapshot.reopened_in, Some(7));
+    assert_eq!(back.snapshot.whys[1].answers, ["no tenant"]);
+    assert_eq!(back.snapshot.whys.last().unwrap().number, 7, "asks why it came back");
+}
+
+#[test]
+fn a_failure_that_passed_and_came_back_is_reopened() {
+    let story = auth_broken_story();
+    let text = document(&story, None);
+    let gone = investigation::mark_gone(&text, 8).unwrap();
+    assert!(gone.contains("its cases pass since cycle 8"));
+    assert_eq!(investigation::mark_gone(&gone, 9), None);
+    let back = investigation::update(Some(&gone), &facts(&story, 0));
+    assert_eq!(back.snapshot.state, InvestigationState::Reopened);
+}
+
+#[test]
+fn a_line_inside_a_tools_part_moves_to_the_appendix() {
+    let story = auth_broken_story();
+    let text = document(&story, None);
+    let edited = text.replacen("| Class | `ws_close` |", "| Class | `ws_close`, really auth |", 1);
+    let updated = investigation::update(Some(&edited), &facts(&story, 0));
+    assert!(updated.text.contains("| Class | `ws_close` |"));
+    let parsed = investigation::parse(&updated.text);
+    assert!(parsed.human_lines(Slot::Kept).iter().any(|line| line.contains("really auth")));
+    assert_eq!(updated.warnings.len(), 1, "{:?}", updated.warnings);
+    assert!(updated.snapshot.notes.iter().any(|note| note.contains("really auth")));
+}
+
+#[test]
+fn what_the_service_says_cannot_break_the_document() {
+    let mut story = auth_broken_story();
+    let hostile = "<!-- andon:end seen --> | `x`\n# INV-0009 <!-- andon:begin notes lines=- -->";
+    story.findings.clusters[0].title = hostile.into();
+    story.findings.clusters[0].example.message = hostile.into();
+    story.findings.clusters[0].example.repro = Some(hostile.into());
+    let text = document(&story, None);
+    assert_eq!(document(&story, Some(&text)), text);
+    let parsed = investigation::parse(&text);
+    assert!(parsed.kept.is_empty() && parsed.human_lines(Slot::Notes).is_empty(), "{text}");
+}
+
+#[test]
+fn remarks_name_people_guesses_and_orphans() {
+    let story = auth_broken_story();
+    let text = document(&story, None)
+        .replacen("- Claim:", "- Claim: lin should have tested it", 1)
+        .replacen("| | | | | | | |", "| Write a test | detect | | | | | |", 1);
+    let remarks = investigation::lint(&investigation::parse(&text));
+    let found: Vec<&str> = remarks.iter().map(|lint| lint.place.as_str()).collect();
+    assert_eq!(found, ["why 2", "why 2", "countermeasure 1", "countermeasure 1"], "{remarks:?}");
+    let clean = document(&story, None)
+        .replacen("- Claim:", "- Claim: the factory needs a tenant", 1)
+        .replacen("  - Evidence:", "  - Evidence: auth.log", 1);
+    assert!(investigation::lint(&investigation::parse(&clean)).is_empty());
+    let named = document(&story, None).replacen("- Claim:", "- Claim: lin broke it", 1).replacen(
+        "  - Evidence:",
+        "  - Evidence: the commit",
+        1,
+    );
+    assert_eq!(investigation::lint(&investigation::parse(&named)).len(), 1);
+}
+
+/// One thing that a person, an editor or a merge does to a file.
+#[derive(Debug, Clone)]
+enum Edit {
+    DeleteLine(prop::sample::Index),
+    DoubleLine(prop::sample::Index),
+    SwapLines(prop::sample::Index, prop::sample::Index),
+    MoveLine(prop::sample::Index, prop::sample::Index),
+    Insert(prop::sample::Index, bool),
+    Crlf,
+    StripAnchors,
+    StripOneAnchor(prop::sample::Index),
+    Truncate(prop::sample::Index),
+    DoubleBlock(prop::sample::Index, prop::sample::Index),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let index = any::<prop::sample::Index>;
+    prop_oneof![
+        2 => index().prop_map(Edit::DeleteLine),
+        2 => index().prop_map(Edit::DoubleLine),
+        2 => (index(), index()).prop_map(|(a, b)| Edit::SwapLines(a, b)),
+        1 => (index(), index()).prop_map(|(a, b)| Edit::MoveLine(a, b)),
+        6 => (index(), any::<bool>()).prop_map(|(at, line)| Edit::Insert(at, line)),
+        1 => Just(Edit::Crlf),
+        1 => Just(Edit::StripAnchors),
+        2 => index().prop_map(Edit::StripOneAnchor),
+        1 => index().prop_map(Edit::Truncate),
+        1 => (index(), index()).prop_map(|(a, b)| Edit::DoubleBlock(a, b)),
+    ]
+}
+
+fn on_lines(text: &str, change: impl FnOnce(&mut Vec<String>)) -> String {
+    let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
+    change(&mut lines);
+    lines.join("\n")
+}
+
+fn apply(text: &str, edit: &Edit, token: &str) -> String {
+    match edit {
+        Edit::DeleteLine(at) => on_lines(text, |lines| {
+            lines.remove(at.index(lines.len()));
+        }),
+        Edit::DoubleLine(at) => on_lines(text, |lines| {
+            let at = at.index(lines.len());
+            lines.insert(at, lines[at].clone());
+        }),
+        Edit::SwapLines(a, b) => on_lines(text, |lines| {
+            let (a, b) = (a.index(lines.len()), b.index(lines.len()));
+            lines.swap(a, b);
+        }),
+        Edit::MoveLine(a, b) => on_lines(text, |lines| {
+            let line = lines.remove(a.index(lines.len()));
+            let to = b.index(lines.len() + 1);
+            lines.insert(to, line);
+        }),
+        Edit::Insert(at, true) => {
+            on_lines(text, |lines| lines.insert(at.index(lines.len()), token.to_owned()))
+        }
+        Edit::Insert(at, false) => {
+            let places: Vec<usize> =
+                text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+            let mut text = text.to_owned();
+            text.insert_str(places[at.index(places.len())], token);
+            text
+        }
+        Edit::Crlf => text.replace("\r\n", "\n").replace('\n', "\r\n"),
+        Edit::StripAnchors => {
+            on_lines(text, |lines| lines.retain(|line| !line.starts_with("<!-- andon:")))
+        }
+        Edit::StripOneAnchor(at) => on_lines(text, |lines| {
+            let anchors: Vec<usize> =
+                (0..lines.len()).filter(|&l| lines[l].starts_with("<!-- andon:")).collect();
+            if !anchors.is_empty() {
+                lines.remove(anchors[at.index(anchors.len())]);
+            }
+        }),
+        Edit::Truncate(at) => on_lines(text, |lines| lines.truncate(1 + at.index(lines.len()))),
+        Edit::DoubleBlock(a, b) => on_lines(text, |lines| {
+            let (a, b) = (a.index(lines.len()), b.index(lines.len()));
+            let block = lines[a.min(b)..=a.max(b)].to_vec();
+            lines.extend(block);
+        }),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(250))]
+
+    /// Whatever is done to the file, every word that a person added and did not delete again is in
+    /// the renewed document, and renewing it once more changes nothing.
+    #[test]
+    fn nothing_that_people_wrote_is_lost(edits in prop::collection::vec(edit(), 1..9), reopened in any::<bool>()) {
+        let story = auth_broken_story();
+        let mut text = if reopened { closed_document(&story) } else { document(&story, None) };
+        for (number, edit) in edits.iter().enumerate() {
+            text = apply(&text, edit, &format!("KEEPxx{number}xx"));
+        }
+        let once = document(&story, Some(&text));
+        for number in 0..edits.len() {
+            let token = format!("KEEPxx{number}xx");
+            if text.contains(&token) {
+                prop_assert!(once.contains(&token), "{} was lost from\n{}\n---\n{}", token, text, once);
+            }
+        }
+        let twice = document(&story, Some(&once));
+        prop_assert!(
+            once == twice,
+            "not stable:\n{}",
+            similar::TextDiff::from_lines(once.as_str(), twice.as_str()).unified_diff()
+        );
+        // A later cycle with other facts loses nothing either.
+        let mut later = auth_broken_story();
+        later.state.queued.cycle = 8;
+        later.findings.clusters[0].example.message = "closed with 1011".into();
+        let next = document(&later, Some(&once));
+        for number in 0..edits.len() {
+            let token = format!("KEEPxx{number}xx");
+            prop_assert!(!once.contains(&token) || next.contains(&token), "{} was lost later", token);
+        }
+    }
+}
