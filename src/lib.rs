@@ -19,4 +19,5 @@ pub mod domain;
 pub mod investigation;
 pub mod pipeline;
 pub mod report;
+pub mod store;
 pub mod verdict;

@@ -1,0 +1,164 @@
+//! The ledger: events of cycles, and the lists, heads and leases that are written in the same
+//! transactions. Every query of Andon lives here, behind [`Store`].
+//!
+//! What is stored as truth are the events; the rest is derived and could be made again. This module
+//! decides nothing about cycles, reads no clock, and knows nothing of processes.
+
+mod codec;
+mod error;
+mod lease;
+mod packed;
+mod projection;
+mod rows;
+pub mod sqlite;
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+pub use error::StoreError;
+pub use lease::{Acquisition, Claim, Holder, Judge, Lease, Liveness, Owner};
+pub use rows::{
+    Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationRow,
+    InvestigationSeen, PipelineRow, Projection, Which,
+};
+
+use crate::domain::event::{Queued, Recorded};
+use crate::domain::findings::InvestigationState;
+use crate::domain::history::{CaseHead, FingerprintSeen};
+use crate::domain::names::{CaseId, EnvironmentName, Fingerprint, InvestigationId, PipelineName};
+
+/// What every operation of the store gives back.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Where cycles are remembered.
+///
+/// A call that is dropped half-way either happened or did not; it never leaves a transaction open.
+/// What a call acknowledged is durable, attempts of the last moment before a power cut excepted
+/// ([`crate::domain::event::Event::may_be_batched`]).
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Creates the next cycle of a pipeline with `queued` as its first event. The number in
+    /// `queued` is replaced by the one that the store gives out; it was never used before.
+    async fn create_cycle(&self, queued: Queued, at: Timestamp) -> Result<(CycleKey, Recorded)>;
+
+    /// Appends events and everything that goes with them, or nothing at all.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the cycle has other events than expected,
+    /// [`StoreError::Fenced`] when the hold on the environment is lost, or when a cycle that
+    /// somebody works on is written to without one.
+    async fn append(&self, append: Append) -> Result<Vec<Recorded>>;
+
+    /// The events of a cycle after `after_seq` (0 for all), in order. Empty for an unknown cycle.
+    async fn load_events(&self, cycle: &CycleKey, after_seq: u64) -> Result<Vec<Recorded>>;
+
+    /// Takes hold of an environment if it is free or its holder is gone for certain.
+    async fn acquire_environment(&self, claim: Claim, judge: Judge<'_>) -> Result<Acquisition>;
+
+    /// Gives an environment back.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when this hold was lost before.
+    async fn release_environment(&self, lease: &Lease) -> Result<()>;
+
+    /// Who holds an environment now.
+    async fn environment_holder(&self, environment: &EnvironmentName) -> Result<Option<Holder>>;
+
+    /// One cycle in the list, if there is such a one.
+    async fn find_cycle(&self, pipeline: &PipelineName, which: Which) -> Result<Option<CycleRow>>;
+
+    /// The latest `limit` cycles of a pipeline, newest first.
+    async fn list_cycles(&self, pipeline: &PipelineName, limit: u32) -> Result<Vec<CycleRow>>;
+
+    /// Every pipeline that ever had a cycle, by name.
+    async fn list_pipelines(&self) -> Result<Vec<PipelineRow>>;
+
+    /// Cycles that are not over, oldest first: of one environment, or of all.
+    async fn open_cycles(&self, environment: Option<&EnvironmentName>) -> Result<Vec<CycleRow>>;
+
+    /// The latest cycle before `before` that can be compared with.
+    async fn find_baseline(
+        &self,
+        pipeline: &PipelineName,
+        environment: &EnvironmentName,
+        before: u32,
+        baseline: Baseline,
+    ) -> Result<Option<CycleRow>>;
+
+    /// The last `limit` cycles before `before`, oldest first.
+    async fn trend(
+        &self,
+        pipeline: &PipelineName,
+        before: u32,
+        limit: u32,
+    ) -> Result<Vec<CycleRow>>;
+
+    /// What earlier cycles say about each case that was ever planned in an environment.
+    async fn case_heads(
+        &self,
+        pipeline: &PipelineName,
+        environment: &EnvironmentName,
+    ) -> Result<HashMap<CaseId, CaseHead>>;
+
+    /// The latest `limit` results of a case, newest first.
+    async fn case_history(
+        &self,
+        pipeline: &PipelineName,
+        case: &CaseId,
+        limit: u32,
+    ) -> Result<Vec<CaseHistoryRow>>;
+
+    /// What became of each case in a cycle, in the order in which they were appended.
+    async fn case_results(&self, cycle: &CycleKey) -> Result<Vec<CaseRow>>;
+
+    /// How often each of these fingerprints was seen; those never seen are left out.
+    async fn fingerprints(
+        &self,
+        pipeline: &PipelineName,
+        fingerprints: &[Fingerprint],
+    ) -> Result<Vec<FingerprintSeen>>;
+
+    /// The investigation of a failure, if there is one.
+    async fn investigation_for(
+        &self,
+        pipeline: &PipelineName,
+        fingerprint: &Fingerprint,
+    ) -> Result<Option<InvestigationRow>>;
+
+    /// The investigation of a failure, opened in `cycle` if there was none. A number is never used
+    /// for another failure.
+    async fn allocate_investigation(
+        &self,
+        pipeline: &PipelineName,
+        fingerprint: &Fingerprint,
+        slug: &str,
+        cycle: u32,
+    ) -> Result<InvestigationRow>;
+
+    /// Sets the state of an investigation; `reopened` also remembers the cycle. Answers whether
+    /// there is such an investigation.
+    async fn set_investigation_state(
+        &self,
+        pipeline: &PipelineName,
+        id: &InvestigationId,
+        state: InvestigationState,
+        cycle: u32,
+    ) -> Result<bool>;
+
+    /// The investigations of one pipeline, or of all, by pipeline and number.
+    async fn list_investigations(
+        &self,
+        pipeline: Option<&PipelineName>,
+    ) -> Result<Vec<InvestigationRow>>;
+
+    /// What is wrong with the stored data, one sentence each; empty when it is sound.
+    async fn integrity_check(&self) -> Result<Vec<String>>;
+
+    /// How many bytes the store takes up.
+    async fn database_size(&self) -> Result<u64>;
+
+    /// Waits until everything accepted is written, then closes. Later calls are refused.
+    async fn close(&self);
+}

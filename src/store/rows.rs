@@ -1,0 +1,218 @@
+//! What goes into the store and what comes out of it, beside the events themselves. Plain data.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::lease::Lease;
+use crate::domain::event::Event;
+use crate::domain::findings::InvestigationState;
+use crate::domain::history::{CaseHead, CycleSummary};
+use crate::domain::names::{CaseId, EnvironmentName, Fingerprint, InvestigationId, PipelineName};
+use crate::domain::outcome::{Change, Outcome, Phase, Trigger, Verdict, VoidReason};
+use crate::domain::revision::Revision;
+
+/// What identifies a cycle.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct CycleKey {
+    /// Its pipeline.
+    pub pipeline: PipelineName,
+    /// Its number, from 1.
+    pub cycle: u32,
+}
+
+impl CycleKey {
+    /// The cycle with that number.
+    pub fn new(pipeline: PipelineName, cycle: u32) -> Self {
+        Self { pipeline, cycle }
+    }
+}
+
+impl fmt::Display for CycleKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cycle {} of {}", self.cycle, self.pipeline)
+    }
+}
+
+/// Events to append to a cycle, with everything that must become true in the same transaction.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// The cycle.
+    pub cycle: CycleKey,
+    /// How many events the caller has seen: the first new one gets this number plus one.
+    pub expected_seq: u64,
+    /// The hold on the environment in whose name this is written. `None` is for a cycle that
+    /// nobody works on, such as one that is superseded while it waits.
+    pub lease: Option<Lease>,
+    /// The events, in order; at least one.
+    pub events: Vec<Event>,
+    /// When they are recorded; kept to the microsecond.
+    pub at: Timestamp,
+    /// What the caller worked out for the lists.
+    pub projection: Projection,
+}
+
+/// Rows that cannot be derived from the events alone, or only by reading all of history.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Projection {
+    /// What became of each case in this cycle. They take the place of those appended before.
+    pub cases: Vec<CaseRow>,
+    /// New heads, in place of those that these cases had in the cycle's environment.
+    pub heads: Vec<CaseHead>,
+    /// Fingerprints that this cycle saw; each counts once a cycle.
+    pub fingerprints: Vec<Fingerprint>,
+    /// Investigations that this cycle concerns, with their state after it.
+    pub investigations: Vec<InvestigationSeen>,
+}
+
+impl Projection {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.cases.is_empty()
+            && self.heads.is_empty()
+            && self.fingerprints.is_empty()
+            && self.investigations.is_empty()
+    }
+}
+
+/// What became of one case in one cycle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CaseRow {
+    /// The case.
+    pub case: CaseId,
+    /// Its outcome; `None` for a removed case.
+    pub outcome: Option<Outcome>,
+    /// What became of it; `None` where nothing was compared.
+    pub change: Option<Change>,
+    /// The duration of its deciding attempt.
+    pub duration_ms: u64,
+    /// How many attempts it had.
+    pub attempts: u32,
+    /// The fingerprint of its failure.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// A case in one cycle of its history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CaseHistoryRow {
+    /// The cycle.
+    pub cycle: u32,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The verdict of the cycle; `None` while it runs.
+    pub verdict: Option<Verdict>,
+    /// The revision of the cycle.
+    pub revision: Option<Revision>,
+    /// When the cycle began.
+    pub started_at: Timestamp,
+    /// What became of the case.
+    pub result: CaseRow,
+}
+
+/// An investigation that a cycle concerns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvestigationSeen {
+    /// Its id.
+    pub id: InvestigationId,
+    /// Its state after the cycle.
+    pub state: InvestigationState,
+}
+
+/// Which cycle of a pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The one with this number.
+    Number(u32),
+    /// The newest.
+    Latest,
+    /// The newest that is over.
+    LatestFinished,
+}
+
+/// What an earlier cycle must be to be compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Baseline {
+    /// Its suite is valid: green, red or incomplete.
+    Valid,
+    /// Its suite is valid, and it planned all of it: nothing limited its cases.
+    Whole,
+    /// It is green.
+    Green,
+}
+
+/// A cycle in the lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CycleRow {
+    /// Its pipeline.
+    pub pipeline: PipelineName,
+    /// Its environment.
+    pub environment: EnvironmentName,
+    /// Number, verdict, revision, times and counts.
+    #[serde(flatten)]
+    pub summary: CycleSummary,
+    /// Why it started, in full.
+    pub cause: Trigger,
+    /// The revision as it was asked for.
+    pub requested: Option<String>,
+    /// Where it is; `finished` when it is over.
+    pub phase: Phase,
+    /// Whether it waits for a person.
+    pub held: bool,
+    /// Why it is void.
+    pub void_reason: Option<VoidReason>,
+    /// The name of its suite.
+    pub suite: Option<String>,
+    /// The path of its report.
+    pub report: Option<String>,
+    /// When it was over.
+    pub finished_at: Option<Timestamp>,
+    /// How many events it has.
+    pub last_seq: u64,
+}
+
+impl CycleRow {
+    /// What identifies it.
+    pub fn key(&self) -> CycleKey {
+        CycleKey::new(self.pipeline.clone(), self.summary.cycle)
+    }
+}
+
+/// A pipeline in the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PipelineRow {
+    /// Its name.
+    pub pipeline: PipelineName,
+    /// How many cycles it ever had.
+    pub cycles: u32,
+    /// Its newest cycle, unless all have expired.
+    pub latest: Option<CycleRow>,
+}
+
+/// An investigation in the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InvestigationRow {
+    /// Its pipeline.
+    pub pipeline: PipelineName,
+    /// Its id.
+    pub id: InvestigationId,
+    /// The failure that it is about.
+    pub fingerprint: Fingerprint,
+    /// The readable end of its file's name.
+    pub slug: String,
+    /// Its state.
+    pub state: InvestigationState,
+    /// The cycle in which it was opened.
+    pub opened_in: u32,
+    /// The cycle in which it came back, when it did.
+    pub reopened_in: Option<u32>,
+    /// The last cycle that it concerned.
+    pub last_seen: u32,
+}
+
+impl InvestigationRow {
+    /// The name of its file, without folder.
+    pub fn file(&self) -> String {
+        format!("{}-{}.md", self.id, self.slug)
+    }
+}

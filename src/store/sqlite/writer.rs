@@ -1,0 +1,309 @@
+//! The one connection that writes, owned by a task of its own.
+//!
+//! Callers hand it closures and wait for the answer. A caller that is dropped while it waits takes
+//! nothing with it: the transaction runs to its end, so no connection is ever left inside one.
+//! Nothing here knows what is written.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use futures_util::future::BoxFuture;
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+
+use super::open::connect;
+use crate::store::{Result, StoreError};
+
+/// Callers beyond this number wait for a place in the queue.
+const QUEUE: usize = 64;
+
+/// How much a transaction must survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// A power cut: flushed to disk before it is acknowledged.
+    Full,
+    /// The death of this process: flushed with the next [`Durability::Full`] transaction.
+    Batched,
+}
+
+type Work = Box<
+    dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(), StoreError>> + Send,
+>;
+
+enum Job {
+    Write { durability: Durability, work: Work, done: oneshot::Sender<Result<()>> },
+    Close { done: oneshot::Sender<()> },
+}
+
+/// The way to the writing task.
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Writer {
+    /// Starts the task with a connection that was checked.
+    pub(super) fn start(
+        connection: SqliteConnection,
+        options: SqliteConnectOptions,
+        path: &Path,
+    ) -> Result<Self> {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let task = WriterTask {
+            file: FileId::of(path)?,
+            path: path.to_owned(),
+            options,
+            open: Some(Open { connection, durability: Durability::Full }),
+            is_failed: false,
+        };
+        tokio::spawn(task.run(queue));
+        Ok(Self { jobs })
+    }
+
+    /// Runs `work` within a transaction and commits it unless `work` fails.
+    pub(super) async fn write<T, F>(&self, durability: Durability, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
+        let (value_in, value_out) = oneshot::channel();
+        let work: Work = Box::new(move |connection| {
+            Box::pin(async move {
+                let value = work(connection).await?;
+                // Nobody may be waiting any more; the transaction is committed all the same.
+                let _ = value_in.send(value);
+                Ok(())
+            })
+        });
+        let (done, answer) = oneshot::channel();
+        let job = Job::Write { durability, work, done };
+        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)??;
+        value_out.await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Waits until everything accepted is written, and ends the task.
+    pub(super) async fn close(&self) {
+        let (done, answer) = oneshot::channel();
+        if self.jobs.send(Job::Close { done }).await.is_ok() {
+            let _ = answer.await;
+        }
+    }
+}
+
+struct Open {
+    connection: SqliteConnection,
+    durability: Durability,
+}
+
+struct WriterTask {
+    path: PathBuf,
+    file: FileId,
+    options: SqliteConnectOptions,
+    open: Option<Open>,
+    /// A flush failed. The kernel may have thrown the pages away and report success next time, so
+    /// nothing more is written by this process.
+    is_failed: bool,
+}
+
+impl WriterTask {
+    async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        while let Some(job) = queue.recv().await {
+            match job {
+                Job::Write { durability, work, done } => {
+                    let result = self.perform(durability, work).await;
+                    let _ = done.send(result);
+                }
+                Job::Close { done } => {
+                    self.close().await;
+                    let _ = done.send(());
+                    return;
+                }
+            }
+        }
+        self.close().await;
+    }
+
+    async fn perform(&mut self, durability: Durability, work: Work) -> Result<()> {
+        if self.is_failed {
+            return Err(StoreError::DiskFailed);
+        }
+        if FileId::of(&self.path).ok() != Some(self.file) {
+            return Err(StoreError::Replaced { path: self.path.clone() });
+        }
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.reopen().await?,
+        };
+        let result = transact(&mut open, durability, work).await;
+        match &result {
+            Ok(()) => self.open = Some(open),
+            Err(error) if error.spares_connection() => self.open = Some(open),
+            Err(error) => {
+                self.is_failed = matches!(error, StoreError::DiskFailed);
+                // Rolls back whatever is left; the next job opens a fresh connection.
+                let _ = open.connection.close().await;
+            }
+        }
+        result
+    }
+
+    async fn reopen(&self) -> Result<Open> {
+        let connection = connect(self.options.clone()).await?;
+        // SQLite's own default; said here because the contract depends on it.
+        let mut open = Open { connection, durability: Durability::Batched };
+        open.ensure(Durability::Full).await?;
+        Ok(open)
+    }
+
+    async fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            let _ = open.connection.close().await;
+        }
+    }
+}
+
+impl Open {
+    async fn ensure(&mut self, durability: Durability) -> Result<()> {
+        if self.durability == durability {
+            return Ok(());
+        }
+        let pragma = match durability {
+            Durability::Full => "PRAGMA synchronous = FULL",
+            Durability::Batched => "PRAGMA synchronous = NORMAL",
+        };
+        sqlx::query(pragma).execute(&mut self.connection).await?;
+        self.durability = durability;
+        Ok(())
+    }
+}
+
+async fn transact(open: &mut Open, durability: Durability, work: Work) -> Result<()> {
+    open.ensure(durability).await?;
+    // IMMEDIATE: waits for the lock now, instead of failing at the first write.
+    let mut transaction = open.connection.begin_with("BEGIN IMMEDIATE").await?;
+    match work(&mut transaction).await {
+        Ok(()) => Ok(transaction.commit().await?),
+        Err(error) => {
+            if let Err(rollback) = transaction.rollback().await
+                && error.spares_connection()
+            {
+                return Err(StoreError::from(rollback));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Tells one file from another under the same path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(path: &Path) -> Result<Self> {
+        let metadata = std::fs::metadata(path).map_err(|error| StoreError::Unavailable {
+            path: path.to_owned(),
+            cause: Box::new(error),
+        })?;
+        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::open;
+    use super::*;
+
+    async fn writer(path: &Path) -> Writer {
+        let options = open::writer_options(path, open::BUSY_TIMEOUT);
+        let connection = open::open_writer(path, &options).await.unwrap();
+        Writer::start(connection, options, path).unwrap()
+    }
+
+    async fn execute(writer: &Writer, durability: Durability, sql: &'static str) -> Result<()> {
+        writer
+            .write(durability, move |db| {
+                Box::pin(async move {
+                    sqlx::raw_sql(sql).execute(db).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn number(writer: &Writer, durability: Durability, sql: &'static str) -> i64 {
+        writer
+            .write(durability, move |db| {
+                Box::pin(async move { Ok(sqlx::query_scalar(sql).fetch_one(db).await?) })
+            })
+            .await
+            .unwrap()
+    }
+
+    const PIPELINES: &str = "SELECT count(*) FROM pipeline";
+
+    /// RELIABILITY E2: a full disk fails one transaction, whole, and heals with the space.
+    #[tokio::test]
+    async fn a_full_disk_fails_the_whole_transaction_and_nothing_after_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = writer(&dir.path().join("andon.db")).await;
+        execute(&writer, Durability::Full, "PRAGMA max_page_count = 1").await.unwrap();
+        let refused = execute(
+            &writer,
+            Durability::Full,
+            "INSERT INTO pipeline (name) VALUES ('a');
+             INSERT INTO pipeline (name) VALUES (hex(zeroblob(1000000)))",
+        )
+        .await;
+        assert!(matches!(refused, Err(StoreError::Full)), "{refused:?}");
+        assert_eq!(number(&writer, Durability::Full, PIPELINES).await, 0);
+        execute(&writer, Durability::Full, "INSERT INTO pipeline (name) VALUES ('b')")
+            .await
+            .unwrap();
+        assert_eq!(number(&writer, Durability::Full, PIPELINES).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_of_our_own_rolls_back_and_keeps_the_connection() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = writer(&dir.path().join("andon.db")).await;
+        // Only this connection has the table.
+        execute(&writer, Durability::Full, "CREATE TEMP TABLE mark (x)").await.unwrap();
+        let refused: Result<()> = writer
+            .write(Durability::Full, |db| {
+                Box::pin(async move {
+                    sqlx::raw_sql("INSERT INTO pipeline (name) VALUES ('a')").execute(db).await?;
+                    Err(StoreError::Unstorable { what: "test", why: "refused".to_owned() })
+                })
+            })
+            .await;
+        assert!(matches!(refused, Err(StoreError::Unstorable { .. })), "{refused:?}");
+        assert_eq!(number(&writer, Durability::Full, PIPELINES).await, 0);
+        assert_eq!(number(&writer, Durability::Full, "SELECT count(*) FROM mark").await, 0);
+    }
+
+    #[tokio::test]
+    async fn each_transaction_is_flushed_as_asked() {
+        const SYNCHRONOUS: &str = "SELECT synchronous FROM pragma_synchronous";
+        const NORMAL: i64 = 1;
+        const FULL: i64 = 2;
+        let dir = tempfile::tempdir().unwrap();
+        let writer = writer(&dir.path().join("andon.db")).await;
+        for (durability, expected) in [
+            (Durability::Full, FULL),
+            (Durability::Batched, NORMAL),
+            (Durability::Batched, NORMAL),
+            (Durability::Full, FULL),
+        ] {
+            assert_eq!(number(&writer, durability, SYNCHRONOUS).await, expected);
+        }
+        // After a fault, a new connection.
+        let broken = execute(&writer, Durability::Batched, "SELECT nonsense").await;
+        assert!(matches!(broken, Err(StoreError::Database(_))), "{broken:?}");
+        assert_eq!(number(&writer, Durability::Full, SYNCHRONOUS).await, FULL);
+    }
+}

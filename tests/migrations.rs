@@ -1,0 +1,121 @@
+//! Every migration comes with data, and is applied over the data of those before it: a migration
+//! that works on an empty database alone has not been tried.
+
+#![allow(clippy::disallowed_methods)] // What the program may do by one door only, a test may do anywhere.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use andon::domain::findings::InvestigationState;
+use andon::domain::names::{CaseId, EnvironmentName, Fingerprint, PipelineName};
+use andon::domain::outcome::{Outcome, Phase, Verdict};
+use andon::store::sqlite::{Mode, SqliteStore};
+use andon::store::{Store, Which};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The numbers of all migrations, in order.
+fn versions() -> Vec<i64> {
+    let mut versions: Vec<i64> = fs::read_dir(root().join("migrations/sqlite"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .map(|name| name.split('_').next().unwrap().parse().unwrap())
+        .collect();
+    versions.sort_unstable();
+    versions
+}
+
+fn data_of(version: i64) -> PathBuf {
+    root().join(format!("tests/data/migrations/{version:04}.sql"))
+}
+
+/// A database as the version of Andon with schema `last` would have left it, with data that each
+/// schema on the way added.
+async fn database_of(path: &Path, last: i64) {
+    let mut connection =
+        SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.unwrap();
+    sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut connection).await.unwrap();
+    let migrator = Migrator::new(root().join("migrations/sqlite").as_path()).await.unwrap();
+    for version in versions().into_iter().filter(|version| *version <= last) {
+        migrator.run_to(version, &mut connection).await.unwrap();
+        let data = fs::read_to_string(data_of(version)).unwrap();
+        sqlx::raw_sql(AssertSqlSafe(data)).execute(&mut connection).await.unwrap();
+        assert_eq!(user_version(&mut connection).await, version, "migration {version} sets it");
+    }
+    connection.close().await.unwrap();
+}
+
+async fn user_version(connection: &mut SqliteConnection) -> i64 {
+    sqlx::query_scalar("PRAGMA user_version").fetch_one(connection).await.unwrap()
+}
+
+#[test]
+fn migrations_are_numbered_without_gaps_and_have_data() {
+    let versions = versions();
+    let last = i64::try_from(versions.len()).unwrap();
+    assert_eq!(versions, (1..=last).collect::<Vec<_>>());
+    for version in versions {
+        let data = data_of(version);
+        assert!(data.is_file(), "migration {version} has no data: write {}", data.display());
+    }
+}
+
+#[tokio::test]
+async fn every_schema_with_data_becomes_the_present_one() {
+    for version in versions() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("andon.db");
+        database_of(&path, version).await;
+        let store = SqliteStore::open(&path, Mode::ReadWrite).await.unwrap();
+        assert_eq!(store.integrity_check().await.unwrap(), Vec::<String>::new());
+        the_data_of_schema_1_is_there(&store).await;
+        store.close().await;
+        SqliteStore::open(&path, Mode::ReadOnly).await.unwrap().close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_new_database_has_the_newest_schema() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("andon.db");
+    SqliteStore::open(&path, Mode::ReadWrite).await.unwrap().close().await;
+    let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    assert_eq!(Some(user_version(&mut connection).await), versions().last().copied());
+}
+
+async fn the_data_of_schema_1_is_there(store: &SqliteStore) {
+    let chat = PipelineName::parse("chat-staging").unwrap();
+    let staging = EnvironmentName::parse("staging").unwrap();
+    let ended = store.find_cycle(&chat, Which::LatestFinished).await.unwrap().unwrap();
+    assert_eq!((ended.summary.cycle, ended.summary.verdict), (6, Some(Verdict::Red)));
+    assert_eq!(ended.summary.revision.as_ref().unwrap().subject, "Refuse expired tokens");
+    assert_eq!(store.load_events(&ended.key(), 0).await.unwrap().len(), 2);
+
+    let running = store.find_cycle(&chat, Which::Latest).await.unwrap().unwrap();
+    assert_eq!((running.phase, running.held), (Phase::Deploy, true));
+    let holder = store.environment_holder(&staging).await.unwrap().unwrap();
+    assert_eq!((holder.fence, holder.cycle), (41, Some(running.key())));
+    let preview = EnvironmentName::parse("preview").unwrap();
+    assert_eq!(store.environment_holder(&preview).await.unwrap(), None);
+
+    let case = CaseId::parse("test_001").unwrap();
+    let heads = store.case_heads(&chat, &staging).await.unwrap();
+    let head = &heads[&case];
+    assert_eq!((head.planned_in, head.recent.len()), (6, 2));
+    assert_eq!(head.known.as_ref().unwrap().outcome, Outcome::Failed);
+    let history = store.case_history(&chat, &case, 9).await.unwrap();
+    assert_eq!(history[0].result.outcome, Some(Outcome::Failed));
+
+    let failure = Fingerprint::parse("v1-8f3a11c09d2e").unwrap();
+    let seen = store.fingerprints(&chat, std::slice::from_ref(&failure)).await.unwrap();
+    assert_eq!((seen[0].first_cycle, seen[0].times), (3, 2));
+    let investigation = store.investigation_for(&chat, &failure).await.unwrap().unwrap();
+    assert_eq!(investigation.state, InvestigationState::Reopened);
+    assert_eq!(store.list_pipelines().await.unwrap().len(), 2);
+}

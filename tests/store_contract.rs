@@ -1,0 +1,120 @@
+//! What every store must do, written once and run on each backend: a factory opens the same data
+//! again and again, as processes that follow each other do.
+
+#![allow(clippy::disallowed_methods)] // What the program may do by one door only, a test may do anywhere.
+#![allow(clippy::unwrap_used)]
+
+#[path = "store_contract/sample.rs"]
+mod sample;
+
+#[path = "store_contract/cases.rs"]
+mod cases;
+#[path = "store_contract/cycles.rs"]
+mod cycles;
+#[path = "store_contract/events.rs"]
+mod events;
+#[path = "store_contract/investigations.rs"]
+mod investigations;
+#[path = "store_contract/leases.rs"]
+mod leases;
+
+use std::sync::Arc;
+
+use andon::store::Store;
+use andon::store::sqlite::{Mode, SqliteStore};
+use async_trait::async_trait;
+
+/// Opens the same data as often as it is asked.
+#[async_trait]
+pub trait Backend: Send + Sync + Sized {
+    /// A place without any data.
+    fn create() -> Self;
+
+    /// The store as a process of its own would open it.
+    async fn open(&self) -> Arc<dyn Store>;
+}
+
+/// The embedded store in a folder of its own.
+pub struct Sqlite {
+    dir: tempfile::TempDir,
+}
+
+#[async_trait]
+impl Backend for Sqlite {
+    fn create() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    async fn open(&self) -> Arc<dyn Store> {
+        Arc::new(
+            SqliteStore::open(&self.dir.path().join("state/andon.db"), Mode::ReadWrite)
+                .await
+                .unwrap(),
+        )
+    }
+}
+
+/// Runs test bodies that are generic over the backend on one of them.
+macro_rules! on_backend {
+    ($module:ident, $backend:ty: $($topic:ident { $($body:ident),+ $(,)? })+) => {
+        mod $module {
+            $(mod $topic {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $body() {
+                    crate::$topic::$body::<$backend>().await;
+                })+
+            })+
+        }
+    };
+}
+
+macro_rules! contract {
+    ($module:ident, $backend:ty) => {
+        on_backend! { $module, $backend:
+            events {
+                numbers_are_given_out_in_order_and_never_twice,
+                what_was_appended_is_loaded_by_the_next_process,
+                events_after_a_sequence_number_are_loaded_alone,
+                a_wrong_expected_sequence_number_changes_nothing,
+                an_unknown_cycle_is_named,
+                an_empty_append_is_refused,
+                two_writers_never_interleave,
+                a_thousand_attempts_in_one_append_come_back_in_order,
+                a_dropped_call_happened_or_did_not,
+                a_closed_store_refuses,
+            }
+            cycles {
+                the_row_follows_the_events,
+                a_held_cycle_is_shown_as_held_until_it_is_resumed,
+                cycles_are_found_by_number_newest_and_newest_finished,
+                lists_are_cut_and_ordered,
+                open_cycles_are_those_without_an_end,
+                a_baseline_is_valid_of_the_environment_and_earlier,
+                a_cycle_of_some_cases_is_valid_but_not_whole,
+                pipelines_are_listed_with_their_newest_cycle,
+            }
+            cases {
+                heads_are_kept_by_environment_and_replaced,
+                results_and_history_of_a_case,
+                a_refused_append_writes_no_projection,
+                a_fingerprint_counts_once_a_cycle,
+                many_cases_survive,
+            }
+            investigations {
+                a_failure_keeps_its_investigation,
+                numbers_count_by_pipeline,
+                states_follow_the_cycle,
+            }
+            leases {
+                one_holder_at_a_time,
+                a_fence_only_grows,
+                a_dead_holder_is_replaced_and_shut_out,
+                an_unknown_holder_keeps_its_hold,
+                only_the_holder_writes_to_its_cycle,
+                of_many_claims_one_wins,
+            }
+        }
+    };
+}
+
+contract!(sqlite, crate::Sqlite);

@@ -1,0 +1,192 @@
+//! The lists of cycles and pipelines.
+
+use andon::domain::event::{
+    Event, Held, PhaseStarted, ReportWritten, ResumeAs, Resumed, SuiteEnded,
+};
+use andon::domain::history::Counts;
+use andon::domain::outcome::{Phase, TriggerKind, Verdict};
+use andon::store::{Append, Baseline, Which};
+
+use crate::Backend;
+use crate::sample::{
+    analysed, append, at, ended_cycle, environment, finished, new_cycle, pipeline, planned, queued,
+    resolved, revision,
+};
+
+fn phase(phase: Phase) -> Event {
+    Event::PhaseStarted(PhaseStarted { phase, deadline_at: None })
+}
+
+pub async fn the_row_follows_the_events<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let cycle = new_cycle(&*store, "chat", "staging").await;
+    let chat = pipeline("chat");
+
+    let row = store.find_cycle(&chat, Which::Latest).await.unwrap().unwrap();
+    assert_eq!((row.phase, row.summary.verdict), (Phase::Queued, None));
+    assert_eq!(row.cause.kind, TriggerKind::Manual);
+    assert_eq!(row.summary.trigger, "manual: asked for by ada");
+    assert_eq!((row.summary.started_at, row.last_seq), (at(0), 1));
+    assert_eq!(row.requested.as_deref(), Some("main"));
+    assert_eq!(row.key(), cycle);
+
+    let begun = vec![phase(Phase::Checkout), resolved('a'), phase(Phase::Suite), planned("beef")];
+    store.append(append(&cycle, 1, begun)).await.unwrap();
+    let row = store.find_cycle(&chat, Which::Latest).await.unwrap().unwrap();
+    assert_eq!(row.phase, Phase::Suite);
+    assert_eq!(row.summary.revision, Some(revision('a')));
+    assert_eq!(row.summary.suite_digest.as_deref(), Some("beef"));
+
+    let counts = Counts { planned: 3, passed: 2, failed: 1, ..Counts::default() };
+    let suite_ended = Event::SuiteEnded(SuiteEnded {
+        stopped_by: None,
+        not_run: Vec::new(),
+        setup_failures: Vec::new(),
+        teardown_failures: Vec::new(),
+        retries_withheld: None,
+        duration_ms: 1234,
+    });
+    let decided = vec![suite_ended, phase(Phase::Diff), analysed(Verdict::Red, counts)];
+    store.append(Append { at: at(30), ..append(&cycle, 5, decided) }).await.unwrap();
+    let report = Event::ReportWritten(ReportWritten {
+        path: "reports/chat/cycle-0001.md".to_owned(),
+        digest: "00".to_owned(),
+    });
+    let last = vec![report, finished(Verdict::Red)];
+    store.append(Append { at: at(40), ..append(&cycle, 8, last) }).await.unwrap();
+
+    let row = store.find_cycle(&chat, Which::Latest).await.unwrap().unwrap();
+    assert_eq!((row.phase, row.summary.verdict), (Phase::Finished, Some(Verdict::Red)));
+    assert_eq!((row.summary.decided_at, row.finished_at), (Some(at(30)), Some(at(40))));
+    assert_eq!((row.summary.counts, row.summary.suite_ms), (counts, Some(1234)));
+    assert_eq!(row.report.as_deref(), Some("reports/chat/cycle-0001.md"));
+    assert_eq!(row.last_seq, 10);
+}
+
+pub async fn a_held_cycle_is_shown_as_held_until_it_is_resumed<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let cycle = new_cycle(&*store, "chat", "staging").await;
+    let held = Event::Held(Held { reason: "nobody saw its end".to_owned() });
+    store.append(append(&cycle, 1, vec![held])).await.unwrap();
+    let chat = pipeline("chat");
+    assert!(store.find_cycle(&chat, Which::Latest).await.unwrap().unwrap().held);
+    let resumed = Event::Resumed(Resumed { decision: ResumeAs::Deployed, by: "ada".to_owned() });
+    store.append(append(&cycle, 2, vec![resumed])).await.unwrap();
+    assert!(!store.find_cycle(&chat, Which::Latest).await.unwrap().unwrap().held);
+}
+
+pub async fn cycles_are_found_by_number_newest_and_newest_finished<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let chat = pipeline("chat");
+    assert_eq!(store.find_cycle(&chat, Which::Latest).await.unwrap(), None);
+    for _ in 0..2 {
+        ended_cycle(&*store, "chat", "staging", Verdict::Green).await;
+    }
+    new_cycle(&*store, "chat", "staging").await;
+    ended_cycle(&*store, "other", "staging", Verdict::Green).await;
+    for (which, number) in [
+        (Which::Number(1), Some(1)),
+        (Which::Number(3), Some(3)),
+        (Which::Number(4), None),
+        (Which::Latest, Some(3)),
+        (Which::LatestFinished, Some(2)),
+    ] {
+        let found = store.find_cycle(&chat, which).await.unwrap();
+        assert_eq!(found.map(|row| row.summary.cycle), number, "{which:?}");
+    }
+}
+
+pub async fn lists_are_cut_and_ordered<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let chat = pipeline("chat");
+    for _ in 0..5 {
+        ended_cycle(&*store, "chat", "staging", Verdict::Green).await;
+    }
+    let numbers = |rows: Vec<andon::store::CycleRow>| -> Vec<u32> {
+        rows.iter().map(|row| row.summary.cycle).collect()
+    };
+    assert_eq!(numbers(store.list_cycles(&chat, 3).await.unwrap()), [5, 4, 3]);
+    assert_eq!(numbers(store.list_cycles(&chat, 99).await.unwrap()), [5, 4, 3, 2, 1]);
+    assert_eq!(numbers(store.trend(&chat, 5, 3).await.unwrap()), [2, 3, 4]);
+    assert!(store.trend(&chat, 1, 3).await.unwrap().is_empty());
+}
+
+pub async fn open_cycles_are_those_without_an_end<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    ended_cycle(&*store, "chat", "staging", Verdict::Green).await;
+    let open = new_cycle(&*store, "chat", "staging").await;
+    let elsewhere = new_cycle(&*store, "web", "preview").await;
+    let all = store.open_cycles(None).await.unwrap();
+    assert_eq!(all.iter().map(|row| row.key()).collect::<Vec<_>>(), [open.clone(), elsewhere]);
+    let staging = store.open_cycles(Some(&environment("staging"))).await.unwrap();
+    assert_eq!(staging.iter().map(|row| row.key()).collect::<Vec<_>>(), [open]);
+}
+
+pub async fn a_baseline_is_valid_of_the_environment_and_earlier<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let chat = pipeline("chat");
+    for verdict in [Verdict::Green, Verdict::Red, Verdict::Void, Verdict::DeployFailed] {
+        ended_cycle(&*store, "chat", "staging", verdict).await;
+    }
+    ended_cycle(&*store, "chat", "preview", Verdict::Incomplete).await;
+    // Its verdict is decided, but it is not over: no baseline yet.
+    let undecided = new_cycle(&*store, "chat", "staging").await;
+    let decided = vec![analysed(Verdict::Green, Counts::default())];
+    store.append(append(&undecided, 1, decided)).await.unwrap();
+
+    for (environment_name, before, baseline, number) in [
+        ("staging", 7, Baseline::Valid, Some(2)),
+        ("staging", 7, Baseline::Green, Some(1)),
+        ("staging", 2, Baseline::Valid, Some(1)),
+        ("staging", 1, Baseline::Valid, None),
+        ("preview", 7, Baseline::Valid, Some(5)),
+        ("staging", 7, Baseline::Whole, Some(2)),
+        ("preview", 7, Baseline::Green, None),
+        ("nowhere", 7, Baseline::Valid, None),
+    ] {
+        let place = environment(environment_name);
+        let found = store.find_baseline(&chat, &place, before, baseline).await.unwrap();
+        let found = found.map(|row| row.summary.cycle);
+        assert_eq!(found, number, "{environment_name} before {before}, {baseline:?}");
+    }
+}
+
+pub async fn a_cycle_of_some_cases_is_valid_but_not_whole<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    ended_cycle(&*store, "chat", "staging", Verdict::Green).await;
+    let mut queued = queued("chat", "staging");
+    queued.options.only = Some("test_00*".to_owned());
+    let (part, _) = store.create_cycle(queued, at(0)).await.unwrap();
+    let events = vec![analysed(Verdict::Red, Counts::default()), finished(Verdict::Red)];
+    store.append(append(&part, 1, events)).await.unwrap();
+    let (chat, place) = (pipeline("chat"), environment("staging"));
+    for (baseline, number) in [(Baseline::Valid, 2), (Baseline::Whole, 1)] {
+        let found = store.find_baseline(&chat, &place, 9, baseline).await.unwrap();
+        assert_eq!(found.map(|row| row.summary.cycle), Some(number), "{baseline:?}");
+    }
+}
+
+pub async fn pipelines_are_listed_with_their_newest_cycle<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    assert!(store.list_pipelines().await.unwrap().is_empty());
+    ended_cycle(&*store, "web", "staging", Verdict::Green).await;
+    ended_cycle(&*store, "chat", "staging", Verdict::Green).await;
+    ended_cycle(&*store, "chat", "staging", Verdict::Red).await;
+    let rows = store.list_pipelines().await.unwrap();
+    let seen: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let verdict = row.latest.as_ref().and_then(|latest| latest.summary.verdict);
+            (row.pipeline.as_str(), row.cycles, verdict)
+        })
+        .collect();
+    assert_eq!(seen, [("chat", 2, Some(Verdict::Red)), ("web", 1, Some(Verdict::Green))]);
+}

@@ -1,0 +1,67 @@
+//! Five-whys documents: one a failure, for good.
+
+use andon::domain::findings::InvestigationState;
+use andon::store::{Append, InvestigationSeen, Projection};
+
+use crate::Backend;
+use crate::sample::{append, fingerprint, new_cycle, pipeline, resolved};
+
+pub async fn a_failure_keeps_its_investigation<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let chat = pipeline("chat");
+    assert_eq!(store.investigation_for(&chat, &fingerprint("aa")).await.unwrap(), None);
+    let opened =
+        store.allocate_investigation(&chat, &fingerprint("aa"), "close-1008", 3).await.unwrap();
+    assert_eq!(opened.file(), "INV-0001-close-1008.md");
+    assert_eq!((opened.state, opened.opened_in), (InvestigationState::New, 3));
+    store.close().await;
+    let store = backend.open().await;
+    let again = store.allocate_investigation(&chat, &fingerprint("aa"), "other", 9).await.unwrap();
+    assert_eq!(again, opened);
+    assert_eq!(store.investigation_for(&chat, &fingerprint("aa")).await.unwrap(), Some(opened));
+}
+
+pub async fn numbers_count_by_pipeline<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    for (name, failure) in [("chat", "aa"), ("chat", "bb"), ("web", "aa")] {
+        store
+            .allocate_investigation(&pipeline(name), &fingerprint(failure), "slug", 1)
+            .await
+            .unwrap();
+    }
+    let all = store.list_investigations(None).await.unwrap();
+    let seen: Vec<_> = all.iter().map(|row| (row.pipeline.as_str(), row.id.as_str())).collect();
+    assert_eq!(seen, [("chat", "INV-0001"), ("chat", "INV-0002"), ("web", "INV-0001")]);
+    let web = store.list_investigations(Some(&pipeline("web"))).await.unwrap();
+    assert_eq!(web, all[2..]);
+    // Cycles are numbered on their own.
+    assert_eq!(new_cycle(&*store, "chat", "staging").await.cycle, 1);
+}
+
+pub async fn states_follow_the_cycle<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let chat = pipeline("chat");
+    let opened = store.allocate_investigation(&chat, &fingerprint("aa"), "slug", 1).await.unwrap();
+    let states =
+        [InvestigationState::Verified, InvestigationState::Reopened, InvestigationState::Reopened];
+    for state in states {
+        let cycle = new_cycle(&*store, "chat", "staging").await;
+        let investigations = vec![InvestigationSeen { id: opened.id.clone(), state }];
+        let projection = Projection { investigations, ..Projection::default() };
+        let append = Append { projection, ..append(&cycle, 1, vec![resolved('a')]) };
+        store.append(append).await.unwrap();
+    }
+    let row = store.investigation_for(&chat, &fingerprint("aa")).await.unwrap().unwrap();
+    assert_eq!(row.state, InvestigationState::Reopened);
+    assert_eq!((row.reopened_in, row.last_seen), (Some(2), 3));
+
+    let closed = InvestigationState::Closed;
+    assert!(store.set_investigation_state(&chat, &opened.id, closed, 3).await.unwrap());
+    let row = store.investigation_for(&chat, &fingerprint("aa")).await.unwrap().unwrap();
+    assert_eq!((row.state, row.reopened_in), (closed, Some(2)));
+    let web = pipeline("web");
+    assert!(!store.set_investigation_state(&web, &opened.id, closed, 3).await.unwrap());
+}

@@ -1,0 +1,341 @@
+//! What is particular to the embedded store: the file, who may touch it, and what happens when it
+//! is not what it should be.
+
+#![allow(clippy::disallowed_methods)] // What the program may do by one door only, a test may do anywhere.
+#![allow(clippy::unwrap_used)]
+
+#[path = "store_contract/sample.rs"]
+#[allow(dead_code)]
+mod sample;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use andon::domain::outcome::Verdict;
+use andon::store::sqlite::{Mode, SqliteStore};
+use andon::store::{Store, StoreError, Which};
+use sample::{append, ended_cycle, new_cycle, pipeline, resolved};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn database(&self) -> PathBuf {
+        self.dir.path().join("state/andon.db")
+    }
+
+    async fn open(&self) -> SqliteStore {
+        SqliteStore::open(&self.database(), Mode::ReadWrite).await.unwrap()
+    }
+
+    /// A database with one finished cycle, closed.
+    async fn filled() -> Self {
+        let place = Self::new();
+        let store = place.open().await;
+        ended_cycle(&store, "chat", "staging", Verdict::Green).await;
+        store.close().await;
+        place
+    }
+
+    /// The file as any other program sees it.
+    async fn sqlite(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.database());
+        options.create_if_missing(true).connect().await.unwrap()
+    }
+
+    async fn execute(&self, sql: &str) {
+        let mut connection = self.sqlite().await;
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    async fn refused(&self, mode: Mode) -> StoreError {
+        match SqliteStore::open(&self.database(), mode).await {
+            Ok(_) => panic!("{mode:?} was allowed"),
+            Err(error) => error,
+        }
+    }
+}
+
+fn mode_of(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", path.display()))
+}
+
+#[tokio::test]
+async fn reading_creates_nothing() {
+    let place = Place::new();
+    let error = place.refused(Mode::ReadOnly).await;
+    assert!(matches!(error, StoreError::Missing { .. }), "{error}");
+    assert!(error.is_unavailable() && error.hint().unwrap().contains("andon run"));
+    assert_eq!(fs::read_dir(place.dir.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn reading_refuses_to_write_and_sees_what_is_there() {
+    let place = Place::filled().await;
+    let before = fs::read(place.database()).unwrap();
+    let store = SqliteStore::open(&place.database(), Mode::ReadOnly).await.unwrap();
+    let row = store.find_cycle(&pipeline("chat"), Which::LatestFinished).await.unwrap().unwrap();
+    let refused = store.append(append(&row.key(), row.last_seq, vec![resolved('b')])).await;
+    assert!(matches!(refused, Err(StoreError::ReadOnly)), "{refused:?}");
+    assert_eq!(store.load_events(&row.key(), 0).await.unwrap().len(), 3);
+    store.close().await;
+    assert_eq!(fs::read(place.database()).unwrap(), before);
+}
+
+#[tokio::test]
+async fn the_state_is_ours_alone() {
+    let place = Place::new();
+    let store = place.open().await;
+    new_cycle(&store, "chat", "staging").await;
+    let database = place.database();
+    assert_eq!(mode_of(database.parent().unwrap()), 0o700);
+    for suffix in ["", "-wal", "-shm"] {
+        assert_eq!(mode_of(&beside(&database, suffix)), 0o600, "andon.db{suffix}");
+    }
+}
+
+/// RELIABILITY O2.
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_left_alone() {
+    let place = Place::filled().await;
+    place.execute("PRAGMA user_version = 9999").await;
+    let before = fs::read(place.database()).unwrap();
+    for mode in [Mode::ReadWrite, Mode::ReadOnly] {
+        let error = place.refused(mode).await;
+        assert!(matches!(error, StoreError::TooNew { found: 9999, .. }), "{mode:?}: {error}");
+    }
+    assert_eq!(fs::read(place.database()).unwrap(), before);
+}
+
+#[tokio::test]
+async fn an_older_schema_is_not_brought_up_to_date_by_reading() {
+    let place = Place::filled().await;
+    place.execute("PRAGMA user_version = 0").await;
+    let error = place.refused(Mode::ReadOnly).await;
+    assert!(matches!(error, StoreError::Outdated { found: 0, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn files_of_other_programs_are_left_alone() {
+    let foreign = Place::new();
+    fs::create_dir(foreign.database().parent().unwrap()).unwrap();
+    foreign.execute("CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1)").await;
+    let text = Place::new();
+    fs::create_dir(text.database().parent().unwrap()).unwrap();
+    fs::write(text.database(), "not a database, but long enough to be read as one ".repeat(99))
+        .unwrap();
+    for place in [foreign, text] {
+        let before = fs::read(place.database()).unwrap();
+        for mode in [Mode::ReadWrite, Mode::ReadOnly] {
+            let error = place.refused(mode).await;
+            assert!(matches!(error, StoreError::NotOurs { .. }), "{mode:?}: {error:?}");
+        }
+        assert_eq!(fs::read(place.database()).unwrap(), before);
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_is_named() {
+    let place = Place::new();
+    fs::write(place.dir.path().join("state"), "a file, where a folder should be").unwrap();
+    let error = place.refused(Mode::ReadWrite).await;
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    assert!(error.is_unavailable() && error.to_string().contains("state"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_create_the_file_together_all_get_it() {
+    let place = Arc::new(Place::new());
+    let opening: Vec<_> = (0..8)
+        .map(|_| {
+            let place = Arc::clone(&place);
+            tokio::spawn(async move {
+                let store = place.open().await;
+                new_cycle(&store, "chat", "staging").await.cycle
+            })
+        })
+        .collect();
+    let mut numbers = Vec::new();
+    for task in opening {
+        numbers.push(task.await.unwrap());
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
+}
+
+/// The one lock for which SQLite does not wait by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn creating_waits_for_another_process_that_creates() {
+    let place = Arc::new(Place::new());
+    fs::create_dir(place.database().parent().unwrap()).unwrap();
+    let mut foreign = place.sqlite().await;
+    let lock = foreign.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let opening = tokio::spawn({
+        let place = Arc::clone(&place);
+        async move { place.open().await }
+    });
+    // Long enough to be refused once; that it was cannot be seen from here.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!opening.is_finished());
+    lock.rollback().await.unwrap();
+    let store = opening.await.unwrap();
+    assert_eq!(new_cycle(&store, "chat", "staging").await.cycle, 1);
+}
+
+/// RELIABILITY F1: a foreign process holds the write lock for a while.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_waits_for_a_foreign_lock_and_reads_do_not() {
+    let place = Place::new();
+    let store = Arc::new(place.open().await);
+    let cycle = new_cycle(&*store, "chat", "staging").await;
+    let mut foreign = place.sqlite().await;
+    let lock = foreign.begin_with("BEGIN IMMEDIATE").await.unwrap();
+
+    let writing = tokio::spawn({
+        let (store, cycle) = (Arc::clone(&store), cycle.clone());
+        async move { store.append(append(&cycle, 1, vec![resolved('a')])).await }
+    });
+    assert_eq!(store.load_events(&cycle, 0).await.unwrap().len(), 1);
+    assert!(!writing.is_finished());
+    lock.rollback().await.unwrap();
+    assert_eq!(writing.await.unwrap().unwrap()[0].seq, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_is_never_released_is_an_error_that_heals() {
+    let place = Place::new();
+    let patience = Duration::from_millis(1);
+    let store = SqliteStore::open_with(&place.database(), Mode::ReadWrite, patience).await.unwrap();
+    let cycle = new_cycle(&store, "chat", "staging").await;
+    let mut foreign = place.sqlite().await;
+    let lock = foreign.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let refused = store.append(append(&cycle, 1, vec![resolved('a')])).await;
+    assert!(matches!(refused, Err(StoreError::Locked)), "{refused:?}");
+    lock.rollback().await.unwrap();
+    store.append(append(&cycle, 1, vec![resolved('a')])).await.unwrap();
+}
+
+/// RELIABILITY F4: a backup was put in place of the open file.
+#[tokio::test]
+async fn a_replaced_file_is_noticed_before_anything_is_written() {
+    let place = Place::filled().await;
+    let copy = beside(&place.database(), ".backup");
+    fs::copy(place.database(), &copy).unwrap();
+    let store = place.open().await;
+    let cycle = new_cycle(&store, "chat", "staging").await;
+    fs::rename(&copy, place.database()).unwrap();
+    let refused = store.append(append(&cycle, 1, vec![resolved('a')])).await;
+    assert!(matches!(refused, Err(StoreError::Replaced { .. })), "{refused:?}");
+    fs::remove_file(place.database()).unwrap();
+    let refused = store.append(append(&cycle, 1, vec![resolved('a')])).await;
+    assert!(matches!(refused, Err(StoreError::Replaced { .. })), "{refused:?}");
+}
+
+/// What a kill leaves behind: the file, and a log that was never folded in.
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_kill_for_readers_and_writers() {
+    let place = Place::new();
+    let store = place.open().await;
+    let cycle = ended_cycle(&store, "chat", "staging", Verdict::Red).await;
+    for mode in [Mode::ReadOnly, Mode::ReadWrite] {
+        let after = Place::new();
+        fs::create_dir(after.database().parent().unwrap()).unwrap();
+        for suffix in ["", "-wal"] {
+            let (from, to) = (place.database(), after.database());
+            fs::copy(beside(&from, suffix), beside(&to, suffix)).unwrap();
+        }
+        let survivor = SqliteStore::open(&after.database(), mode).await.unwrap();
+        let events = survivor.load_events(&cycle, 0).await.unwrap();
+        assert_eq!(events, store.load_events(&cycle, 0).await.unwrap(), "{mode:?}");
+        assert_eq!(events.len(), 3);
+        survivor.close().await;
+        // A reader leaves the log to the next writer.
+        let is_folded = fs::read(after.database()).unwrap() != fs::read(place.database()).unwrap();
+        assert_eq!(is_folded, mode == Mode::ReadWrite, "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_no_version_wrote_is_named_with_its_place() {
+    let place = Place::filled().await;
+    place
+        .execute("INSERT INTO event VALUES (1, 4, 0, 'teleported', 7, '{}'); UPDATE cycle SET last_seq = 4")
+        .await;
+    let store = place.open().await;
+    let cycle = store.find_cycle(&pipeline("chat"), Which::Number(1)).await.unwrap().unwrap();
+    let error = store.load_events(&cycle.key(), 0).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "event 4 of cycle 1 of chat (kind teleported, version 7) cannot be read: \
+         this version of Andon reads versions up to 1"
+    );
+    assert_eq!(store.load_events(&cycle.key(), 4).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_event_is_never_changed() {
+    let place = Place::filled().await;
+    let mut connection = place.sqlite().await;
+    let changed = sqlx::query("UPDATE event SET payload = '{}'").execute(&mut connection).await;
+    assert!(changed.unwrap_err().to_string().contains("an event is never changed"));
+}
+
+#[tokio::test]
+async fn a_missing_event_is_found_by_the_check() {
+    let place = Place::filled().await;
+    let store = place.open().await;
+    assert_eq!(store.integrity_check().await.unwrap(), Vec::<String>::new());
+    place.execute("DELETE FROM event WHERE seq = 2").await;
+    let problems = store.integrity_check().await.unwrap();
+    assert_eq!(problems, ["cycle 1 of chat has lost or gained events"]);
+    assert!(store.database_size().await.unwrap() > 0);
+}
+
+/// Tables that grow with the number of cycles must say how they shrink again; the others why they
+/// need not.
+#[tokio::test]
+async fn every_table_expires_or_is_exempt() {
+    // Goes with its cycle when `andon prune` removes that.
+    const EXPIRES: &[&str] = &["cycle", "event", "case_page"];
+    const EXEMPT: &[(&str, &str)] = &[
+        ("head_page", "one short record a case, in place of the one before"),
+        ("pipeline", "its counters must outlive its cycles, and there are few"),
+        ("environment_lease", "its fences must only grow, and there are few"),
+        ("fingerprint", "one short row a distinct failure tells what was tried before"),
+        ("investigation", "people wrote into it"),
+        ("_sqlx_migrations", "one row a schema"),
+    ];
+    let place = Place::filled().await;
+    let mut connection = place.sqlite().await;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    assert!(tables.len() >= 9, "{tables:?}");
+    let is_listed =
+        |name: &str| EXPIRES.contains(&name) || EXEMPT.iter().any(|(exempt, _)| *exempt == name);
+    for table in &tables {
+        assert!(is_listed(table), "table {table} neither expires nor is exempt");
+    }
+    let listed = EXPIRES.iter().copied().chain(EXEMPT.iter().map(|(name, _)| *name));
+    for name in listed {
+        assert!(tables.iter().any(|table| table == name), "there is no table {name}");
+    }
+}
