@@ -16,6 +16,7 @@ pub mod cluster;
 pub mod cycle;
 pub mod diff;
 pub mod domain;
+pub mod git;
 pub mod investigation;
 pub mod pipeline;
 pub mod report;

@@ -1,0 +1,44 @@
+//! Fetches, resolves, lists and exports git commits, on blocking threads.
+//!
+//! A [`Mirror`] is a bare copy of one watched repository. What the remote says decides: a fetch
+//! makes the mirror's branches and tags equal to the remote's, also after a forced push.
+//! A checkout is written by this module itself, object by object, so nothing that a repository
+//! contains can run or reach out of its folder: there are no hooks, filters, submodules or
+//! large-file downloads here to be tricked.
+//!
+//! This module must not run a shell, follow a redirect to another host, take credentials from
+//! anywhere but [`Auth`], or interpret a name that came from a repository.
+
+mod advertisement;
+mod auth;
+mod checkout;
+mod child;
+mod client;
+mod deadline;
+mod error;
+mod export;
+mod fetch;
+mod helper;
+mod history;
+mod http;
+mod local;
+mod lock;
+mod mirror;
+mod names;
+mod packs;
+mod refs;
+mod revision;
+mod session;
+mod ssh;
+mod symlinks;
+mod text;
+mod url;
+
+pub use auth::Auth;
+pub use checkout::{Checkout, CheckoutLimits, SkipReason, Skipped};
+pub use error::{Error, ErrorKind};
+pub use fetch::Fetched;
+pub use history::{Parents, RangeLimits};
+pub use mirror::{Mirror, MirrorOptions};
+pub use revision::{RevisionSpec, Tip};
+pub use url::{RepoUrl, UrlSource};

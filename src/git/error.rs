@@ -1,0 +1,231 @@
+//! What can go wrong with a repository, told apart by what the reader has to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::text::clip;
+
+/// A failed git operation. Messages never contain credentials: addresses are free of them
+/// ([`super::RepoUrl`] refuses such), and server texts are cut and cleaned.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address may not be used.
+    #[error("repository address {address:?} is refused: {reason}")]
+    RefusedUrl {
+        /// The address, cut.
+        address: String,
+        /// Which rule it breaks.
+        reason: &'static str,
+    },
+    /// The credentials cannot be used with this kind of address.
+    #[error("credentials do not fit {repository}: {reason}")]
+    UnfitAuth {
+        /// The repository.
+        repository: String,
+        /// Why they do not fit.
+        reason: &'static str,
+    },
+    /// The text cannot name a revision.
+    #[error("{text:?} cannot name a revision: {reason}")]
+    InvalidRevision {
+        /// The text, cut.
+        text: String,
+        /// Which rule it breaks.
+        reason: &'static str,
+    },
+    /// The text names several commits.
+    #[error("revision {text:?} is ambiguous: {}", .candidates.join(", "))]
+    AmbiguousRevision {
+        /// The text.
+        text: String,
+        /// What it could mean, cut to ten.
+        candidates: Vec<String>,
+    },
+    /// The repository, or what was asked for in it, does not exist.
+    #[error("no {what} in {repository}")]
+    NotFound {
+        /// What was looked for.
+        what: String,
+        /// Where.
+        repository: String,
+    },
+    /// The remote refused us.
+    #[error("{repository} refused access: {reason}")]
+    Auth {
+        /// The repository.
+        repository: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The remote sent us to another host. We do not follow, and it got no credentials.
+    #[error("{repository} redirects to {location}")]
+    Moved {
+        /// The repository.
+        repository: String,
+        /// Where it wanted to send us, cut.
+        location: String,
+    },
+    /// The remote could not be reached, or did not talk git.
+    #[error("cannot fetch {repository}: {reason}")]
+    Network {
+        /// The repository.
+        repository: String,
+        /// The reason as the lower layers gave it.
+        reason: String,
+    },
+    /// The deadline passed.
+    #[error("{repository}: {phase} took longer than {after:?}")]
+    Timeout {
+        /// The repository.
+        repository: String,
+        /// What we were waiting for.
+        phase: &'static str,
+        /// The time that was given.
+        after: Duration,
+    },
+    /// A cap was reached.
+    #[error("{repository} is too large: {what}")]
+    TooLarge {
+        /// The repository.
+        repository: String,
+        /// Which cap.
+        what: String,
+    },
+    /// Objects of the local mirror are missing or damaged.
+    #[error("the mirror of {repository} is damaged: {reason}")]
+    Corrupt {
+        /// The repository.
+        repository: String,
+        /// What was found.
+        reason: String,
+    },
+    /// The repository on this machine belongs to another account.
+    #[error("repository {repository} belongs to another user")]
+    ForeignOwner {
+        /// The repository.
+        repository: String,
+    },
+    /// Something that should not happen did.
+    #[error("work on {repository} broke off: {reason}")]
+    Internal {
+        /// The repository.
+        repository: String,
+        /// What is known.
+        reason: String,
+    },
+    /// The folder for a checkout exists already.
+    #[error("checkout folder {path:?} exists already")]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file of ours could not be read or written.
+    #[error("cannot {action} {path:?}")]
+    Io {
+        /// What we wanted.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The class of an [`Error`]: what a caller decides on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// Wrong configuration or wrong input: trying again cannot help.
+    Invalid,
+    /// More than one answer.
+    Ambiguous,
+    /// It does not exist.
+    NotFound,
+    /// Refused by the remote.
+    Auth,
+    /// The repository has another address now.
+    Moved,
+    /// Worth another attempt later.
+    Network,
+    /// The deadline passed; worth another attempt later.
+    Timeout,
+    /// A cap was reached.
+    TooLarge,
+    /// The next fetch repairs it.
+    Corrupt,
+    /// This machine's files.
+    Io,
+    /// A defect of ours, or the program is ending.
+    Internal,
+}
+
+impl Error {
+    /// The class of the error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::RefusedUrl { .. } | Self::UnfitAuth { .. } | Self::InvalidRevision { .. } => {
+                ErrorKind::Invalid
+            }
+            Self::AmbiguousRevision { .. } => ErrorKind::Ambiguous,
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::Auth { .. } | Self::ForeignOwner { .. } => ErrorKind::Auth,
+            Self::Internal { .. } => ErrorKind::Internal,
+            Self::Moved { .. } => ErrorKind::Moved,
+            Self::Network { .. } => ErrorKind::Network,
+            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::TooLarge { .. } => ErrorKind::TooLarge,
+            Self::Corrupt { .. } => ErrorKind::Corrupt,
+            Self::Exists { .. } | Self::Io { .. } => ErrorKind::Io,
+        }
+    }
+
+    /// What the user can do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::RefusedUrl { .. } => {
+                "use https://HOST/PATH, ssh://USER@HOST/PATH, USER@HOST:PATH, or a path"
+            }
+            Self::UnfitAuth { .. } => {
+                "username and password are for http(s), ssh_key is for ssh, a path needs neither"
+            }
+            Self::InvalidRevision { .. } => {
+                "name a branch, a tag, or a commit id of 7 to 40 digits"
+            }
+            Self::AmbiguousRevision { .. } => {
+                "give more digits, or refs/heads/NAME or refs/tags/NAME"
+            }
+            Self::NotFound { .. } => {
+                "check the spelling; hosts also answer so when the credentials may not see the repository"
+            }
+            Self::Auth { .. } => {
+                "check watch.auth; for ssh, that the key is loaded and the host is in known_hosts (connect once by hand)"
+            }
+            Self::Moved { .. } => "write the new address into watch.repo if you trust it",
+            Self::Network { .. } => "check the address and the network; the next poll tries again",
+            Self::Timeout { .. } => "check that the host answers; the next poll tries again",
+            Self::TooLarge { .. } => "raise the limit, or watch a smaller repository",
+            Self::Corrupt { .. } => "fetch again: the mirror is then made anew",
+            Self::ForeignOwner { .. } => {
+                "if you trust it: git config --global --add safe.directory PATH"
+            }
+            Self::Internal { .. } => "please report this with the log",
+            Self::Exists { .. } => "remove it, or choose another folder",
+            Self::Io { .. } => "check free space and permissions",
+        }
+    }
+
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// An error of libgit2 while reading our own mirror.
+    pub(super) fn mirror(repository: &str) -> impl Fn(git2::Error) -> Self {
+        let repository = repository.to_owned();
+        move |error| Self::Corrupt {
+            repository: repository.clone(),
+            reason: clip(error.message(), 300),
+        }
+    }
+}
