@@ -19,6 +19,7 @@ pub mod domain;
 pub mod git;
 pub mod investigation;
 pub mod pipeline;
+pub mod process;
 pub mod report;
 pub mod store;
 pub mod verdict;
