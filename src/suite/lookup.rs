@@ -1,0 +1,201 @@
+//! The values of names, as one step sees them.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::env::RunEnv;
+use crate::domain::template::Lookup;
+use crate::probe::variable;
+
+/// What earlier steps captured, by name.
+pub(super) type Captures = HashMap<String, Value>;
+
+/// The values of names, as one step sees them: `${uuid}` and `${random}` are the same within a step,
+/// so that it can expect what it sent, and new for the next one.
+pub struct EnvLookup<'a> {
+    env: &'a RunEnv,
+    /// The innermost first.
+    captures: [Option<&'a Captures>; 2],
+    index: u32,
+    uuid: OnceLock<String>,
+    random: OnceLock<u64>,
+}
+
+impl<'a> EnvLookup<'a> {
+    /// What is known outside any case.
+    pub fn of(env: &'a RunEnv) -> Self {
+        Self::within(env, [None, None], 0)
+    }
+
+    pub(super) fn within(env: &'a RunEnv, captures: [Option<&'a Captures>; 2], index: u32) -> Self {
+        Self { env, captures, index, uuid: OnceLock::new(), random: OnceLock::new() }
+    }
+
+    /// The same, with shell variables in place of everything secret.
+    pub(super) fn for_repro(&'a self) -> ReproLookup<'a> {
+        ReproLookup(self)
+    }
+
+    fn captured(&self, name: &str) -> Option<&'a Value> {
+        self.captures.iter().flatten().find_map(|captures| captures.get(name))
+    }
+
+    fn built_in(&self, name: &str) -> Option<Value> {
+        let shared = &self.env.shared;
+        let revision = shared.facts.revision.as_ref();
+        Some(match name {
+            "revision.sha" => Value::from(revision?.sha.as_str()),
+            "revision.short" => Value::from(revision?.sha.short()),
+            "revision.branch" => Value::from(revision?.branch.clone().unwrap_or_default()),
+            "cycle" => Value::from(shared.facts.cycle),
+            "pipeline" => Value::from(shared.facts.pipeline.as_str()),
+            "environment" => Value::from(shared.facts.environment.as_str()),
+            "index" => Value::from(self.index),
+            "now" => Value::from(shared.clock.now().to_string()),
+            "unix_time" => Value::from(shared.clock.now().as_second()),
+            "uuid" => {
+                let uuid = self.uuid.get_or_init(|| uuid::Uuid::new_v4().to_string());
+                Value::from(uuid.as_str())
+            }
+            "random" => Value::from(*self.random.get_or_init(random)),
+            _ => return self.dotted(name),
+        })
+    }
+
+    fn dotted(&self, name: &str) -> Option<Value> {
+        let shared = &self.env.shared;
+        match name.split_once('.')? {
+            ("env", name) => (shared.host_env)(name).map(Value::from),
+            ("secret", name) => shared.secrets.get(name).map(|s| Value::from(s.expose())),
+            ("identity", rest) => {
+                let name = rest.strip_suffix(".token")?;
+                shared.identities.token(name, self.env).map(Value::from)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A number of up to nine digits: every client can hold it.
+fn random() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0 % 1_000_000_000
+}
+
+impl Lookup for EnvLookup<'_> {
+    fn get(&self, name: &str) -> Option<Value> {
+        if let Some(value) = self.captured(name) {
+            return Some(value.clone());
+        }
+        let position = self.env.shared.vars.iter().position(|var| var.name == name);
+        match position {
+            Some(position) => var(self.env, position, self),
+            None => self.built_in(name),
+        }
+    }
+}
+
+/// The value of a variable; one that depends on the step sees the variables before it only, so that
+/// no chain of them can be endless.
+fn var(env: &RunEnv, position: usize, outer: &dyn Lookup) -> Option<Value> {
+    let var = &env.shared.vars[position];
+    if let Some(value) = &var.value {
+        return Some(value.clone());
+    }
+    let earlier = |name: &str| {
+        let found = env.shared.vars.iter().position(|var| var.name == name);
+        match found {
+            Some(found) if found >= position => None,
+            _ => outer.get(name),
+        }
+    };
+    var.template.render(&earlier).ok()
+}
+
+/// The values of names in a command that a person repeats by hand.
+pub(super) struct ReproLookup<'a>(&'a EnvLookup<'a>);
+
+impl Lookup for ReproLookup<'_> {
+    fn get(&self, name: &str) -> Option<Value> {
+        if self.0.captured(name).is_some() && is_sensitive(name) {
+            return Some(Value::from(variable(name)));
+        }
+        let secret = name.strip_prefix("secret.").map(|name| format!("SECRET_{name}"));
+        let token = name
+            .strip_prefix("identity.")
+            .and_then(|name| name.strip_suffix(".token"))
+            .map(|name| format!("IDENTITY_{name}_TOKEN"));
+        if let Some(name) = secret.or(token) {
+            return Some(Value::from(variable(&name)));
+        }
+        let env = self.0.env;
+        let secret_var = env.shared.vars.iter().find(|var| var.name == name && var.secret);
+        match secret_var {
+            Some(var) if self.0.captured(name).is_none() => var.template.render(self).ok(),
+            _ => self.0.get(name),
+        }
+    }
+}
+
+/// Whether a captured value is probably a credential, by its name.
+pub(super) fn is_sensitive(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["token", "secret", "password", "jwt", "api_key", "apikey", "cookie", "session_id"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::env::testing::env;
+    use super::*;
+    use crate::domain::template::Template;
+    use serde_json::json;
+
+    fn render(text: &str, lookup: &dyn Lookup) -> String {
+        Template::parse(text).unwrap().render(lookup).unwrap_or_else(|e| e.to_string())
+    }
+
+    #[test]
+    fn inner_names_hide_outer_ones() {
+        let env = env(&[("a", json!("var")), ("b", json!("var"))], &[]);
+        let setup = Captures::from([("b".to_owned(), json!("setup")), ("c".to_owned(), json!(1))]);
+        let local = Captures::from([("c".to_owned(), json!(2))]);
+        let lookup = EnvLookup::within(&env, [Some(&local), Some(&setup)], 4);
+        let text = "${a} ${b} ${c} ${index} ${cycle} ${pipeline} ${secret.key} ${env.HOME}";
+        assert_eq!(render(text, &lookup), "var setup 2 4 7 chat the-secret-key /home/x");
+        assert_eq!(render("${revision.sha}", &lookup), "nothing gave `${revision.sha}` a value");
+        assert_eq!(render("${unix_time} ${now}", &lookup), "1700000000 2023-11-14T22:13:20Z");
+    }
+
+    #[test]
+    fn a_uuid_is_one_within_a_step() {
+        let env = env(&[], &[]);
+        let (first, second) = (EnvLookup::of(&env), EnvLookup::of(&env));
+        assert_eq!(first.get("uuid"), first.get("uuid"));
+        assert_ne!(first.get("uuid"), second.get("uuid"));
+        assert_eq!(first.get("random"), first.get("random"));
+    }
+
+    #[test]
+    fn a_variable_that_depends_on_the_step_is_filled_in_by_it() {
+        let env = env(&[("who", json!("user-${index}")), ("deep", json!("<${who}>"))], &[]);
+        assert_eq!(render("${deep}", &EnvLookup::within(&env, [None, None], 3)), "<user-3>");
+    }
+
+    #[test]
+    fn repros_hold_no_secret() {
+        let env = env(&[("auth", json!("Bearer ${secret.key}")), ("n", json!("${uuid}"))], &[]);
+        let captures = Captures::from([("access_token".to_owned(), json!("abc"))]);
+        let lookup = EnvLookup::within(&env, [Some(&captures), None], 0);
+        let repro = lookup.for_repro();
+        for text in ["${auth}", "${secret.key}", "${access_token}", "${identity.x.token}"] {
+            let shown = render(text, &repro);
+            assert!(!shown.contains("the-secret-key") && !shown.contains("abc"), "{shown}");
+            assert!(shown.contains('\u{e000}'), "{shown}");
+        }
+        assert_eq!(render("${n}", &repro), render("${n}", &lookup));
+    }
+}
