@@ -17,6 +17,7 @@ pub mod cycle;
 pub mod deploy;
 pub mod diff;
 pub mod domain;
+pub mod engine;
 pub mod git;
 pub mod investigation;
 pub mod pipeline;

@@ -1,0 +1,267 @@
+//! Runs cycles: hold the environment, fold the events, ask for the next step, perform it, append.
+//!
+//! The loop itself decides nothing; it only carries events between [`crate::cycle`] and the world.
+//! What a step does is behind [`Effects`], so that every path through the loop is tested with a
+//! scripted world, and with a store that fails after each append.
+
+mod clock;
+mod error;
+mod files;
+mod indexes;
+mod journal;
+mod observer;
+mod owner;
+mod paths;
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+pub use clock::{Clock, SystemClock};
+pub use error::EngineError;
+pub use files::write_atomically;
+pub use indexes::indexes;
+pub use journal::Journal;
+pub use observer::{Observer, Progress, Silent};
+pub use owner::{is_alive, is_owner_alive, process_token, this_process};
+pub use paths::StatePaths;
+pub use world::{Resolved, Setup, World, case_ids};
+
+use crate::cycle::{self, Action, NextStep, next_step};
+use crate::domain::event::{CancelRequested, Event, Queued};
+use crate::domain::names::EnvironmentName;
+use crate::domain::spec::Pipeline;
+use crate::domain::state::CycleState;
+use crate::store::{Acquisition, Claim, CycleKey, CycleRow, Lease, Store};
+
+/// How often a busy environment is asked for again.
+const BUSY_POLL: Duration = Duration::from_millis(200);
+
+/// Performs one step of a cycle in the world.
+#[async_trait]
+pub trait Effects: Send + Sync {
+    /// Does what `action` says and appends what came of it to the journal. Intent goes in before
+    /// the outside is changed, the result after. When `cancel` fires it comes to a safe point soon
+    /// and appends what is final by then. Asked for again after a crash, it takes up what it finds.
+    async fn perform(
+        &self,
+        action: Action,
+        journal: &mut Journal,
+        cancel: &CancellationToken,
+    ) -> Result<(), EngineError>;
+}
+
+/// How a run of the loop came to its end.
+#[derive(Debug)]
+pub enum Ended {
+    /// The cycle is finished.
+    Finished(Box<CycleState>),
+    /// It waits for a person.
+    Held(Box<CycleState>),
+}
+
+impl Ended {
+    /// The state at the end.
+    pub fn state(&self) -> &CycleState {
+        match self {
+            Self::Finished(state) | Self::Held(state) => state,
+        }
+    }
+}
+
+/// Runs cycles against one store.
+pub struct Engine {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+}
+
+impl Engine {
+    /// An engine on a store.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, observer: Arc<dyn Observer>) -> Self {
+        Self { store, clock, observer }
+    }
+
+    /// Creates a cycle and runs it to its end, waiting for the environment if need be.
+    ///
+    /// # Errors
+    /// When the store refuses, or the ledger and the loop contradict each other.
+    pub async fn run(
+        &self,
+        queued: Queued,
+        pipeline: &Pipeline,
+        effects: &dyn Effects,
+        cancel: &CancellationToken,
+    ) -> Result<Ended, EngineError> {
+        let environment = queued.environment.clone();
+        let (key, recorded) = self.store.create_cycle(queued, self.clock.now()).await?;
+        let state = cycle::begin(recorded.clone())?;
+        self.observer.on(Progress::Recorded { recorded: &recorded, state: &state });
+        self.drive(key, &environment, pipeline, effects, cancel, None).await
+    }
+
+    /// Takes up a cycle that an earlier process left behind.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub async fn take_up(
+        &self,
+        row: &CycleRow,
+        pipeline: &Pipeline,
+        effects: &dyn Effects,
+        cancel: &CancellationToken,
+    ) -> Result<Ended, EngineError> {
+        self.drive(row.key(), &row.environment, pipeline, effects, cancel, None).await
+    }
+
+    /// Brings a cycle that an earlier process left behind to its end without going on with it: a
+    /// deploy that still runs is waited for, nothing new is started.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub async fn give_up(
+        &self,
+        row: &CycleRow,
+        pipeline: &Pipeline,
+        effects: &dyn Effects,
+        cancel: &CancellationToken,
+        why: &str,
+    ) -> Result<Ended, EngineError> {
+        self.drive(row.key(), &row.environment, pipeline, effects, cancel, Some(why)).await
+    }
+
+    async fn drive(
+        &self,
+        key: CycleKey,
+        environment: &EnvironmentName,
+        pipeline: &Pipeline,
+        effects: &dyn Effects,
+        cancel: &CancellationToken,
+        give_up: Option<&str>,
+    ) -> Result<Ended, EngineError> {
+        let lease = self.hold(&key, environment, cancel).await?;
+        // Read only once the environment is ours: whoever held it before may have gone on with this
+        // very cycle, even to its end.
+        let state = cycle::fold(self.store.load_events(&key, 0).await?)?;
+        let Some(lease) = lease else {
+            return self.cancelled_in_queue(key, state, pipeline, effects).await;
+        };
+        let mut journal = self.journal(key, state, Some(lease.clone()));
+        let ended = match request_cancel(&mut journal, give_up).await {
+            Ok(()) => self.loop_until_end(&mut journal, pipeline, effects, cancel).await,
+            Err(fault) => Err(fault),
+        };
+        // A held cycle keeps its events but not the environment's lease: it is the open cycle itself
+        // that keeps others from deploying. After an error the hold may be lost already.
+        match self.store.release_environment(&lease).await {
+            Ok(()) => {}
+            Err(fault) if ended.is_err() => tracing::debug!(%fault, "the hold was lost before"),
+            Err(fault) => return Err(fault.into()),
+        }
+        ended
+    }
+
+    async fn loop_until_end(
+        &self,
+        journal: &mut Journal,
+        pipeline: &Pipeline,
+        effects: &dyn Effects,
+        cancel: &CancellationToken,
+    ) -> Result<Ended, EngineError> {
+        loop {
+            request_cancel(journal, cancel.is_cancelled().then_some("a signal")).await?;
+            let before = journal.state().seq;
+            match next_step(journal.state(), pipeline, self.clock.now()) {
+                NextStep::Record(events) => journal.append(events).await?,
+                NextStep::Perform(action) => {
+                    let name = format!("{action:?}");
+                    effects.perform(action, journal, cancel).await?;
+                    if journal.state().seq == before && !cancel.is_cancelled() {
+                        return Err(EngineError::NoProgress { action: name });
+                    }
+                }
+                NextStep::Wait(_) => return Ok(Ended::Held(Box::new(journal.state().clone()))),
+                NextStep::Done => return Ok(Ended::Finished(Box::new(journal.state().clone()))),
+            }
+        }
+    }
+
+    /// Somebody gave up while the environment was busy: the cycle is closed without ever holding it.
+    async fn cancelled_in_queue(
+        &self,
+        key: CycleKey,
+        state: CycleState,
+        pipeline: &Pipeline,
+        effects: &dyn Effects,
+    ) -> Result<Ended, EngineError> {
+        let mut journal = self.journal(key, state, None);
+        let cancelled = CancellationToken::new();
+        cancelled.cancel();
+        self.loop_until_end(&mut journal, pipeline, effects, &cancelled).await
+    }
+
+    fn journal(&self, key: CycleKey, state: CycleState, lease: Option<Lease>) -> Journal {
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        Journal::new(store, clock, Arc::clone(&self.observer), key, state, lease)
+    }
+
+    /// Takes hold of the environment; `None` when cancelled while waiting.
+    async fn hold(
+        &self,
+        key: &CycleKey,
+        environment: &EnvironmentName,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Lease>, EngineError> {
+        let owner = this_process();
+        let mut told = false;
+        loop {
+            let claim = Claim {
+                environment: environment.clone(),
+                owner: owner.clone(),
+                cycle: key.clone(),
+                at: self.clock.now(),
+            };
+            match self.store.acquire_environment(claim, &owner::judge).await? {
+                Acquisition::Acquired { lease, from } => {
+                    if let Some(lost) = from {
+                        tracing::info!(pid = lost.owner.pid, "took over from a process that died");
+                    }
+                    return Ok(Some(lease));
+                }
+                Acquisition::Busy(holder) => {
+                    if !told {
+                        let why = owner::busy_sentence(environment, &holder);
+                        self.observer.on(Progress::Waiting { why: &why });
+                        told = true;
+                    }
+                }
+            }
+            tokio::select! {
+                () = cancel.cancelled() => return Ok(None),
+                () = tokio::time::sleep(BUSY_POLL) => {}
+            }
+        }
+    }
+}
+
+/// Records that the cycle is to end, and by whom, unless that is settled already.
+async fn request_cancel(journal: &mut Journal, by: Option<&str>) -> Result<(), EngineError> {
+    match by {
+        Some(by) if may_cancel(journal.state()) => {
+            let cancelled = CancelRequested { by: by.to_owned() };
+            journal.append(vec![Event::CancelRequested(cancelled)]).await
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Once a verdict is decided there is nothing left to cancel.
+fn may_cancel(state: &CycleState) -> bool {
+    state.cancelled.is_none() && state.findings.is_none() && state.finished.is_none()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! The indexes of the report folder, made from the lists of the store. They may change whenever a
+//! cycle ends; reports never do. Writing them is up to the caller.
+
+use crate::domain::history::CycleSummary;
+use crate::domain::names::PipelineName;
+use crate::report::ReportFile;
+use crate::report::index::{PipelineLine, all_index, pipeline_chart, pipeline_index};
+use crate::store::{Store, StoreError};
+
+/// So many cycles stand in a pipeline's index.
+const INDEX_CYCLES: u32 = 200;
+/// So many cycles of each pipeline are looked at for the index of all: enough to find the last green.
+const INDEX_LATEST: u32 = 50;
+
+/// The index of one pipeline with its chart, and the index of all; paths are relative to the folder
+/// of all reports.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn indexes(
+    store: &dyn Store,
+    pipeline: &PipelineName,
+) -> Result<Vec<ReportFile>, StoreError> {
+    let cycles = summaries(store, pipeline, INDEX_CYCLES).await?;
+    let page = |path: String, text: String| ReportFile { path, bytes: text.into_bytes() };
+    let mut pages = vec![
+        page(format!("{pipeline}/README.md"), pipeline_index(pipeline, &cycles)),
+        page("README.md".to_owned(), index_of_all(store).await?),
+    ];
+    if cycles.len() > 1 {
+        pages.push(page(format!("{pipeline}/charts/trend.svg"), pipeline_chart(&cycles)));
+    }
+    Ok(pages)
+}
+
+async fn index_of_all(store: &dyn Store) -> Result<String, StoreError> {
+    let mut pipelines = Vec::new();
+    for row in store.list_pipelines().await? {
+        let cycles = summaries(store, &row.pipeline, INDEX_LATEST).await?;
+        pipelines.push((row.pipeline, cycles));
+    }
+    let lines: Vec<PipelineLine<'_>> =
+        pipelines.iter().map(|(name, cycles)| PipelineLine { name, cycles }).collect();
+    Ok(all_index(&lines))
+}
+
+async fn summaries(
+    store: &dyn Store,
+    pipeline: &PipelineName,
+    limit: u32,
+) -> Result<Vec<CycleSummary>, StoreError> {
+    let rows = store.list_cycles(pipeline, limit).await?;
+    Ok(rows.into_iter().map(|row| row.summary).collect())
+}

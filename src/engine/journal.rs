@@ -1,0 +1,104 @@
+//! The pen: the only way in which a running cycle gets new events.
+
+use std::sync::Arc;
+
+use jiff::{Timestamp, TimestampRound, Unit};
+
+use super::clock::Clock;
+use super::error::EngineError;
+use super::observer::{Observer, Progress};
+use crate::cycle;
+use crate::domain::event::{Event, Recorded};
+use crate::domain::state::CycleState;
+use crate::store::{Append, CycleKey, Lease, Projection, Store};
+
+/// A cycle's events and state, for whoever holds its environment.
+pub struct Journal {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+    key: CycleKey,
+    state: CycleState,
+    lease: Option<Lease>,
+}
+
+impl Journal {
+    /// A journal that goes on after `state`.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+        key: CycleKey,
+        state: CycleState,
+        lease: Option<Lease>,
+    ) -> Self {
+        Self { store, clock, observer, key, state, lease }
+    }
+
+    /// The state as of the last append.
+    pub fn state(&self) -> &CycleState {
+        &self.state
+    }
+
+    /// Which cycle.
+    pub fn key(&self) -> &CycleKey {
+        &self.key
+    }
+
+    /// The instant now.
+    pub fn now(&self) -> Timestamp {
+        // The ledger keeps microseconds; the state must be what it would be after a restart.
+        let now = self.clock.now();
+        now.round(TimestampRound::new().smallest(Unit::Microsecond)).unwrap_or(now)
+    }
+
+    /// Whoever watches.
+    pub fn observer(&self) -> &Arc<dyn Observer> {
+        &self.observer
+    }
+
+    /// Where it is written.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Appends events; they are durable when this returns.
+    ///
+    /// # Errors
+    /// When one does not fit (nothing is then written), or the store refuses.
+    pub async fn append(&mut self, events: Vec<Event>) -> Result<(), EngineError> {
+        self.append_with(events, Projection::default()).await
+    }
+
+    /// Appends events together with rows worked out from them.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    pub async fn append_with(
+        &mut self,
+        events: Vec<Event>,
+        projection: Projection,
+    ) -> Result<(), EngineError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let (at, expected_seq) = (self.now(), self.state.seq);
+        // Applied first: what does not fit never reaches the ledger. Should the ledger refuse what
+        // fits, our hold on the cycle is over and this state with it.
+        for (event, seq) in events.iter().zip(expected_seq + 1..) {
+            cycle::apply(&mut self.state, Recorded { seq, at, event: event.clone() })?;
+        }
+        let append = Append {
+            cycle: self.key.clone(),
+            expected_seq,
+            lease: self.lease.clone(),
+            events,
+            at,
+            projection,
+        };
+        for recorded in &self.store.append(append).await? {
+            self.observer.on(Progress::Recorded { recorded, state: &self.state });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! Where the state folder keeps what. Names from outside never become path components as they are.
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::names::PipelineName;
+use crate::domain::revision::Sha;
+
+/// The state folder.
+#[derive(Debug, Clone)]
+pub struct StatePaths {
+    root: PathBuf,
+}
+
+impl StatePaths {
+    /// The state folder at this (absolute) path.
+    pub fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Git mirrors.
+    pub fn mirrors(&self) -> PathBuf {
+        self.root.join("mirrors")
+    }
+
+    /// The checkout of a cycle, relative to the state folder.
+    pub fn checkout(pipeline: &PipelineName, cycle: u32, sha: &Sha) -> PathBuf {
+        Path::new("checkouts").join(pipeline.as_str()).join(format!("{cycle:04}-{}", sha.short()))
+    }
+
+    /// What one cycle runs and what it writes, relative to the state folder.
+    pub fn cycle_runs(pipeline: &PipelineName, cycle: u32) -> PathBuf {
+        Path::new("runs").join(pipeline.as_str()).join(format!("{cycle:04}"))
+    }
+
+    /// The supervisor's folder of one deploy step, relative to the state folder.
+    pub fn step_run(pipeline: &PipelineName, cycle: u32, index: u32, attempt: u32) -> PathBuf {
+        Self::cycle_runs(pipeline, cycle).join(format!("deploy-{:02}-{attempt}", index + 1))
+    }
+
+    /// A path that is relative to the state folder, made absolute.
+    pub fn absolute(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+}

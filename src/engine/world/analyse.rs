@@ -1,0 +1,243 @@
+//! Diff: what the records of this cycle and of those before it add up to.
+//!
+//! Everything is collected first; the decisions are made by pure modules; then one append makes the
+//! findings, the lists and the new heads true together.
+
+use std::collections::HashMap;
+
+use super::{World, phase_ended};
+use crate::cluster::{self, Grouping};
+use crate::diff::{self, Compared, Comparison, Selection};
+use crate::domain::commit::CommitRange;
+use crate::domain::event::Event;
+use crate::domain::findings::{CaseFinding, CaseResult, FINDINGS_VERSION, Findings, Suspicious};
+use crate::domain::history::{CaseHead, CycleRef, CycleSummary};
+use crate::domain::names::CaseId;
+use crate::domain::outcome::{Outcome, Phase, PhaseOutcome, Verdict};
+use crate::domain::revision::Sha;
+use crate::domain::state::CycleState;
+use crate::engine::{EngineError, Journal};
+use crate::git::{Mirror, RangeLimits};
+use crate::store::{Baseline, CaseRow, InvestigationSeen, Projection};
+use crate::verdict::{self, Judged};
+
+/// So many earlier cycles make the trend of a report.
+const TREND: u32 = 29;
+
+impl World {
+    pub(super) async fn analyse(&self, journal: &mut Journal) -> Result<(), EngineError> {
+        let results = results_of(journal.state());
+        let suspicious = suspicious_of(journal.state());
+        let (verdict, void_reason) = verdict::decide(journal.state(), &results, &suspicious);
+        let history = self.load_history(journal).await?;
+        let compared = compare(journal.state(), &results, &history, verdict);
+        let History { heads, baseline, chain, .. } = history;
+        // What large suites hold twice is let go before the findings are written.
+        drop(heads);
+        let since_baseline = baseline_range(baseline.as_ref(), journal.state());
+        let commits = self.load_commits(&compared.cases, since_baseline.as_ref()).await;
+        let seen = {
+            let fingerprints: Vec<_> =
+                results.iter().filter_map(|r| Some(r.failure.as_ref()?.0.clone())).collect();
+            journal.store().fingerprints(&journal.key().pipeline, &fingerprints).await?
+        };
+        let this = cycle_ref(journal.state());
+        let clusters = match &this {
+            None => Vec::new(),
+            Some(this) => cluster::group(&Grouping {
+                this,
+                plan: journal.state().planned(),
+                results: &results,
+                attempts: &journal.state().attempts,
+                findings: &compared.cases,
+                heads: &compared.heads,
+                seen: &seen,
+                commits: &commits,
+            }),
+        };
+        let judged =
+            Judged { verdict, void_reason, counts: diff::counts(&results), cases: &compared.cases };
+        let mut findings = Findings {
+            version: FINDINGS_VERSION,
+            verdict,
+            void_reason,
+            reason: verdict::reason(journal.state(), &judged),
+            counts: judged.counts,
+            commits: since_baseline.and_then(|range| commits.get(&range).cloned()),
+            baseline,
+            cases: compared.cases,
+            clusters,
+            suspicious,
+            renames: compared.renames,
+            chain,
+            investigations: Vec::new(),
+        };
+        drop(results);
+        self.link_investigations(journal, &mut findings).await?;
+        let projection = projection_of(&findings, compared.heads);
+        let ended = phase_ended(journal, Phase::Diff, PhaseOutcome::Passed, None);
+        journal.append_with(vec![Event::Analysed(findings.into()), ended], projection).await
+    }
+
+    async fn load_history(&self, journal: &Journal) -> Result<History, EngineError> {
+        let (key, store) = (journal.key(), journal.store());
+        let environment = &journal.state().queued.environment;
+        let baseline =
+            store.find_baseline(&key.pipeline, environment, key.cycle, Baseline::Valid).await?;
+        let last_whole =
+            store.find_baseline(&key.pipeline, environment, key.cycle, Baseline::Whole).await?;
+        let chain = store.trend(&key.pipeline, key.cycle, TREND).await?;
+        Ok(History {
+            heads: store.case_heads(&key.pipeline, environment).await?,
+            baseline: baseline.map(|row| row.summary),
+            last_whole: last_whole.map(|row| row.summary.cycle),
+            chain: chain.into_iter().map(|row| row.summary).collect(),
+        })
+    }
+
+    /// The commits of every range that the findings speak of, as far as git can tell. A report without
+    /// suspects is better than no report.
+    async fn load_commits(
+        &self,
+        cases: &[CaseFinding],
+        since_baseline: Option<&(Sha, Sha)>,
+    ) -> HashMap<(Sha, Sha), CommitRange> {
+        let mut wanted = cluster::ranges_needed(cases);
+        wanted.extend(since_baseline.cloned());
+        wanted.sort();
+        wanted.dedup();
+        let mut ranges = HashMap::new();
+        if wanted.is_empty() {
+            return ranges;
+        }
+        let Ok(mirror) = self.mirror().await else { return ranges };
+        for (from, to) in wanted {
+            if let Some(range) = commits_between(mirror, &from, &to).await {
+                ranges.insert((from, to), range);
+            }
+        }
+        ranges
+    }
+}
+
+async fn commits_between(mirror: &Mirror, from: &Sha, to: &Sha) -> Option<CommitRange> {
+    match mirror
+        .commits_between(from, to, RangeLimits { commits: 50, files: 50, ..RangeLimits::default() })
+        .await
+    {
+        Ok(range) => Some(range),
+        Err(fault) => {
+            tracing::warn!(%fault, "cannot list the commits between {} and {}", from.short(), to.short());
+            None
+        }
+    }
+}
+
+/// What earlier cycles left behind.
+struct History {
+    heads: HashMap<CaseId, CaseHead>,
+    baseline: Option<CycleSummary>,
+    last_whole: Option<u32>,
+    chain: Vec<CycleSummary>,
+}
+
+/// What the comparison gave, and what the cycle leaves behind for the next one.
+struct Outcomes {
+    cases: Vec<CaseFinding>,
+    renames: Vec<crate::domain::findings::ProbableRename>,
+    heads: Vec<CaseHead>,
+}
+
+fn compare(
+    state: &CycleState,
+    results: &[CaseResult],
+    history: &History,
+    verdict: Verdict,
+) -> Outcomes {
+    let this = cycle_ref(state).filter(|_| verdict.has_valid_suite());
+    let Some(this) = this else {
+        // A void cycle is never compared with anything, and leaves nothing behind.
+        return Outcomes { cases: diff::uncompared(results), renames: vec![], heads: vec![] };
+    };
+    let comparison = Comparison {
+        this: &this,
+        config_digest: &state.queued.definition.config_digest,
+        results,
+        heads: &history.heads,
+        last_whole: history.last_whole,
+        selection: if state.queued.options.only.is_some() {
+            Selection::Part
+        } else {
+            Selection::Whole
+        },
+    };
+    let Compared { cases, renames } = diff::compare(&comparison);
+    let heads = diff::advance_all(&comparison, &cases);
+    Outcomes { cases, renames, heads }
+}
+
+fn cycle_ref(state: &CycleState) -> Option<CycleRef> {
+    let resolved = state.resolved.as_ref()?;
+    Some(CycleRef { cycle: state.queued.cycle, revision: resolved.revision.sha.clone() })
+}
+
+fn baseline_range(baseline: Option<&CycleSummary>, state: &CycleState) -> Option<(Sha, Sha)> {
+    let from = baseline?.revision.as_ref()?.sha.clone();
+    let to = state.resolved.as_ref()?.revision.sha.clone();
+    (from != to).then_some((from, to))
+}
+
+/// What became of each planned case.
+fn results_of(state: &CycleState) -> Vec<CaseResult> {
+    let result = |planned: &crate::domain::event::PlannedCase| {
+        let attempts = state.attempts_of(&planned.id);
+        let last = attempts.last();
+        let failure = last.and_then(|attempt| {
+            Some((cluster::fingerprint_of(attempt)?, attempt.failure.clone()?))
+        });
+        CaseResult {
+            case: planned.id.clone(),
+            was: planned.was.clone(),
+            outcome: verdict::judge_case(attempts),
+            duration_ms: last.map_or(0, |attempt| attempt.duration_ms),
+            attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
+            failure,
+            definition: planned.digest.clone(),
+        }
+    };
+    state.planned().iter().map(result).collect()
+}
+
+fn suspicious_of(state: &CycleState) -> Vec<Suspicious> {
+    let looks_too_good = |planned: &crate::domain::event::PlannedCase| {
+        let why = verdict::suspicious_pass(state.attempts_of(&planned.id).last()?)?;
+        Some(Suspicious { case: planned.id.clone(), why })
+    };
+    state.planned().iter().filter_map(looks_too_good).collect()
+}
+
+fn projection_of(findings: &Findings, heads: Vec<CaseHead>) -> Projection {
+    let valid = findings.verdict.has_valid_suite();
+    let cases = findings.cases.iter().map(|finding| CaseRow {
+        case: finding.case.clone(),
+        outcome: finding.outcome,
+        change: finding.change,
+        duration_ms: finding.duration_ms,
+        attempts: finding.attempts,
+        fingerprint: finding
+            .fingerprint
+            .clone()
+            .filter(|_| finding.outcome.is_some_and(Outcome::is_failing)),
+    });
+    let investigations = findings
+        .investigations
+        .iter()
+        .map(|seen| InvestigationSeen { id: seen.id.clone(), state: seen.state });
+    let fingerprints = findings.clusters.iter().map(|cluster| cluster.fingerprint.clone());
+    Projection {
+        cases: cases.collect(),
+        heads,
+        fingerprints: if valid { fingerprints.collect() } else { Vec::new() },
+        investigations: investigations.collect(),
+    }
+}

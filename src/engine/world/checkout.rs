@@ -1,0 +1,230 @@
+//! Checkout: which commit, and its files in a folder of their own.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{World, phase_ended};
+use crate::domain::errors::chain;
+use crate::domain::event::{Event, RevisionResolved};
+use crate::domain::glob::Glob;
+use crate::domain::outcome::{Phase, PhaseOutcome};
+use crate::domain::redact::Secret;
+use crate::domain::revision::Revision;
+use crate::domain::spec::RepoAuth;
+use crate::domain::template::Template;
+use crate::engine::{EngineError, Journal, StatePaths};
+use crate::git::{
+    self, Auth, CheckoutLimits, Mirror, MirrorOptions, RepoUrl, RevisionSpec, UrlSource,
+};
+use crate::readiness;
+use crate::suite::Facts;
+
+/// The deadline of one fetch.
+const FETCH_TIME: Duration = Duration::from_secs(600);
+
+/// What a revision that was asked for turned out to be.
+#[derive(Debug)]
+pub enum Resolved {
+    /// A commit.
+    Commit(Revision),
+    /// Whoever asked named something that is not there, or more than one thing.
+    Refused(Arc<git::Error>),
+    /// The repository could not be read; the cycle will say so.
+    Unreadable(Arc<git::Error>),
+}
+
+impl World {
+    /// Finds out before a cycle exists whether the revision asked for is one.
+    pub async fn resolve(&self, requested: Option<&str>) -> Resolved {
+        match self.find_revision(requested).await {
+            Ok(revision) => Resolved::Commit(revision),
+            Err(fault) => match fault.kind() {
+                git::ErrorKind::Invalid | git::ErrorKind::Ambiguous | git::ErrorKind::NotFound => {
+                    Resolved::Refused(fault)
+                }
+                git::ErrorKind::Auth
+                | git::ErrorKind::Moved
+                | git::ErrorKind::Network
+                | git::ErrorKind::Timeout
+                | git::ErrorKind::TooLarge
+                | git::ErrorKind::Corrupt
+                | git::ErrorKind::Io
+                | git::ErrorKind::Internal => Resolved::Unreadable(fault),
+            },
+        }
+    }
+
+    pub(super) async fn check_out(&self, journal: &mut Journal) -> Result<(), EngineError> {
+        let queued = &journal.state().queued;
+        let (requested, deploys) = (queued.requested.clone(), queued.options.deploy);
+        let served = if deploys || requested.is_some() { None } else { self.served(journal).await };
+        let found = match served {
+            Some(revision) => Ok(revision),
+            None => self.find_revision(requested.as_deref()).await,
+        };
+        let laid_out = match found {
+            Ok(revision) => self.lay_out(journal, revision).await,
+            Err(fault) => Err(fault),
+        };
+        let events = match laid_out {
+            Ok(resolved) => {
+                let detail = (!resolved.left_out.is_empty())
+                    .then(|| format!("{} entries were left out", resolved.left_out.len()));
+                let ended = phase_ended(journal, Phase::Checkout, PhaseOutcome::Passed, detail);
+                vec![Event::RevisionResolved(resolved), ended]
+            }
+            Err(fault) => {
+                let detail = self.masker.mask(&chain(fault.as_ref()));
+                vec![phase_ended(journal, Phase::Checkout, PhaseOutcome::Failed, Some(detail))]
+            }
+        };
+        journal.append(events).await
+    }
+
+    async fn lay_out(
+        &self,
+        journal: &Journal,
+        revision: Revision,
+    ) -> Result<RevisionResolved, Arc<git::Error>> {
+        let queued = &journal.state().queued;
+        // A cycle that deploys nothing needs no files.
+        if !queued.options.deploy || self.pipeline().deploy.is_none() {
+            return Ok(RevisionResolved { revision, checkout: None, left_out: vec![] });
+        }
+        let relative = StatePaths::checkout(&queued.pipeline, queued.cycle, &revision.sha);
+        let folder = self.setup.paths.root().join(&relative);
+        // A checkout that a crash left behind was never recorded: it may be incomplete.
+        remove_leftover(&folder);
+        let mirror = self.mirror().await?;
+        let done = mirror.checkout(&revision.sha, &folder, CheckoutLimits::default()).await?;
+        let left_out = done
+            .skipped
+            .iter()
+            .map(|entry| format!("{}: {}", entry.path, entry.reason.as_str()))
+            .collect();
+        let checkout = Some(relative.to_string_lossy().into_owned());
+        Ok(RevisionResolved { revision, checkout, left_out })
+    }
+
+    /// What a surface says it serves, when git knows that commit: a cycle that deploys nothing tests
+    /// what is there.
+    async fn served(&self, journal: &Journal) -> Option<Revision> {
+        let queued = &journal.state().queued;
+        let facts = Facts {
+            pipeline: queued.pipeline.to_string(),
+            environment: queued.environment.to_string(),
+            cycle: queued.cycle,
+            revision: None,
+        };
+        // When the requests cannot be made up, readiness will say why.
+        let env = self.make_env(facts).ok()?;
+        let readings = readiness::read_surfaces(&env, &self.pipeline().ready.surfaces, None).await;
+        let mirror = self.mirror().await.ok()?;
+        for served in readings.iter().filter_map(|reading| reading.served.as_deref()) {
+            let Some(spec) = commit_spec(served) else { continue };
+            match mirror.resolve(spec).await {
+                Ok(revision) => return Some(revision),
+                Err(fault) => tracing::info!(%fault, served, "the repository lacks what is served"),
+            }
+        }
+        None
+    }
+
+    async fn find_revision(&self, requested: Option<&str>) -> Result<Revision, Arc<git::Error>> {
+        let mirror = self.mirror().await?;
+        let spec = match requested {
+            Some(text) => RevisionSpec::parse(text)?,
+            None => self.default_revision(mirror).await?,
+        };
+        Ok(mirror.resolve(spec).await?)
+    }
+
+    /// The newest commit of the first watched branch that is named without a glob, else of the
+    /// branches that the globs match; without any, of the remote's default branch.
+    async fn default_revision(&self, mirror: &Mirror) -> Result<RevisionSpec, git::Error> {
+        let watched = self.pipeline().watch.as_ref().map_or(&[][..], |watch| &watch.branches[..]);
+        let mut named = watched.iter().filter(|branch| !branch.contains(['*', '?', '[', '{']));
+        if let Some(spec) = named.next().and_then(|branch| RevisionSpec::branch(branch).ok()) {
+            return Ok(spec);
+        }
+        if watched.is_empty() {
+            return Ok(RevisionSpec::DefaultBranch);
+        }
+        let globs: Vec<Glob> = watched.iter().filter_map(|text| Glob::parse(text).ok()).collect();
+        let mut newest: Option<(Timestamp, String)> = None;
+        for tip in mirror.branches().await? {
+            if globs.iter().any(|glob| glob.matches(&tip.name)) {
+                let revision = mirror.resolve(RevisionSpec::branch(&tip.name)?).await?;
+                newest = newest.max(Some((revision.time, tip.name)));
+            }
+        }
+        let Some((_, name)) = newest else {
+            let what = format!("branch like {}", watched.join(", "));
+            return Err(git::Error::NotFound { what, repository: mirror.url().to_string() });
+        };
+        RevisionSpec::branch(&name)
+    }
+
+    /// The mirror, fetched once.
+    pub(super) async fn mirror(&self) -> Result<&Mirror, Arc<git::Error>> {
+        let fetched = self.mirror.get_or_init(|| async {
+            let mirror = self.open_mirror().await?;
+            let fetched = mirror.fetch(FETCH_TIME).await?;
+            Ok((mirror, fetched))
+        });
+        fetched.await.as_ref().map(|(mirror, _)| mirror).map_err(Arc::clone)
+    }
+
+    fn basic_auth(&self, username: &Template, password: &Template) -> Auth {
+        let password = Secret::new(login_text(self, password));
+        Auth::Basic { username: login_text(self, username), password }
+    }
+
+    async fn open_mirror(&self) -> Result<Mirror, git::Error> {
+        let pipeline = self.pipeline();
+        let base = pipeline.file.parent().unwrap_or(Path::new("."));
+        // Without a `watch` the pipeline stands in the repository that it is about.
+        let (address, auth) = match &pipeline.watch {
+            Some(watch) => (watch.repo.as_str(), watch.auth.as_ref()),
+            None => (".", None),
+        };
+        let url = RepoUrl::parse(address, UrlSource::Operator { base })?;
+        let auth = match auth {
+            None => Auth::Ambient,
+            Some(RepoAuth::SshKey(path)) => Auth::SshKey(path.clone()),
+            Some(RepoAuth::Basic { username, password }) => self.basic_auth(username, password),
+        };
+        Mirror::open(&self.setup.paths.mirrors(), url, auth, MirrorOptions::default()).await
+    }
+}
+
+/// The commit that a surface names: an id of 7 to 40 digits, and nothing that could be a branch.
+fn commit_spec(served: &str) -> Option<RevisionSpec> {
+    let is_id = (7..=40).contains(&served.len()) && served.bytes().all(|b| b.is_ascii_hexdigit());
+    is_id.then(|| RevisionSpec::parse(&served.to_ascii_lowercase()).ok()).flatten()
+}
+
+/// A secret or a variable of our own environment may stand in the login of a repository.
+fn login_text(world: &World, template: &Template) -> String {
+    let lookup = |name: &str| {
+        if let Some(name) = name.strip_prefix("env.") {
+            return (world.setup.host)(name).map(Into::into);
+        }
+        let name = name.strip_prefix("secret.")?;
+        let (_, secret) = world.secrets.iter().find(|(known, _)| known == name)?;
+        Some(secret.expose().into())
+    };
+    // A name without a value was refused when the pipeline was checked.
+    template.render(&lookup).unwrap_or_default()
+}
+
+fn remove_leftover(folder: &Path) {
+    if let Err(fault) = std::fs::remove_dir_all(folder)
+        && fault.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(%fault, folder = %folder.display(), "cannot remove what a crash left behind");
+    }
+}

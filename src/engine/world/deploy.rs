@@ -1,0 +1,194 @@
+//! Deploy: one step at a time.
+
+use std::path::PathBuf;
+
+use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
+
+use super::World;
+use crate::deploy::{self, CommandStep, StepEnd, StepFacts, TakenUp};
+use crate::domain::errors::chain;
+use crate::domain::event::{Event, Moment, StepEnded, StepStarted, SurfacesRead};
+use crate::domain::outcome::PhaseOutcome;
+use crate::domain::spec::{Command, DeployAction, DeployStep, Expect, HttpRequest};
+use crate::engine::{EngineError, Journal, Progress, StatePaths};
+use crate::probe::ConnectionUse;
+use crate::suite::check_request;
+
+impl World {
+    pub(super) async fn deploy_step(
+        &self,
+        journal: &mut Journal,
+        index: u32,
+        attempt: u32,
+        recorded: bool,
+        cancel: &CancellationToken,
+    ) -> Result<(), EngineError> {
+        let step = self.step(index)?;
+        if !recorded {
+            self.record_start(journal, step, index, attempt).await?;
+        }
+        let end = match &step.action {
+            DeployAction::Run(command) => {
+                self.run_command(journal, step, command, recorded, cancel).await?
+            }
+            // Whether a request that nobody saw the answer of was carried out, nobody knows.
+            DeployAction::Http { .. } if recorded => interrupted(),
+            DeployAction::Http { request, expect } => {
+                self.request_step(journal, step, request, expect, cancel).await?
+            }
+        };
+        let StepEnd { outcome, duration_ms, detail, output } = end;
+        let ended = StepEnded { index, attempt, outcome, duration_ms, detail, output };
+        journal.append(vec![Event::StepEnded(ended)]).await
+    }
+
+    async fn record_start(
+        &self,
+        journal: &mut Journal,
+        step: &DeployStep,
+        index: u32,
+        attempt: u32,
+    ) -> Result<(), EngineError> {
+        let queued = &journal.state().queued;
+        let run_dir = StatePaths::step_run(&queued.pipeline, queued.cycle, index, attempt);
+        let runs = matches!(step.action, DeployAction::Run(_));
+        let timeout = SignedDuration::try_from(step.timeout).unwrap_or(SignedDuration::MAX);
+        let started = StepStarted {
+            index,
+            name: step.name.clone(),
+            attempt,
+            deadline_at: journal.now().saturating_add(timeout).unwrap_or(jiff::Timestamp::MAX),
+            run_dir: runs.then(|| run_dir.to_string_lossy().into_owned()),
+        };
+        journal.append(vec![Event::StepStarted(started)]).await
+    }
+
+    async fn run_command(
+        &self,
+        journal: &Journal,
+        step: &DeployStep,
+        command: &Command,
+        recorded: bool,
+        cancel: &CancellationToken,
+    ) -> Result<StepEnd, EngineError> {
+        let record = journal.state().steps.last().ok_or_else(|| internal("no step was started"))?;
+        let run_dir = record
+            .started
+            .run_dir
+            .as_deref()
+            .ok_or_else(|| internal("a command has no run folder"))?;
+        let run_dir = self.absolute(run_dir);
+        let observer = journal.observer();
+        let on_output = |bytes: &[u8]| observer.on(Progress::Output { step: &step.name, bytes });
+        if recorded {
+            match deploy::take_up(&run_dir, on_output, cancel).await {
+                TakenUp::Ended(end) => return Ok(end),
+                // Proven: it never began, so this is its first start.
+                TakenUp::NeverStarted => remove_unused(&run_dir),
+            }
+        }
+        let checkout = self.checkout(journal)?;
+        let to_run = CommandStep {
+            command,
+            cwd: &checkout,
+            variables: self.command_variables(journal, step, &checkout)?,
+            mask: self.secret_values(),
+            deadline_at: record.started.deadline_at,
+            now: journal.now(),
+        };
+        Ok(deploy::run(&self.setup.launcher, &run_dir, to_run, on_output, cancel).await)
+    }
+
+    fn command_variables(
+        &self,
+        journal: &Journal,
+        step: &DeployStep,
+        checkout: &std::path::Path,
+    ) -> Result<Vec<(String, String)>, EngineError> {
+        let state = journal.state();
+        let resolved = state.resolved.as_ref().ok_or_else(|| internal("no revision is known"))?;
+        let facts = StepFacts {
+            pipeline: state.queued.pipeline.as_str(),
+            cycle: state.queued.cycle,
+            revision: &resolved.revision,
+            trigger: state.queued.trigger.kind.as_str(),
+            environment: state.queued.environment.as_str(),
+            checkout: &checkout.to_string_lossy(),
+            vars: &self.env_of(journal)?.vars(),
+            secrets: &self.secrets,
+        };
+        Ok(deploy::variables(&facts, &step.env, &step.env_pass, &self.setup.host))
+    }
+
+    async fn request_step(
+        &self,
+        journal: &Journal,
+        step: &DeployStep,
+        request: &HttpRequest,
+        expect: &Expect,
+        cancel: &CancellationToken,
+    ) -> Result<StepEnd, EngineError> {
+        let started = std::time::Instant::now();
+        let env = self.env_of(journal)?;
+        let asked =
+            check_request(&env, &step.name, request, expect, ConnectionUse::Fresh, step.timeout);
+        let checked = tokio::select! {
+            checked = asked => Some(checked),
+            () = cancel.cancelled() => None,
+        };
+        let (outcome, detail) = match checked.map(|checked| checked.failure) {
+            // Whether it was carried out, nobody knows.
+            None => {
+                (PhaseOutcome::Cancelled, "was cancelled while waiting for the answer".to_owned())
+            }
+            Some(None) => (PhaseOutcome::Passed, "answered as expected".to_owned()),
+            Some(Some(failure)) => (PhaseOutcome::Failed, failure.message),
+        };
+        Ok(StepEnd { outcome, duration_ms: millis(started.elapsed()), detail, output: None })
+    }
+
+    /// A step's end is unknown: what do the surfaces serve?
+    pub(super) async fn ask_surfaces(&self, journal: &mut Journal) -> Result<(), EngineError> {
+        let surfaces = self.read_surfaces(journal).await?;
+        let read = SurfacesRead { moment: Moment::Before, surfaces };
+        journal.append(vec![Event::SurfacesRead(read)]).await
+    }
+
+    fn step(&self, index: u32) -> Result<&DeployStep, EngineError> {
+        let steps = self.pipeline().deploy.as_ref().map(|deploy| &deploy.steps);
+        let step = steps.and_then(|steps| steps.get(index as usize));
+        step.ok_or_else(|| internal("the pipeline has no such deploy step"))
+    }
+
+    fn checkout(&self, journal: &Journal) -> Result<PathBuf, EngineError> {
+        let resolved = journal.state().resolved.as_ref();
+        let relative = resolved.and_then(|resolved| resolved.checkout.as_deref());
+        Ok(self.absolute(relative.ok_or_else(|| internal("nothing was checked out"))?))
+    }
+}
+
+fn interrupted() -> StepEnd {
+    StepEnd {
+        outcome: PhaseOutcome::Interrupted,
+        duration_ms: 0,
+        detail: "nobody saw the answer to its request".to_owned(),
+        output: None,
+    }
+}
+
+fn internal(what: &str) -> EngineError {
+    EngineError::Internal { what: what.to_owned() }
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn remove_unused(run_dir: &std::path::Path) {
+    if let Err(fault) = std::fs::remove_dir_all(run_dir)
+        && fault.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(fault = chain(&fault), "cannot remove an unused run folder");
+    }
+}

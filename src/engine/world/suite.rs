@@ -1,0 +1,309 @@
+//! Suite: plan, run, and look at the surfaces and controls again while it runs and after it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{World, phase_ended};
+use crate::domain::event::{
+    ControlKind, ControlsRead, Event, Moment, NotRun, NotRunReason, PlannedCase, Quarantined,
+    SuiteEnded, SuitePlanned, SurfaceReading, SurfacesRead,
+};
+use crate::domain::names::CaseId;
+use crate::domain::outcome::{Phase, PhaseOutcome};
+use crate::domain::spec::{Case, Suite, SuiteCommand};
+use crate::engine::{EngineError, Journal, Progress};
+use crate::suite::{Selection, SuiteEnd, SuiteNews, SuitePlan, run_suite};
+use crate::verdict::{glob_matches, in_quarantine};
+
+/// Attempts that are made durable together, at most.
+const BATCH: usize = 200;
+/// News that may wait between the cases and the ledger.
+const CHANNEL: usize = 1024;
+/// How often a surface that says nothing is asked after the suite.
+const SURFACE_TRIES: u32 = 3;
+/// How often the surfaces are looked at while the suite runs.
+const WATCH_EVERY: Duration = Duration::from_secs(15);
+
+impl World {
+    pub(super) async fn run_suite(
+        &self,
+        journal: &mut Journal,
+        deadline_at: Timestamp,
+        cancel: &CancellationToken,
+    ) -> Result<(), EngineError> {
+        let Some(suite) = self.suite.clone() else {
+            let skipped = phase_ended(journal, Phase::Suite, PhaseOutcome::Skipped, None);
+            return journal.append(vec![skipped]).await;
+        };
+        if journal.state().plan.is_none() {
+            self.begin_suite(journal, &suite, deadline_at).await?;
+        }
+        if journal.state().suite_ended.is_none() {
+            let ended = self.run_cases(journal, &suite, deadline_at, cancel).await?;
+            journal.append(vec![Event::SuiteEnded(ended)]).await?;
+        }
+        self.end_suite(journal).await
+    }
+
+    /// The plan and the controls before the first case.
+    async fn begin_suite(
+        &self,
+        journal: &mut Journal,
+        suite: &Suite,
+        deadline_at: Timestamp,
+    ) -> Result<(), EngineError> {
+        let mut events = self.controls_read(journal, Moment::Before).await?;
+        let today = jiff::tz::TimeZone::UTC.to_datetime(journal.now()).date();
+        let only = journal.state().queued.options.only.clone();
+        events.push(Event::SuitePlanned(Box::new(SuitePlanned {
+            name: suite.name.clone(),
+            digest: suite.digest.clone(),
+            cases: planned_cases(suite, only.as_deref(), today),
+            expected_cases: suite.expected_cases,
+            flaky: suite.flaky,
+            suspicious: suite.suspicious,
+            deadline_at,
+        })));
+        journal.append(events).await
+    }
+
+    async fn run_cases(
+        &self,
+        journal: &mut Journal,
+        suite: &Arc<Suite>,
+        deadline_at: Timestamp,
+        cancel: &CancellationToken,
+    ) -> Result<SuiteEnded, EngineError> {
+        let (news, mut receiver) = mpsc::channel(CHANNEL);
+        let native: HashSet<CaseId> = journal
+            .state()
+            .planned()
+            .iter()
+            .map(|planned| planned.id.clone())
+            .filter(|id| !is_command(suite, id))
+            .collect();
+        let plan = SuitePlan {
+            suite: Arc::clone(suite),
+            env: self.env_of(journal)?,
+            selection: Selection::Only(native),
+            finished: journal.state().attempts.values().flatten().cloned().collect(),
+            deadline_at,
+        };
+        // A cycle that is given up runs nothing more, but keeps what is final.
+        let stop = cancel.child_token();
+        if journal.state().cancelled.is_some() {
+            stop.cancel();
+        }
+        let running = tokio::spawn(async move { run_suite(plan, &news, &stop).await });
+        let recorded = self.record_news(journal, &mut receiver).await;
+        // When the ledger refuses, the receiver is gone and the runner stops by itself.
+        drop(receiver);
+        let ended = running.await.map_err(|fault| EngineError::Internal {
+            what: format!("the suite's task ended: {fault}"),
+        })?;
+        recorded?;
+        Ok(suite_ended(ended, suite, journal))
+    }
+
+    /// Takes attempts into the ledger, in small batches, until the suite is over; looks at the
+    /// surfaces now and then.
+    async fn record_news(
+        &self,
+        journal: &mut Journal,
+        receiver: &mut mpsc::Receiver<SuiteNews>,
+    ) -> Result<(), EngineError> {
+        let mut watch = tokio::time::interval(WATCH_EVERY);
+        watch.tick().await;
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            tokio::select! {
+                count = receiver.recv_many(&mut batch, BATCH) => {
+                    if count == 0 {
+                        return Ok(());
+                    }
+                    let events = batch.drain(..).filter_map(|news| event_of(journal, news)).collect();
+                    journal.append(events).await?;
+                }
+                _ = watch.tick() => {
+                    let read = SurfacesRead { moment: Moment::During, surfaces: self.read_surfaces(journal).await? };
+                    if differs(journal, &read.surfaces) {
+                        journal.append(vec![Event::SurfacesRead(read)]).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Surfaces and controls once more, then the end of the phase.
+    async fn end_suite(&self, journal: &mut Journal) -> Result<(), EngineError> {
+        let mut events = Vec::new();
+        if !self.pipeline().ready.surfaces.is_empty() {
+            let surfaces = self.read_surfaces_patiently(journal).await?;
+            events.push(Event::SurfacesRead(SurfacesRead { moment: Moment::After, surfaces }));
+        }
+        events.extend(self.controls_read(journal, Moment::After).await?);
+        let stopped = journal.state().suite_ended.as_ref().and_then(|ended| ended.stopped_by);
+        let (outcome, detail) = match stopped {
+            None => (PhaseOutcome::Passed, None),
+            Some(by) => (PhaseOutcome::Passed, Some(format!("ended early: {by}"))),
+        };
+        events.push(phase_ended(journal, Phase::Suite, outcome, detail));
+        journal.append(events).await
+    }
+
+    /// A surface that says nothing is asked again: one lost answer must not make a cycle void.
+    async fn read_surfaces_patiently(
+        &self,
+        journal: &Journal,
+    ) -> Result<Vec<SurfaceReading>, EngineError> {
+        let mut surfaces = self.read_surfaces(journal).await?;
+        for _ in 1..SURFACE_TRIES {
+            if surfaces.iter().all(|surface| surface.served.is_some()) {
+                break;
+            }
+            tokio::time::sleep(self.pipeline().ready.every).await;
+            surfaces = self.read_surfaces(journal).await?;
+        }
+        Ok(surfaces)
+    }
+
+    async fn controls_read(
+        &self,
+        journal: &Journal,
+        moment: Moment,
+    ) -> Result<Vec<Event>, EngineError> {
+        if self.pipeline().controls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let readings = self.read_controls(journal).await?;
+        Ok(vec![Event::ControlsRead(ControlsRead { of: ControlKind::Control, moment, readings })])
+    }
+}
+
+fn event_of(journal: &Journal, news: SuiteNews) -> Option<Event> {
+    match news {
+        SuiteNews::CaseStarted { case, attempt } => {
+            journal.observer().on(Progress::CaseStarted { case: &case, attempt });
+            None
+        }
+        SuiteNews::AttemptFinished(attempt) => Some(Event::AttemptFinished(attempt)),
+    }
+}
+
+/// Whether a surface says something else than before the suite.
+fn differs(journal: &Journal, now: &[SurfaceReading]) -> bool {
+    let before =
+        journal.state().surfaces.iter().rev().find(|read| read.what.moment == Moment::Before);
+    before.is_some_and(|before| {
+        now.iter().any(|surface| {
+            let then = before.what.surfaces.iter().find(|other| other.surface == surface.surface);
+            surface.served.is_some() && then.is_some_and(|then| then.served != surface.served)
+        })
+    })
+}
+
+/// The end of the suite, with the commands that this version cannot run among what did not run.
+fn suite_ended(ended: SuiteEnd, suite: &Suite, journal: &Journal) -> SuiteEnded {
+    let commands =
+        journal.state().planned().iter().filter(|planned| is_command(suite, &planned.id));
+    let unsupported = commands.map(|planned| NotRun {
+        case: planned.id.clone(),
+        reason: NotRunReason::NotSupported { what: "suite commands".to_owned() },
+    });
+    SuiteEnded {
+        stopped_by: ended.stopped_by,
+        not_run: ended.not_run.into_iter().chain(unsupported).collect(),
+        setup_failures: ended.setup_failures,
+        teardown_failures: ended.teardown_failures,
+        retries_withheld: ended.retries_withheld,
+        duration_ms: ended.duration_ms,
+    }
+}
+
+/// The ids of everything that a suite can plan.
+pub fn case_ids(suite: &Suite) -> Vec<CaseId> {
+    let native = suite.cases().map(|case| case.id.clone());
+    native.chain(suite.commands.iter().map(command_id)).collect()
+}
+
+/// The cases that this cycle should run: those whose id matches, and those that they need.
+fn planned_cases(suite: &Suite, only: Option<&str>, today: jiff::civil::Date) -> Vec<PlannedCase> {
+    let selected = only.map(|glob| with_needs(suite, glob));
+    let is_selected = |id: &CaseId| selected.as_ref().is_none_or(|ids| ids.contains(id));
+    let native =
+        suite.cases().filter(|case| is_selected(&case.id)).map(|case| planned(suite, case, today));
+    let commands = suite
+        .commands
+        .iter()
+        .map(|command| planned_command(suite, command, today))
+        .filter(|case| only.is_none_or(|glob| glob_matches(glob, case.id.as_str())));
+    native.chain(commands).collect()
+}
+
+fn with_needs(suite: &Suite, glob: &str) -> HashSet<CaseId> {
+    let by_id: std::collections::HashMap<&CaseId, &Case> =
+        suite.cases().map(|case| (&case.id, case)).collect();
+    let mut open: Vec<&Case> =
+        suite.cases().filter(|case| glob_matches(glob, case.id.as_str())).collect();
+    let mut selected = HashSet::new();
+    while let Some(case) = open.pop() {
+        if selected.insert(case.id.clone()) {
+            open.extend(case.needs.iter().filter_map(|id| by_id.get(id).copied()));
+        }
+    }
+    selected
+}
+
+fn planned(suite: &Suite, case: &Case, today: jiff::civil::Date) -> PlannedCase {
+    PlannedCase {
+        id: case.id.clone(),
+        was: case.was.clone(),
+        name: case.name.clone(),
+        area: case.area.clone(),
+        priority: case.priority,
+        owner: case.owner.clone(),
+        impact: case.impact.clone(),
+        digest: case.digest.clone(),
+        quarantine: quarantined(suite, &case.id, today),
+    }
+}
+
+/// A command stands in the plan as one case, so that what it would have tested is never forgotten.
+fn planned_command(suite: &Suite, command: &SuiteCommand, today: jiff::civil::Date) -> PlannedCase {
+    let id = command_id(command);
+    PlannedCase {
+        quarantine: quarantined(suite, &id, today),
+        id,
+        was: vec![],
+        name: format!("command {}", command.name),
+        area: command.area.clone(),
+        priority: command.priority,
+        owner: command.owner.clone(),
+        impact: command.impact.clone(),
+        digest: suite.digest.clone(),
+    }
+}
+
+fn command_id(command: &SuiteCommand) -> CaseId {
+    let name: String = command.name.chars().filter(|c| !c.is_control()).take(400).collect();
+    CaseId::parse(&format!("command {name}")).expect("the prefix makes it a valid id")
+}
+
+fn is_command(suite: &Suite, id: &CaseId) -> bool {
+    suite.commands.iter().any(|command| command_id(command) == *id)
+}
+
+fn quarantined(suite: &Suite, id: &CaseId, today: jiff::civil::Date) -> Option<Quarantined> {
+    let entry = suite.quarantine.iter().find(|entry| glob_matches(&entry.case, id.as_str()))?;
+    Some(Quarantined {
+        owner: entry.owner.clone(),
+        reason: entry.reason.clone(),
+        until: entry.until,
+        expired: in_quarantine(std::slice::from_ref(entry), id, today).is_none(),
+    })
+}
