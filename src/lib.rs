@@ -14,6 +14,7 @@
 
 pub mod cluster;
 pub mod cycle;
+pub mod demo;
 pub mod deploy;
 pub mod diff;
 pub mod domain;
