@@ -12,6 +12,8 @@
 //! L0  domain                                                  types
 //! ```
 
+pub mod app;
+pub mod cli;
 pub mod cluster;
 pub mod cycle;
 pub mod demo;

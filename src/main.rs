@@ -1,3 +1,5 @@
 //! The `andon` binary: everything is in the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    andon::app::main()
+}

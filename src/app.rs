@@ -1,0 +1,172 @@
+//! Puts everything together: the host, logging, signals, the runtime, the exit code.
+//!
+//! The environment of the process is read here and nowhere else.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::args::{Cli, Command, LogFormat};
+use crate::cli::console::LogWriter;
+use crate::cli::settings::{self, Detail, Settings};
+use crate::cli::{self, CliError, Context, Host};
+
+/// Runs the program: what `main` returns.
+pub fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    // A supervisor is single-threaded and must not wait for anything else of ours.
+    if let Some(code) = crate::process::supervisor_entry(args.iter().cloned()) {
+        return exit_code(code);
+    }
+    share_memory();
+    install_panic_hook();
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(fault) => return usage(&fault),
+    };
+    if let Command::DemoService(service) = &cli.command {
+        return crate::cli::demo_service(service);
+    }
+    let console = settings::first_console(&cli.global);
+    let settings = match settings_of(&cli) {
+        Ok(settings) => settings,
+        Err(error) => {
+            console.fail(&error);
+            return ExitCode::from(error.fault.code());
+        }
+    };
+    start_logging(&settings);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(fault) => return defect(&format!("cannot start the runtime: {fault}")),
+    };
+    let code = runtime.block_on(async {
+        let context = Context { settings, host: host() };
+        watch_signals(context.host.cancel.clone());
+        cli::dispatch(&context, &cli.command).await
+    });
+    // Blocking work of a cancelled command must not hold up the exit.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+fn settings_of(cli: &Cli) -> Result<Settings, CliError> {
+    if cli.command.reads_settings() {
+        Settings::with_file(&cli.global)
+    } else {
+        Settings::without_file(&cli.global)
+    }
+}
+
+/// Two pools of memory for all threads. The C library would make one for each thread, and what one
+/// thread frees is of no use to the others: a fifth of a large run's memory.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code)] // There is no safe way to ask for it.
+fn share_memory() {
+    // SAFETY: sets one number of the allocator, before there is a second thread.
+    let _is_set = unsafe { libc::mallopt(libc::M_ARENA_MAX, 2) };
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn share_memory() {}
+
+fn exit_code(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code).unwrap_or(70))
+}
+
+/// `--help` and `--version` are no faults; all else is wrong usage.
+fn usage(fault: &clap::Error) -> ExitCode {
+    // Printing can only fail when nobody reads.
+    let _ = fault.print();
+    if fault.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}
+
+#[allow(clippy::disallowed_methods)] // This is the door to the environment.
+fn host() -> Host {
+    Host {
+        env: Arc::new(|name: &str| std::env::var(name).ok()),
+        program: std::env::current_exe().unwrap_or_else(|_| "andon".into()),
+        stderr_is_terminal: io::stderr().is_terminal(),
+        columns: columns(),
+        cancel: CancellationToken::new(),
+    }
+}
+
+/// The width of the terminal that standard output is; a terminal that does not say has 80 columns.
+fn columns() -> Option<usize> {
+    let out = io::stdout();
+    if !out.is_terminal() {
+        return None;
+    }
+    let width = rustix::termios::tcgetwinsize(out).map_or(0, |size| usize::from(size.ws_col));
+    Some(if width == 0 { 80 } else { width })
+}
+
+/// The first signal asks for an orderly end; the second ends the process at once: whatever it was
+/// doing is taken up by the next one.
+fn watch_signals(cancel: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        let cancel = cancel.clone();
+        tokio::spawn(async move {
+            let Ok(mut signals) = signal(kind) else { return };
+            while signals.recv().await.is_some() {
+                if cancel.is_cancelled() {
+                    std::process::exit(4);
+                }
+                cancel.cancel();
+            }
+        });
+    }
+}
+
+fn start_logging(settings: &Settings) {
+    use tracing_subscriber::EnvFilter;
+    let level = match settings.detail {
+        Detail::Quiet => "andon=error",
+        Detail::Normal => "andon=warn",
+        Detail::Verbose => "andon=info",
+        Detail::Debug => "andon=debug",
+    };
+    let filter = EnvFilter::try_from_env("ANDON_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| LogWriter);
+    let started = match settings.log_format {
+        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => {
+            let ansi = settings.console.has_colors();
+            builder.with_ansi(ansi).with_target(false).try_init()
+        }
+    };
+    debug_assert!(started.is_ok(), "logging starts once");
+}
+
+/// A panic is a defect of ours: it says so, and nothing else.
+fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|panic| {
+        use std::io::Write as _;
+        let place = panic.location().map_or_else(String::new, |at| format!(" at {at}"));
+        let message = panic
+            .payload()
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.payload().downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        let _ = writeln!(
+            io::stderr(),
+            "error: a defect in Andon{place}: {message}\n  \
+             help: please report this; what was recorded is safe"
+        );
+        std::process::exit(70);
+    }));
+}
+
+fn defect(text: &str) -> ExitCode {
+    use std::io::Write as _;
+    let _ = writeln!(io::stderr(), "error: {text}");
+    ExitCode::from(70)
+}

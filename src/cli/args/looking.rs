@@ -1,0 +1,245 @@
+//! The arguments of commands that look at what is there: files, records, reports, this program.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::values;
+
+/// `andon check`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  andon check                                    every pipeline in pipelines/
+  andon check pipelines/staging.yaml --json")]
+pub struct CheckArgs {
+    /// Pipeline files, or folders of them [default: pipelines]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `andon show`
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The pipeline: a name or a file
+    pub pipeline: String,
+    /// The cycle's number
+    #[arg(value_parser = values::cycle)]
+    pub cycle: Option<u32>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `andon cycles`
+#[derive(Debug, Args)]
+pub struct CyclesArgs {
+    /// The pipeline: a name or a file
+    pub pipeline: String,
+    /// At most so many, newest first
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `andon case`
+#[derive(Debug, Args)]
+pub struct CaseArgs {
+    /// The pipeline: a name or a file
+    pub pipeline: String,
+    /// The case's id
+    pub case: String,
+    /// At most so many cycles, newest first
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `andon diff`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit code 0: nothing regressed; 1: something did.
+
+Examples:
+  andon diff staging                             the newest cycle and its baseline
+  andon diff staging 12                          cycle 12 and its baseline
+  andon diff staging 8 12                        from cycle 8 to cycle 12
+  andon diff staging --against green             since everything was green")]
+pub struct DiffArgs {
+    /// The pipeline: a name or a file
+    pub pipeline: String,
+    /// The earlier cycle; alone: the cycle to compare with its baseline
+    #[arg(value_parser = values::cycle)]
+    pub a: Option<u32>,
+    /// The later cycle
+    #[arg(value_parser = values::cycle)]
+    pub b: Option<u32>,
+    /// Compare with the last green cycle instead of the baseline
+    #[arg(long, value_name = "WHAT", conflicts_with = "b")]
+    pub against: Option<Against>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to compare with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Against {
+    /// The last green cycle before it.
+    Green,
+}
+
+/// `andon report`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reports are named relative to the working directory: run --rebuild and --verify where they are.
+Exit code of --verify 0: every figure holds; 1: a contradiction, a changed or a missing file.
+
+Examples:
+  andon report staging                           read the newest
+  andon report staging 12 --verify
+  andon report staging --rebuild                 write those of all cycles again")]
+pub struct ReportArgs {
+    /// The pipeline: a name or a file
+    pub pipeline: String,
+    /// The cycle's number (default: the newest finished; with --rebuild: all)
+    #[arg(value_parser = values::cycle)]
+    pub cycle: Option<u32>,
+    /// Write all report files again from the records, byte for byte
+    #[arg(long, conflicts_with = "verify")]
+    pub rebuild: bool,
+    /// Recount the report from its JSON and refuse contradictions
+    #[arg(long)]
+    pub verify: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `andon list`
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `andon logs`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+On a terminal, escape sequences are taken out; into a file or a pipe the log goes as it is.
+
+Example:
+  andon logs staging --follow                    while another terminal runs it")]
+pub struct LogsArgs {
+    /// The pipeline: a name or a file
+    pub pipeline: String,
+    /// The cycle's number (default: the newest)
+    #[arg(value_parser = values::cycle)]
+    pub cycle: Option<u32>,
+    /// Only this phase
+    #[arg(long, value_name = "PHASE")]
+    pub phase: Option<String>,
+    /// Go on printing while the cycle runs
+    #[arg(long)]
+    pub follow: bool,
+}
+
+/// `andon whys`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "\
+Examples:
+  andon whys                                     all, with their state
+  andon whys show INV-0003
+  EDITOR='code --wait' andon whys edit INV-0003 --pipeline staging
+  andon whys close INV-0003")]
+pub struct WhysArgs {
+    /// What to do; without it: list
+    #[command(subcommand)]
+    pub action: Option<WhysAction>,
+    /// Only of this pipeline: a name or a file
+    pub pipeline: Option<String>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What to do with an investigation.
+#[derive(Debug, Subcommand)]
+pub enum WhysAction {
+    /// List investigations
+    List {
+        /// Only of this pipeline: a name or a file
+        pipeline: Option<String>,
+    },
+    /// Print one
+    Show(WhysId),
+    /// Open one in $VISUAL or $EDITOR
+    Edit(WhysId),
+    /// Say that nobody needs to look any more
+    Close(WhysId),
+}
+
+/// An investigation.
+#[derive(Debug, Args)]
+pub struct WhysId {
+    /// Its id, as INV-0003
+    pub id: String,
+    /// Its pipeline, where two have the same id: a name or a file
+    #[arg(long, value_name = "PIPELINE")]
+    pub pipeline: Option<String>,
+}
+
+/// `andon schema`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  andon schema pipeline > .vscode/andon-pipeline.schema.json")]
+pub struct SchemaArgs {
+    /// Of what
+    #[arg(value_name = "WHAT", default_value = "pipeline")]
+    pub of: SchemaOf,
+}
+
+/// What a schema describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// A pipeline file.
+    Pipeline,
+    /// A suite file.
+    Suite,
+    /// A cycle, as `show --json` prints it.
+    Cycle,
+    /// The settings file, `andon.yaml`.
+    Daemon,
+}
+
+/// `andon doctor`
+#[derive(Debug, Args)]
+#[command(after_help = "Exit code 0: all is well; 1: there is trouble, with what to do about it.")]
+pub struct DoctorArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `andon completions`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  andon completions bash > ~/.local/share/bash-completion/completions/andon
+  andon completions fish > ~/.config/fish/completions/andon.fish")]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}

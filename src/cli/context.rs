@@ -1,0 +1,268 @@
+//! What every command works with: the settings, the store, pipelines and cycles by name, the host.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::error::CliError;
+use super::output::Out;
+use super::settings::{Settings, sqlite_path};
+use super::suggest;
+use crate::cycle;
+use crate::domain::names::PipelineName;
+use crate::domain::spec::Pipeline;
+use crate::domain::state::CycleState;
+use crate::engine::{StatePaths, write_atomically};
+use crate::pipeline::{self, Style};
+use crate::store::sqlite::{Mode, SqliteStore};
+use crate::store::{CycleRow, Store, Which};
+
+pub use crate::suite::HostEnv;
+
+/// The machine and the process around a command, as `app` sees them.
+#[derive(Clone)]
+pub struct Host {
+    /// Variables of our own environment.
+    pub env: HostEnv,
+    /// The program that becomes a supervisor, or the demo's service.
+    pub program: PathBuf,
+    /// Whether standard error is a terminal.
+    pub stderr_is_terminal: bool,
+    /// Columns of the terminal that standard output is; `None` when it is none.
+    pub columns: Option<usize>,
+    /// Fires when a signal asks us to end.
+    pub cancel: tokio_util::sync::CancellationToken,
+}
+
+impl Host {
+    /// Who sits here, as far as the environment says.
+    pub fn user(&self) -> String {
+        let named = (self.env)("USER").filter(|name| !name.is_empty());
+        named.unwrap_or_else(|| "somebody at the command line".to_owned())
+    }
+}
+
+/// What every command works with.
+pub struct Context {
+    /// The global options, as meant.
+    pub settings: Settings,
+    /// The host.
+    pub host: Host,
+}
+
+impl Context {
+    /// Standard output.
+    pub fn out(&self) -> Out {
+        Out::new(self.settings.color)
+    }
+
+    /// Says something to people, on standard error.
+    pub fn note(&self, text: &str) {
+        self.settings.console.say(text);
+    }
+
+    /// The state folder.
+    pub fn paths(&self) -> StatePaths {
+        StatePaths::new(self.settings.state.clone())
+    }
+
+    fn database(&self) -> Result<PathBuf, CliError> {
+        let Some(url) = &self.settings.database else {
+            return Ok(self.settings.state.join("andon.db"));
+        };
+        match url.strip_prefix("sqlite:").map(sqlite_path) {
+            Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
+            Some(_) | None => {
+                Err(CliError::usage_text("this version keeps its records in SQLite alone")
+                    .hint("give `--database sqlite:FILE`, or leave it out"))
+            }
+        }
+    }
+
+    /// Opens the store for reading; nothing is created.
+    pub async fn store(&self) -> Result<Arc<dyn Store>, CliError> {
+        self.open(Mode::ReadOnly).await
+    }
+
+    /// Opens the store for writing; it is created when missing.
+    pub async fn store_for_writing(&self) -> Result<Arc<dyn Store>, CliError> {
+        self.open(Mode::ReadWrite).await
+    }
+
+    async fn open(&self, mode: Mode) -> Result<Arc<dyn Store>, CliError> {
+        Ok(Arc::new(SqliteStore::open(&self.database()?, mode).await?))
+    }
+
+    /// Loads and checks a pipeline that is given by file or by name; its faults are told, all of
+    /// them.
+    pub fn load(&self, given: &Path) -> Result<Pipeline, CliError> {
+        let file = self.pipeline_file(given)?;
+        let absolute = std::path::absolute(&file).map_err(CliError::usage)?;
+        let loaded = pipeline::load(&read_file, &absolute);
+        for diagnostic in &loaded.diagnostics {
+            self.note(&diagnostic.render(Style::Coloured));
+        }
+        loaded.pipeline.ok_or_else(|| {
+            CliError::usage_text(format_args!("{} is not a valid pipeline", file.display()))
+                .hint("correct what is marked above; `andon schema pipeline` is for your editor")
+        })
+    }
+
+    /// The file of a pipeline that is given by file or by name.
+    fn pipeline_file(&self, given: &Path) -> Result<PathBuf, CliError> {
+        if given.is_dir() {
+            let text = format!("{} is a folder, not a pipeline", given.display());
+            return Err(CliError::usage_text(text).hint("name one of the files in it"));
+        }
+        if given.is_file() {
+            return Ok(given.to_owned());
+        }
+        let folder = &self.settings.pipelines;
+        let Some(name) = given.to_str().filter(|given| !is_path(given)) else {
+            let folder = given.parent().unwrap_or(Path::new(""));
+            return Err(no_such_file(given, &stems(&pipeline_files(folder))));
+        };
+        let files = pipeline_files(folder);
+        let has_stem = |file: &&PathBuf| file.file_stem().is_some_and(|stem| stem == name);
+        let found =
+            files.iter().find(has_stem).or_else(|| files.iter().find(|f| is_named(f, name)));
+        found.cloned().ok_or_else(|| {
+            let text = format!("there is no pipeline {name} in {}", folder.display());
+            let names = stems(&files);
+            let hint = suggest::question(name, &borrowed(&names));
+            CliError::usage_text(text)
+                .hint(hint.unwrap_or_else(|| "give the path of its file".to_owned()))
+        })
+    }
+
+    /// The name of a pipeline that is given by name or by file.
+    pub fn pipeline_name(&self, given: &str) -> Result<PipelineName, CliError> {
+        if is_path(given) {
+            return Ok(self.load(Path::new(given))?.name);
+        }
+        PipelineName::parse(given).map_err(CliError::usage)
+    }
+
+    /// One cycle of a pipeline: the one with that number, else the newest finished.
+    pub async fn cycle(
+        &self,
+        store: &dyn Store,
+        name: &PipelineName,
+        number: Option<u32>,
+    ) -> Result<CycleRow, CliError> {
+        let which = number.map_or(Which::LatestFinished, Which::Number);
+        if let Some(row) = store.find_cycle(name, which).await? {
+            return Ok(row);
+        }
+        let known = self.known(store, name).await?;
+        let error = match number {
+            Some(number) => {
+                CliError::usage_text(format_args!("pipeline {name} has no cycle {number}"))
+                    .hint(format!("its newest is cycle {known}; `andon cycles {name}` lists them"))
+            }
+            None => CliError::usage_text(format_args!("pipeline {name} has no finished cycle yet"))
+                .hint(format!("`andon cycles {name}` shows what it is doing")),
+        };
+        Err(error)
+    }
+
+    /// How many cycles a pipeline had; an error for one that never had any.
+    pub async fn known(&self, store: &dyn Store, name: &PipelineName) -> Result<u32, CliError> {
+        let pipelines = store.list_pipelines().await?;
+        if let Some(row) = pipelines.iter().find(|row| row.pipeline == *name) {
+            return Ok(row.cycles);
+        }
+        let names: Vec<&str> = pipelines.iter().map(|row| row.pipeline.as_str()).collect();
+        let error = CliError::usage_text(format_args!("pipeline {name} has no cycles"));
+        Err(match suggest::question(name.as_str(), &names) {
+            Some(question) => error.hint(question),
+            None if names.is_empty() => {
+                error.hint("nothing has run here yet: `andon run PIPELINE`")
+            }
+            None => error.hint(format!("pipelines with cycles: {}", names.join(", "))),
+        })
+    }
+}
+
+/// The state of a cycle: its events, folded.
+pub async fn load_state(store: &dyn Store, row: &CycleRow) -> Result<CycleState, CliError> {
+    cycle::fold(store.load_events(&row.key(), 0).await?).map_err(CliError::defect)
+}
+
+/// Whether a pipeline is given by its file.
+fn is_path(given: &str) -> bool {
+    let extension = Path::new(given).extension();
+    extension.is_some_and(|e| e == "yaml" || e == "yml") || given.contains('/')
+}
+
+fn is_named(file: &Path, name: &str) -> bool {
+    let Ok(absolute) = std::path::absolute(file) else { return false };
+    let loaded = pipeline::load(&read_file, &absolute);
+    loaded.pipeline.is_some_and(|pipeline| pipeline.name.as_str() == name)
+}
+
+/// The pipeline files directly in a folder, by name; none when it cannot be read.
+fn pipeline_files(folder: &Path) -> Vec<PathBuf> {
+    yaml_files(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+        .unwrap_or_default()
+}
+
+/// The YAML files directly in a folder, in the order of their names.
+pub fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_file() && path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn stems(files: &[PathBuf]) -> Vec<String> {
+    files.iter().filter_map(|file| Some(file.file_stem()?.to_string_lossy().into_owned())).collect()
+}
+
+fn borrowed(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+/// A file that was named and is not there.
+pub fn no_such_file(file: &Path, beside: &[String]) -> CliError {
+    let error = CliError::usage_text(format_args!("there is no file {}", file.display()));
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    match suggest::question(&stem, &borrowed(beside)) {
+        Some(question) => error.hint(question),
+        None => error,
+    }
+}
+
+/// Reads a file, and no more of it than shows that it is too large.
+pub fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// An error of our own output: a full disk, most likely.
+pub fn printing(fault: io::Error) -> CliError {
+    CliError::usage(anyhow::Error::from(fault).context("cannot write to standard output"))
+}
+
+/// Reads a text file of the user's.
+pub fn read_text(path: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read {}", path.display()))
+        .map_err(CliError::usage)
+}
+
+/// Writes a file of the user's, whole or not at all.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    write_atomically(path, bytes)
+        .with_context(|| format!("cannot write {}", path.display()))
+        .map_err(CliError::usage)
+}

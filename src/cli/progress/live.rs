@@ -1,0 +1,239 @@
+//! A running cycle for people: lines that stay, and on a terminal one line that moves.
+
+use std::sync::Mutex;
+
+use super::words;
+use crate::cli::console::{self, Console};
+use crate::cli::context::Context;
+use crate::cli::output::{bold, clean, clean_lines, counted};
+use crate::cli::settings::Detail;
+use crate::domain::attempt::{Attempt, AttemptResult};
+use crate::domain::event::{
+    ControlsRead, Event, Moment, PhaseEnded, RevisionResolved, StepEnded, SuiteEnded, SurfacesRead,
+};
+use crate::domain::outcome::{Phase, PhaseOutcome};
+use crate::domain::state::CycleState;
+use crate::engine::{Observer, Progress};
+
+/// How many of the last lines of a failed step are shown.
+const TAIL_LINES: usize = 10;
+/// An unfinished line of output that is longer is let go.
+const MAX_PARTIAL: usize = 4096;
+
+/// Shows a cycle while it runs.
+pub struct Live {
+    detail: Detail,
+    console: Console,
+    moves: bool,
+    /// Whether the same eyes read the result on standard output.
+    result_follows: bool,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    passed: u64,
+    failing: u64,
+    partial_line: String,
+}
+
+impl Live {
+    /// A display as the options and the terminal ask for.
+    pub fn new(context: &Context) -> Self {
+        let detail = context.settings.detail;
+        let moves = context.host.stderr_is_terminal
+            && detail != Detail::Quiet
+            && context.settings.console.is_for_people();
+        Self {
+            detail,
+            console: context.settings.console,
+            moves,
+            result_follows: moves && context.host.columns.is_some(),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Prints a line that stays.
+    fn line(&self, what: &str, text: &str) {
+        if self.detail != Detail::Quiet {
+            self.console.say_of(what, text);
+        }
+    }
+
+    /// Changes the line that moves.
+    fn moving(&self, text: String) {
+        if self.moves {
+            console::show_moving(text);
+        }
+    }
+
+    fn is_verbose(&self) -> bool {
+        self.detail >= Detail::Verbose
+    }
+
+    fn recorded(&self, event: &Event, state: &CycleState) {
+        match event {
+            Event::Queued(queued) => {
+                *self.seen.lock().expect("no holder of this lock panics") = Seen::default();
+                let title = format!("cycle {} of {}", queued.cycle, queued.pipeline);
+                self.line("", &format!("{} {}", bold(&title), clean(&queued.trigger.detail)));
+            }
+            Event::PhaseStarted(started) => self.moving(format!("{} …", started.phase)),
+            Event::RevisionResolved(resolved) => self.resolved(resolved),
+            Event::StepStarted(step) => self.moving(format!("deploy: {} …", clean(&step.name))),
+            Event::StepEnded(ended) => self.step_ended(ended, state),
+            Event::SurfacesRead(read) => self.surfaces(read),
+            Event::ControlsRead(read) => self.controls(read),
+            Event::SuitePlanned(plan) => {
+                let cases = counted(plan.cases.len(), "case");
+                self.line("suite", &format!("{}: {cases}", clean(&plan.name)));
+            }
+            Event::AttemptFinished(attempt) => self.attempt(attempt, state),
+            Event::SuiteEnded(ended) => self.suite_ended(ended),
+            Event::PhaseEnded(ended) => self.phase_ended(ended),
+            Event::Analysed(_) | Event::ReportWritten(_) if self.result_follows => {}
+            Event::Analysed(findings) => self.line("verdict", &words::verdict(findings)),
+            Event::ReportWritten(report) => self.line("report", &clean(&report.path)),
+            Event::Held(held) => {
+                console::clear_moving();
+                self.line("held", &words::reason(&held.reason));
+            }
+            Event::Resumed(resumed) => {
+                self.line("resumed", &format!("as {} by {}", resumed.decision, clean(&resumed.by)));
+            }
+            Event::CancelRequested(cancel) => {
+                self.line("cancelled", &format!("by {}", clean(&cancel.by)));
+            }
+            Event::Finished(_) => console::clear_moving(),
+        }
+    }
+
+    fn resolved(&self, resolved: &RevisionResolved) {
+        self.line("checkout", &words::revision(resolved));
+        for entry in &resolved.left_out {
+            self.line("checkout", &format!("left out: {}", clean(entry)));
+        }
+    }
+
+    fn step_ended(&self, ended: &StepEnded, state: &CycleState) {
+        let name = state.steps.last().map_or("", |step| step.started.name.as_str());
+        self.line("deploy", &words::step(name, ended));
+        if ended.outcome == PhaseOutcome::Passed {
+            return;
+        }
+        let text = ended.output.as_ref().map_or("", |output| output.text.as_str());
+        let lines: Vec<String> = clean_lines(text).collect();
+        for line in lines.iter().skip(lines.len().saturating_sub(TAIL_LINES)) {
+            self.line("", line);
+        }
+    }
+
+    fn surfaces(&self, read: &SurfacesRead) {
+        for surface in &read.surfaces {
+            if read.moment == Moment::Before || surface.matches == Some(false) {
+                self.line("ready", &words::surface(surface));
+            }
+        }
+    }
+
+    fn controls(&self, read: &ControlsRead) {
+        for reading in &read.readings {
+            if let Some(why) = &reading.failure {
+                let text =
+                    format!("{} does not hold: {}", clean(&reading.name), words::reason(why));
+                self.line("ready", &text);
+            }
+        }
+    }
+
+    fn attempt(&self, attempt: &Attempt, state: &CycleState) {
+        let (passed, failing) = {
+            let mut seen = self.seen.lock().expect("no holder of this lock panics");
+            match attempt.result() {
+                AttemptResult::Passed => seen.passed += 1,
+                AttemptResult::Failed | AttemptResult::Errored => seen.failing += 1,
+            }
+            (seen.passed, seen.failing)
+        };
+        if attempt.failure.is_some() || self.is_verbose() {
+            self.line("suite", &words::attempt(attempt));
+        }
+        let planned = state.planned().len();
+        self.moving(format!(
+            "suite: {passed} passed and {failing} failing attempts at {planned} cases"
+        ));
+    }
+
+    fn suite_ended(&self, ended: &SuiteEnded) {
+        for failure in ended.setup_failures.iter().chain(&ended.teardown_failures) {
+            self.line("suite", &words::reason(failure));
+        }
+        if let Some(why) = &ended.retries_withheld {
+            self.line("suite", &clean(why));
+        }
+        if let Some(why) = ended.stopped_by {
+            let cases = counted(ended.not_run.len(), "case");
+            self.line("suite", &format!("ended early ({why}): {cases} did not run"));
+        }
+    }
+
+    fn phase_ended(&self, ended: &PhaseEnded) {
+        let trouble = !matches!(ended.outcome, PhaseOutcome::Passed | PhaseOutcome::Skipped);
+        if trouble || self.is_verbose() {
+            self.line(ended.phase.as_str(), &words::phase(ended));
+        } else if ended.phase == Phase::Ready && ended.outcome == PhaseOutcome::Skipped {
+            self.line("ready", ended.detail.as_deref().unwrap_or_default());
+        }
+    }
+
+    /// Output of a deploy step: every line with `-v`, else only the line that moves.
+    fn output(&self, step: &str, bytes: &[u8]) {
+        for line in self.whole_lines(bytes) {
+            let line = clean_lines(&line).next().unwrap_or_default();
+            if self.is_verbose() {
+                self.line("deploy", &line);
+            } else {
+                self.moving(format!("deploy: {}: {line}", clean(step)));
+            }
+        }
+    }
+
+    /// The lines that are whole now; the rest waits for its end, as far as there is room.
+    fn whole_lines(&self, bytes: &[u8]) -> Vec<String> {
+        let mut seen = self.seen.lock().expect("no holder of this lock panics");
+        seen.partial_line.push_str(&String::from_utf8_lossy(bytes));
+        let mut lines = Vec::new();
+        while let Some(end) = seen.partial_line.find('\n') {
+            lines.push(seen.partial_line.drain(..=end).collect());
+        }
+        if seen.partial_line.len() > MAX_PARTIAL {
+            seen.partial_line.clear();
+        }
+        lines
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        console::clear_moving();
+    }
+}
+
+impl Observer for Live {
+    fn on(&self, progress: Progress<'_>) {
+        match progress {
+            Progress::Recorded { recorded, state } => self.recorded(&recorded.event, state),
+            Progress::Waiting { why } => self.line("waiting", &clean(why)),
+            Progress::Output { step, bytes } => self.output(step, bytes),
+            Progress::Ready { held, of, surfaces, checks, left } => {
+                self.moving(words::waiting((held, of), surfaces, checks, left));
+            }
+            Progress::CaseStarted { case, attempt: _ } => {
+                if self.is_verbose() {
+                    self.moving(format!("suite: {} …", clean(case.as_str())));
+                }
+            }
+            Progress::Note { text } => self.line("note", &clean(text)),
+        }
+    }
+}

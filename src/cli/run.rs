@@ -1,0 +1,293 @@
+//! `run`: a pipeline in the foreground, now.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args::RunArgs;
+use super::context::{Context, HostEnv, printing};
+use super::error::{CliError, CliResult, Status};
+use super::progress::{JsonLines, Live};
+use super::settings::Detail;
+use super::show;
+use super::suggest;
+use crate::domain::event::{Definition, Event, Queued, RunOptions};
+use crate::domain::names::CaseId;
+use crate::domain::outcome::{Phase, Trigger, TriggerKind, Verdict, VoidReason};
+use crate::domain::spec::Pipeline;
+use crate::domain::state::CycleState;
+use crate::engine::{
+    Effects, Ended, Engine, Observer, Progress, Resolved, Setup, SystemClock, World, case_ids,
+    is_alive, process_token,
+};
+use crate::pipeline;
+use crate::process::Launcher;
+use crate::report::CycleJson;
+use crate::store::{CycleRow, Store};
+use crate::verdict::glob_matches;
+
+/// `andon run`
+pub async fn run(context: &Context, args: &RunArgs) -> CliResult {
+    let pipeline = context.load(&args.pipeline)?;
+    tell_not_acted_on(context, &pipeline);
+    run_with(context, args, pipeline, Arc::clone(&context.host.env)).await
+}
+
+/// `andon run` of a loaded pipeline, with variables of the environment from wherever.
+pub async fn run_with(
+    context: &Context,
+    args: &RunArgs,
+    pipeline: Pipeline,
+    host: HostEnv,
+) -> CliResult {
+    let pipeline = Arc::new(pipeline);
+    if let Some(only) = &args.only {
+        refuse_empty_selection(&pipeline, only)?;
+    }
+    let store = context.store_for_writing().await?;
+    let observer = observer(context, args);
+    let world = open_world(context, Arc::clone(&pipeline), host, observer.as_ref()).await?;
+    if let Resolved::Refused(fault) = world.resolve(args.revision.as_deref()).await {
+        let hint = fault.hint();
+        return Err(CliError::usage(anyhow::Error::new(fault)).hint(hint));
+    }
+    let engine = Engine::new(Arc::clone(&store), Arc::new(SystemClock), Arc::clone(&observer));
+    let foreground = Foreground { context, args, pipeline, world, engine, observer };
+    let status = match foreground.finish_earlier(store.as_ref()).await {
+        Ok(Some(held)) => Ok(held),
+        Ok(None) => foreground.run_cycles().await,
+        Err(error) => Err(error),
+    };
+    store.close().await;
+    status
+}
+
+/// Says once which parts of the pipeline this version only checks.
+fn tell_not_acted_on(context: &Context, pipeline: &Pipeline) {
+    let parts: Vec<&str> =
+        pipeline::parts_not_acted_on(pipeline).iter().map(|unsupported| unsupported.part).collect();
+    if !parts.is_empty() && context.settings.detail > Detail::Quiet {
+        let text = format!("not acted on by this version: {}", parts.join(", "));
+        context.settings.console.say_of("note", &text);
+    }
+}
+
+/// A glob that matches no case is a slip, found before anything is deployed.
+fn refuse_empty_selection(pipeline: &Pipeline, only: &str) -> Result<(), CliError> {
+    let ids = pipeline.suite.as_deref().map(case_ids).unwrap_or_default();
+    if ids.iter().any(|id| glob_matches(only, id.as_str())) {
+        return Ok(());
+    }
+    let error = CliError::usage_text(format_args!("no case of {} matches {only:?}", pipeline.name));
+    let ids: Vec<&str> = ids.iter().map(CaseId::as_str).collect();
+    Err(error.hint(suggest::question(only, &ids).unwrap_or_else(|| match ids.first() {
+        Some(first) => format!("it has {} cases, such as `{first}`", ids.len()),
+        None => "the pipeline has no suite".to_owned(),
+    })))
+}
+
+/// A run in the foreground, with everything it needs.
+struct Foreground<'a> {
+    context: &'a Context,
+    args: &'a RunArgs,
+    pipeline: Arc<Pipeline>,
+    world: World,
+    engine: Engine,
+    observer: Arc<dyn Observer>,
+}
+
+impl Foreground<'_> {
+    async fn run_cycles(&self) -> CliResult {
+        let mut status = Status::Green;
+        for number in 1..=self.args.cycles {
+            let detail = match self.args.cycles {
+                1 => "by hand".to_owned(),
+                cycles => format!("by hand, {number} of {cycles}"),
+            };
+            let mut ended = self.run_cycle(TriggerKind::Manual, detail).await?;
+            if let Some(detail) = rerun_of(ended.state()) {
+                self.conclude(&ended)?;
+                ended = self.run_cycle(TriggerKind::Retry, detail).await?;
+            }
+            let this = self.conclude(&ended)?;
+            status = status.max(this);
+            if this == Status::Cancelled || matches!(ended, Ended::Held(_)) {
+                break;
+            }
+        }
+        Ok(status)
+    }
+
+    async fn run_cycle(&self, kind: TriggerKind, detail: String) -> Result<Ended, CliError> {
+        let queued = self.queued(Trigger { kind, detail });
+        let cancel = &self.context.host.cancel;
+        Ok(self.engine.run(queued, &self.pipeline, &self.world as &dyn Effects, cancel).await?)
+    }
+
+    fn queued(&self, trigger: Trigger) -> Queued {
+        let pipeline = &self.pipeline;
+        let parts = pipeline::parts_not_acted_on(pipeline);
+        Queued {
+            pipeline: pipeline.name.clone(),
+            cycle: 0, // The store gives the number.
+            environment: pipeline.environment.clone(),
+            trigger,
+            requested: self.args.revision.clone(),
+            taken_together: vec![],
+            definition: Definition {
+                file: self.args.pipeline.display().to_string(),
+                config_digest: pipeline.config_digest.clone(),
+                suite: pipeline.suite.as_ref().map(|suite| suite.name.clone()),
+                suite_digest: pipeline.suite.as_ref().map(|suite| suite.digest.clone()),
+                report_dir: self.report_dir().display().to_string(),
+                impact: pipeline.report.impact.clone(),
+                at_risk: pipeline.report.at_risk.clone(),
+                not_acted_on: parts
+                    .iter()
+                    .map(|part| format!("{}: {}", part.part, part.why))
+                    .collect(),
+                idempotent_deploy: pipeline.deploy.as_ref().is_some_and(|deploy| deploy.idempotent),
+                andon: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+            options: RunOptions { deploy: !self.args.no_deploy, only: self.args.only.clone() },
+            queued_by: Some(process_token()),
+        }
+    }
+
+    fn report_dir(&self) -> &Path {
+        self.pipeline.report.dir.as_deref().unwrap_or(&self.context.settings.reports)
+    }
+
+    /// Cycles that an earlier process left behind come first: their deploy may still be running.
+    /// Gives back a status when one of them must be decided by a person before anything else.
+    async fn finish_earlier(&self, store: &dyn Store) -> Result<Option<Status>, CliError> {
+        for row in store.open_cycles(Some(&self.pipeline.environment)).await? {
+            if self.is_somebody_elses(store, &row).await? {
+                continue;
+            }
+            if row.pipeline != self.pipeline.name {
+                return Err(self.left_by_another(&row));
+            }
+            let text =
+                format!("{} was left in its {} phase; it is taken up first", row.key(), row.phase);
+            self.observer.on(Progress::Note { text: &text });
+            let ended = self.take_up(store, &row).await?;
+            if let Ended::Held(_) = ended {
+                return self.conclude(&ended).map(Some);
+            }
+            if self.context.host.cancel.is_cancelled() {
+                return Ok(Some(Status::Cancelled));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn take_up(&self, store: &dyn Store, row: &CycleRow) -> Result<Ended, CliError> {
+        let suite_digest = self.pipeline.suite.as_ref().map(|suite| &suite.digest);
+        let same = beginning(store, row).await?.is_some_and(|queued| {
+            queued.definition.config_digest == self.pipeline.config_digest
+                && queued.definition.suite_digest.as_ref() == suite_digest
+        });
+        let (world, cancel) = (&self.world, &self.context.host.cancel);
+        if same {
+            return Ok(self.engine.take_up(row, &self.pipeline, world, cancel).await?);
+        }
+        let text = "the pipeline has changed since, so that cycle is only brought to its end";
+        self.observer.on(Progress::Note { text });
+        let why = "a change of the pipeline while nobody ran the cycle";
+        Ok(self.engine.give_up(row, &self.pipeline, world, cancel, why).await?)
+    }
+
+    /// Whether a living process works on the cycle, or waits with it.
+    async fn is_somebody_elses(&self, store: &dyn Store, row: &CycleRow) -> Result<bool, CliError> {
+        if let Some(holder) = store.environment_holder(&row.environment).await?
+            && holder.cycle.as_ref() == Some(&row.key())
+            && crate::engine::is_owner_alive(&holder.owner)
+        {
+            return Ok(true);
+        }
+        if row.phase != Phase::Queued {
+            return Ok(false);
+        }
+        let queued = beginning(store, row).await?;
+        Ok(queued.and_then(|queued| queued.queued_by).as_deref().is_some_and(is_alive))
+    }
+
+    fn left_by_another(&self, row: &CycleRow) -> CliError {
+        CliError::usage_text(format_args!(
+            "environment {} is not free: {} was left in its {} phase",
+            row.environment,
+            row.key(),
+            row.phase
+        ))
+        .hint(format!("run the pipeline {} first: it takes that cycle up", row.pipeline))
+    }
+
+    /// Prints what came of a cycle.
+    fn conclude(&self, ended: &Ended) -> CliResult {
+        let state = ended.state();
+        let mut out = self.context.out();
+        if self.args.json {
+            out.json_line(&CycleJson::of(state)).map_err(printing)?;
+        } else {
+            show::print(&mut out, state).map_err(printing)?;
+        }
+        if let Ended::Held(_) = ended {
+            let (pipeline, cycle) = (&state.queued.pipeline, state.queued.cycle);
+            self.context.note(&format!(
+                "help: find out what became of the deploy, then \
+                 `andon resume {pipeline} {cycle} --as deployed|failed|rerun`"
+            ));
+            return Ok(Status::NotDeployed);
+        }
+        let verdict =
+            state.finished.as_ref().map_or(Verdict::Cancelled, |finished| finished.what.verdict);
+        Ok(Status::of_verdict(verdict))
+    }
+}
+
+/// How a cycle began; `None` when its records are gone.
+async fn beginning(store: &dyn Store, row: &CycleRow) -> Result<Option<Queued>, CliError> {
+    let first = store.load_events(&row.key(), 0).await?.into_iter().next();
+    Ok(first.and_then(|recorded| match recorded.event {
+        Event::Queued(queued) => Some(*queued),
+        _ => None,
+    }))
+}
+
+/// A void cycle whose environment was to blame is run once again (SPEC section 5).
+fn rerun_of(state: &CycleState) -> Option<String> {
+    let finished = &state.finished.as_ref()?.what;
+    match finished.void_reason? {
+        VoidReason::RevisionChanged | VoidReason::ControlFailed => {
+            Some(format!("cycle {} was void", state.queued.cycle))
+        }
+        VoidReason::SuiteChanged | VoidReason::NoResults => None,
+    }
+}
+
+fn observer(context: &Context, args: &RunArgs) -> Arc<dyn Observer> {
+    if args.json {
+        return Arc::new(JsonLines::new(context));
+    }
+    Arc::new(Live::new(context))
+}
+
+async fn open_world(
+    context: &Context,
+    pipeline: Arc<Pipeline>,
+    host: HostEnv,
+    observer: &dyn Observer,
+) -> Result<World, CliError> {
+    let working_dir = std::env::current_dir().map_err(CliError::usage)?;
+    let launcher = Launcher::new(context.host.program.clone());
+    let setup = Setup { pipeline, paths: context.paths(), working_dir, host, launcher };
+    let (world, warnings) = World::open(setup).await.map_err(|faults| {
+        let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        CliError::usage_text(text.join("; "))
+            .hint("secrets are read when a run starts; see `secrets` in the pipeline")
+    })?;
+    for text in &warnings {
+        observer.on(Progress::Note { text });
+    }
+    Ok(world)
+}

@@ -1,0 +1,200 @@
+//! `whys`: investigations, listed, shown, edited, closed.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use super::args::{WhysAction, WhysArgs, WhysId};
+use super::context::{Context, load_state, printing, read_text, write_file};
+use super::error::{CliError, CliResult, Status};
+use super::output::{Table, bold, clean};
+use crate::domain::findings::InvestigationState;
+use crate::domain::names::InvestigationId;
+use crate::engine::{Clock as _, SystemClock};
+use crate::investigation::{self, Closing, Lint};
+use crate::store::{InvestigationRow, Store, Which};
+
+/// `andon whys`
+pub async fn whys(context: &Context, args: &WhysArgs) -> CliResult {
+    match &args.action {
+        None => list(context, args.pipeline.as_deref(), args.json).await,
+        Some(WhysAction::List { pipeline }) => list(context, pipeline.as_deref(), args.json).await,
+        Some(WhysAction::Show(id)) => show(context, id, args.json).await,
+        Some(WhysAction::Edit(id)) => edit(context, id).await,
+        Some(WhysAction::Close(id)) => close(context, id).await,
+    }
+}
+
+async fn list(context: &Context, pipeline: Option<&str>, as_json: bool) -> CliResult {
+    let store = context.store().await?;
+    let name = pipeline.map(|given| context.pipeline_name(given)).transpose()?;
+    let rows = store.list_investigations(name.as_ref()).await?;
+    if let Some(name) = name.as_ref().filter(|_| rows.is_empty()) {
+        context.known(store.as_ref(), name).await?;
+    }
+    let mut out = context.out();
+    if as_json {
+        out.json(&rows).map_err(printing)?;
+        return Ok(Status::Green);
+    }
+    if rows.is_empty() {
+        context.note("no investigation was ever opened: nothing failed yet");
+        return Ok(Status::Green);
+    }
+    let mut table = Table::new(&["id", "state", "pipeline", "opened", "last seen", "about"]);
+    for row in &rows {
+        table.row([
+            row.id.to_string(),
+            row.state.to_string(),
+            row.pipeline.to_string(),
+            format!("cycle {}", row.opened_in),
+            format!("cycle {}", row.last_seen),
+            clean(&row.slug.replace('-', " ")),
+        ]);
+    }
+    table.print(&mut out).map_err(printing)?;
+    Ok(Status::Green)
+}
+
+async fn show(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
+    let store = context.store().await?;
+    let row = find(context, store.as_ref(), id).await?;
+    let path = file(store.as_ref(), &row).await?;
+    let text = read_text(&path)?;
+    let lints = investigation::lint(&investigation::parse(&text));
+    let mut out = context.out();
+    if as_json {
+        let lints: Vec<String> = lints.iter().map(lint_line).collect();
+        let snapshot = investigation::snapshot(&text, &row.file());
+        let value = json!({
+            "investigation": row, "path": path, "document": snapshot, "lint": lints, "text": text,
+        });
+        out.json(&value).map_err(printing)?;
+        return Ok(Status::Green);
+    }
+    for line in text.lines().filter(|line| !line.trim_start().starts_with("<!-- andon")) {
+        out.line(clean(line)).map_err(printing)?;
+    }
+    tell_lints(context, &lints);
+    Ok(Status::Green)
+}
+
+fn tell_lints(context: &Context, lints: &[Lint]) {
+    for lint in lints {
+        context.note(&format!("{} {}", bold("lint:"), clean(&lint_line(lint))));
+    }
+}
+
+async fn edit(context: &Context, id: &WhysId) -> CliResult {
+    let store = context.store().await?;
+    let row = find(context, store.as_ref(), id).await?;
+    let path = file(store.as_ref(), &row).await?;
+    let editor = ["VISUAL", "EDITOR"]
+        .iter()
+        .find_map(|name| (context.host.env)(name).filter(|v| !v.is_empty()));
+    let Some(editor) = editor else {
+        return Err(CliError::usage_text("neither VISUAL nor EDITOR is set")
+            .hint(format!("set one, or edit the file: {}", path.display())));
+    };
+    let status = open_editor(&editor, &path)?;
+    if !status.success() {
+        let error = CliError::usage_text(format_args!("the editor `{editor}` ended with {status}"));
+        return Err(error.hint(format!("set VISUAL or EDITOR, or edit {}", path.display())));
+    }
+    tell_lints(context, &investigation::lint(&investigation::parse(&read_text(&path)?)));
+    context.note("the next report shows it beside the failure, as long as the failure lives");
+    Ok(Status::Green)
+}
+
+/// An editor is a command line of the user's own ("code --wait"); the path is an argument of it.
+/// Not by `process`: it is the user's terminal, with nothing to supervise or store.
+#[allow(clippy::disallowed_methods)]
+fn open_editor(editor: &str, path: &Path) -> Result<ExitStatus, CliError> {
+    std::process::Command::new("sh")
+        .arg("-c")
+        .arg(format!("{editor} \"$1\""))
+        .arg("sh")
+        .arg(path)
+        .status()
+        .context("cannot start the editor")
+        .map_err(CliError::usage)
+}
+
+async fn close(context: &Context, id: &WhysId) -> CliResult {
+    let store = context.store_for_writing().await?;
+    let row = find(context, store.as_ref(), id).await?;
+    let path = file(store.as_ref(), &row).await?;
+    if row.state == InvestigationState::Closed {
+        return Err(CliError::usage_text(format_args!("{} is closed already", row.id))
+            .hint("it reopens by itself when its failure comes back"));
+    }
+    let by = context.host.user();
+    let on = jiff::tz::TimeZone::UTC.to_datetime(SystemClock.now()).date();
+    let closing = Closing { by: &by, on, reason: "closed with `andon whys close`" };
+    let Some(text) = investigation::close(&read_text(&path)?, &closing) else {
+        let text = format!("{} does not say in which state it is", path.display());
+        return Err(CliError::usage_text(text)
+            .hint("it was changed by hand: `git restore` it, or let the next cycle mend it"));
+    };
+    write_file(&path, text.as_bytes())?;
+    store
+        .set_investigation_state(&row.pipeline, &row.id, InvestigationState::Closed, row.last_seen)
+        .await?;
+    context
+        .note(&format!("{} is closed; it reopens by itself when its failure comes back", row.id));
+    Ok(Status::Green)
+}
+
+fn lint_line(lint: &Lint) -> String {
+    format!("{}: {}", lint.place, lint.remark)
+}
+
+/// The investigation with that id, of the pipeline named or of the only one that has it.
+async fn find(
+    context: &Context,
+    store: &dyn Store,
+    wanted: &WhysId,
+) -> Result<InvestigationRow, CliError> {
+    let id = InvestigationId::parse(&wanted.id).ok_or_else(|| {
+        CliError::usage_text(format_args!("{:?} is no investigation", wanted.id))
+            .hint("an id looks like INV-0003")
+    })?;
+    let name = wanted.pipeline.as_deref().map(|given| context.pipeline_name(given)).transpose()?;
+    let rows = store.list_investigations(name.as_ref()).await?;
+    let mut matching: Vec<InvestigationRow> = rows.into_iter().filter(|row| row.id == id).collect();
+    match matching.len() {
+        1 => Ok(matching.remove(0)),
+        0 => {
+            if let Some(name) = &name {
+                context.known(store, name).await?;
+            }
+            Err(CliError::usage_text(format_args!("there is no investigation {id}"))
+                .hint("`andon whys` lists them"))
+        }
+        _ => {
+            let names: Vec<&str> = matching.iter().map(|row| row.pipeline.as_str()).collect();
+            Err(CliError::usage_text(format_args!("{id} exists in {}", names.join(" and ")))
+                .hint("name the pipeline with --pipeline"))
+        }
+    }
+}
+
+/// Its file: in the report folder of the newest cycle of its pipeline.
+async fn file(store: &dyn Store, row: &InvestigationRow) -> Result<PathBuf, CliError> {
+    let newest = store.find_cycle(&row.pipeline, Which::Latest).await?;
+    let newest = newest.ok_or_else(|| {
+        CliError::usage_text(format_args!("pipeline {} has no cycles", row.pipeline))
+    })?;
+    let state = load_state(store, &newest).await?;
+    let path = Path::new(&state.queued.definition.report_dir)
+        .join(row.pipeline.as_str())
+        .join("investigations")
+        .join(row.file());
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(CliError::usage_text(format_args!("{} is not here", path.display()))
+        .hint("run the command in the folder where the reports are, or `git restore` the file"))
+}

@@ -1,0 +1,24 @@
+//! The command line as a user meets it: the real program, real repositories, a staging on loopback.
+//!
+//! Each test says what is typed and what comes back: standard output, standard error, exit code.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
+
+#[path = "cli/asking.rs"]
+mod asking;
+#[path = "cli/documentation.rs"]
+mod documentation;
+#[path = "cli/hostile.rs"]
+mod hostile;
+#[path = "cli/looking.rs"]
+mod looking;
+#[path = "cli/probing.rs"]
+mod probing;
+#[path = "cli/running.rs"]
+mod running;
+#[path = "cli/settings.rs"]
+mod settings;
+#[path = "cli/stage.rs"]
+mod stage;
+#[path = "cli/staging.rs"]
+mod staging;

@@ -1,0 +1,302 @@
+//! `run`, `resume`: what is typed, what is deployed, how it ends.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
+
+use super::stage::{PIPELINE, Stage, did, start};
+
+#[test]
+fn a_green_run_prints_the_cycle_and_tells_its_story_on_standard_error() {
+    let stage = Stage::new();
+    let ran = stage.andon(&["run", "pipelines/small.yaml"]).ends(0);
+    let ran = ran.prints(&["cycle 1 of small green\n", "All is well (Ada Brandt)", "ran 2 of 2"]);
+    ran.says(&["cycle 1 of small by hand", "deploy Copy: exited with code 0", "api serves"]);
+    assert!(stage.path().join("reports/small/cycle-0001.md").is_file());
+    // By name, quietly: the result alone.
+    let quiet = stage.andon(&["run", "small", "-q"]).ends(0).prints(&["cycle 2 of small green"]);
+    assert_eq!(quiet.err, "");
+}
+
+#[test]
+fn json_lines_are_the_events_and_then_the_cycle() {
+    let stage = Stage::new();
+    let ran = stage.andon(&["run", "small", "--json"]).ends(0);
+    assert_eq!(ran.err, "");
+    let lines = ran.json_lines();
+    let (cycle, events) = lines.split_last().unwrap();
+    assert!(events.len() > 10);
+    assert!((1..).zip(events).all(|(seq, event)| event["seq"] == seq), "{events:#?}");
+    assert_eq!(events[0]["event"]["kind"], "queued");
+    assert_eq!(cycle["verdict"], "green");
+    assert_eq!(*cycle, stage.newest());
+}
+
+#[test]
+fn what_is_wrong_decides_the_exit_code() {
+    let stage = Stage::new();
+    stage.commit("Chat goes", &[("chat", None)]);
+    stage
+        .andon(&["run", "small"])
+        .ends(1)
+        .prints(&["test_002_chat", "expected status 200, got 404"]);
+    stage.commit("A deploy that fails", &[("refuse", Some(""))]);
+    let failed = stage.andon(&["run", "small"]).ends(3).prints(&["cycle 2 of small deploy_failed"]);
+    failed.says(&["exited with code 9", "deploying "]);
+    stage.commit("A deploy that lies", &[("refuse", None), ("lie", Some(""))]);
+    stage.andon(&["run", "small"]).ends(3).prints(&["cycle 3 of small not_ready"]);
+}
+
+#[test]
+fn the_worst_of_several_cycles_counts() {
+    let stage = Stage::new();
+    // The first deploy leaves chat out, the second does not.
+    let flip = stage.path().join("flip");
+    fs::write(&flip, "").unwrap();
+    let line = format!("        if rm {}; then rm \"$ANDON_VAR_WWW/chat\"; fi\n", flip.display());
+    let lie = "        test -e lie";
+    stage.write_pipeline("small", &PIPELINE.replace(lie, &format!("{line}{lie}")));
+    let ran = stage.andon(&["run", "small", "--cycles", "2", "--json"]).ends(1);
+    let lines = ran.json_lines();
+    let verdicts: Vec<_> = lines.iter().filter_map(|line| line["verdict"].as_str()).collect();
+    assert_eq!(verdicts, ["red", "green"]);
+}
+
+#[test]
+fn a_revision_is_a_branch_a_tag_or_an_id() {
+    let stage = Stage::new();
+    stage.tag("v1");
+    let second = stage.commit("Second", &[("more", Some("1"))]);
+    let third = stage.commit("Third", &[("more", Some("2"))]);
+    stage.branch("release/2", &second);
+    let served = |args: &[&str]| {
+        let mut all = vec!["run", "small", "--json", "--only", "test_001*"];
+        all.extend(args);
+        stage.andon(&all).ends(0).json_lines().pop().unwrap()["revision"].clone()
+    };
+    assert_eq!(served(&[])["sha"], third);
+    assert_eq!(served(&["--revision", "release/2"])["sha"], second);
+    assert_eq!(served(&["--revision", "release/2"])["branch"], "release/2");
+    assert_eq!(served(&["--revision", "v1"])["subject"], "All is well");
+    assert_eq!(served(&["--revision", &second[..7]])["sha"], second);
+    assert_eq!(served(&["--revision", &third])["sha"], third);
+    let cycles = || stage.andon(&["cycles", "small", "--json"]).json().as_array().unwrap().len();
+    let before = cycles();
+    let unknown = stage.andon(&["run", "small", "--revision", "relase"]).ends(2).prints_nothing();
+    unknown.says(&["error: no branch, tag or commit \"relase\"", "help: "]);
+    stage.andon(&["run", "small", "--revision", "main^"]).ends(2).says(&["main^"]);
+    assert_eq!(cycles(), before, "a revision that is none starts no cycle");
+}
+
+#[test]
+fn the_newest_of_the_branches_that_a_glob_names_is_run() {
+    let stage = Stage::new();
+    let second = stage.commit("Second", &[("more", Some("1"))]);
+    stage.branch("release/2", &second);
+    stage.commit("Third", &[("more", Some("2"))]);
+    let watching = |glob: &str| {
+        let branches = format!("poll: off, branches: [\"{glob}\"]");
+        stage.write_pipeline("small", &PIPELINE.replace("poll: off", &branches));
+    };
+    watching("release/*");
+    let ran = stage.andon(&["run", "small", "--json"]).ends(0).json_lines().pop().unwrap();
+    assert_eq!(ran["revision"]["sha"], second);
+    watching("hotfix/*");
+    stage.andon(&["run", "small"]).ends(2).says(&["no branch like hotfix/*"]);
+}
+
+#[test]
+fn without_a_deploy_what_is_served_is_tested() {
+    let stage = Stage::new();
+    let first = stage.andon(&["run", "small", "--json"]).ends(0).json_lines().pop().unwrap();
+    stage.commit("Not deployed", &[("chat", None)]);
+    let ran = stage.andon(&["run", "small", "--no-deploy", "--json"]).ends(0);
+    let cycle = ran.json_lines().pop().unwrap();
+    assert_eq!(cycle["revision"]["sha"], first["revision"]["sha"]);
+    assert_eq!(cycle["verdict"], "green");
+    let phases = cycle["phases"].as_array().unwrap();
+    assert!(phases.iter().any(|p| p["phase"] == "deploy" && p["outcome"] == "skipped"));
+    // What is served and unknown to git is not what anybody could have asked for.
+    fs::write(stage.path().join("www/version"), "0123456789abcdef0123456789abcdef01234567")
+        .unwrap();
+    let ran = stage.andon(&["run", "small", "--no-deploy", "--json"]).ends(3);
+    assert_eq!(ran.json_lines().pop().unwrap()["revision"]["subject"], "Not deployed");
+}
+
+#[test]
+fn a_selection_that_matches_nothing_is_a_slip_and_nothing_is_deployed() {
+    let stage = Stage::new();
+    let one = stage.andon(&["run", "small", "--only", "*health", "--json"]).ends(0);
+    assert_eq!(one.json_lines().pop().unwrap()["suite"]["planned"], 1);
+    let report = fs::read_to_string(stage.path().join("reports/small/cycle-0001.md")).unwrap();
+    assert!(report.contains("**Only a part of the suite:** cases like `*health`"), "{report}");
+    assert!(report.contains("The one planned case passed"), "{report}");
+    fs::remove_file(stage.path().join("www/version")).unwrap();
+    let slip = stage.andon(&["run", "small", "--only", "test_003*"]).ends(2).prints_nothing();
+    slip.says(&["error: no case of small matches \"test_003*\"", "it has 2 cases"]);
+    stage
+        .andon(&["run", "small", "--only", "helth"])
+        .ends(2)
+        .says(&["did you mean `test_001_health`?"]);
+    assert!(!stage.path().join("www/version").exists());
+}
+
+#[test]
+fn the_parts_that_are_not_acted_on_are_named_once() {
+    let stage = Stage::new();
+    stage.write_pipeline("small", &PIPELINE.replace("poll: off", "poll: 30s"));
+    let ran = stage.andon(&["run", "small", "--cycles", "2"]).ends(0);
+    let told = "note not acted on by this version: watch.poll\n";
+    assert_eq!(ran.err.matches(told).count(), 1, "{}", ran.err);
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_no_cycle() {
+    let stage = Stage::new();
+    let mut command = stage.command();
+    command.args(["run", "small", "--json"]);
+    let mut child = start(command);
+    let mut first = String::new();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    reader.read_line(&mut first).unwrap();
+    drop(reader);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(stage.newest()["verdict"], "green");
+    // Nor do commands that only print.
+    let mut command = stage.command();
+    command.args(["show", "small"]).stdout(Stdio::null());
+    assert_eq!(did(command).code, 0);
+}
+
+#[test]
+fn a_full_disk_behind_standard_output_ends_no_cycle_either() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let stage = Stage::new();
+    let mut command = stage.command();
+    command.args(["run", "small", "--json"]).stdout(full.try_clone().unwrap());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2), "{said}");
+    assert!(said.contains("error: cannot write to standard output"), "{said}");
+    assert_eq!(said.matches("cannot print events").count(), 1, "{said}");
+    assert_eq!(stage.newest()["verdict"], "green");
+}
+
+#[test]
+fn an_interrupt_ends_a_run_in_order() {
+    let stage = Stage::new();
+    stage.write_pipeline("small", &PIPELINE.replace("${base}/chat", "${base}/hang"));
+    let mut command = stage.command();
+    command.args(["run", "small", "--json"]);
+    let mut child = start(command);
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    // The first case has its result, the second waits for an answer.
+    while !line.contains("attempt_finished") {
+        line.clear();
+        assert!(reader.read_line(&mut line).unwrap() > 0, "the run ended by itself");
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    let cycle = stage.newest();
+    assert_eq!(cycle["verdict"], "cancelled");
+    assert_eq!(cycle["suite"]["passed"], 1, "what is final counts");
+    assert!(stage.path().join(cycle["report"].as_str().unwrap()).is_file());
+    assert!(rest.lines().last().unwrap().contains("\"verdict\":\"cancelled\""));
+}
+
+#[test]
+fn an_invalid_pipeline_is_told_with_every_fault_and_nothing_happens() {
+    let stage = Stage::new();
+    stage.write_pipeline(
+        "small",
+        &PIPELINE.replace("successes: 1", "succeses: 1").replace("retries: 0", "retries: no"),
+    );
+    let told = stage.andon(&["run", "small"]).ends(2).prints_nothing();
+    let told = told.says(&["unknown key `succeses`", "did you mean `successes`?", "retries: no"]);
+    told.says(&["error: pipelines/small.yaml is not a valid pipeline"]);
+    assert!(!stage.path().join(".andon").exists());
+    stage
+        .andon(&["run", "smal"])
+        .ends(2)
+        .says(&["there is no pipeline smal in pipelines", "did you mean `small`?"]);
+    stage
+        .andon(&["run", "pipelines/smal.yaml"])
+        .ends(2)
+        .says(&["there is no file pipelines/smal.yaml", "did you mean `small`?"]);
+    stage.andon(&["run", "pipelines"]).ends(2).says(&["pipelines is a folder, not a pipeline"]);
+}
+
+#[test]
+fn a_state_that_cannot_be_used_is_exit_code_5() {
+    let stage = Stage::new();
+    stage
+        .andon(&["show", "small"])
+        .ends(5)
+        .prints_nothing()
+        .says(&["error: no database at", "help: nothing has run here yet"]);
+    let foreign = stage.path().join("foreign.db");
+    fs::write(&foreign, "SQLite format 3\0 and then something else").unwrap();
+    let database = format!("sqlite:{}", foreign.display());
+    let told = stage.andon(&["--database", &database, "list"]).ends(5).prints_nothing();
+    told.says(&["error: ", "foreign.db", "help: "]);
+    assert!(fs::read(&foreign).unwrap().ends_with(b"something else"), "it is left alone");
+    let blocked = stage.path().join("blocked");
+    fs::write(&blocked, "a file").unwrap();
+    let told = stage.andon(&["--state", "blocked", "run", "small"]).ends(5).prints_nothing();
+    told.says(&["error: cannot open the database", "because: ", "help: "]);
+    stage
+        .andon(&["--database", "postgres://host/db", "list"])
+        .ends(2)
+        .says(&["SQLite alone", "--database sqlite:FILE"]);
+}
+
+#[test]
+fn a_state_that_may_only_be_read_can_be_read() {
+    let stage = Stage::new();
+    stage.andon(&["run", "small"]).ends(0);
+    let state = stage.path().join(".andon");
+    let set = |mode| {
+        for entry in fs::read_dir(&state).unwrap().map(Result::unwrap) {
+            if entry.path().is_file() {
+                fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode & 0o666))
+                    .unwrap();
+            }
+        }
+        fs::set_permissions(&state, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set(0o500);
+    let shown = stage.andon(&["show", "small", "--json"]);
+    set(0o700);
+    assert_eq!(shown.ends(0).json()["verdict"], "green");
+}
+
+#[test]
+fn only_a_held_cycle_can_be_resumed() {
+    let stage = Stage::new();
+    stage.andon(&["run", "small"]).ends(0);
+    let told = stage.andon(&["resume", "small", "1", "--as", "deployed"]).ends(2).prints_nothing();
+    told.says(&["error: cycle 1 of small is not held", "help: "]);
+    stage
+        .andon(&["resume", "small", "2", "--as", "rerun"])
+        .ends(2)
+        .says(&["has no cycle 2", "its newest is cycle 1"]);
+    stage.andon(&["resume", "small", "1"]).ends(2).says(&["--as <HOW>"]);
+    stage
+        .andon(&["resume", "small", "1", "--as", "done"])
+        .ends(2)
+        .says(&["deployed, failed, rerun"]);
+}
+
+#[test]
+fn neither_a_home_nor_a_locale_is_needed() {
+    let stage = Stage::new();
+    let mut command = stage.command();
+    command.env_remove("HOME").args(["run", "small"]);
+    did(command).ends(0).prints(&["cycle 1 of small green"]);
+}
