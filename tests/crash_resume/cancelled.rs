@@ -1,0 +1,61 @@
+//! Ctrl-C: the cycle ends with a verdict and a report, and nothing that it started lives on.
+
+use rustix::process::Signal;
+
+use crate::bench::{Bench, Hold};
+use crate::support::{Done, alive};
+
+fn interrupted_at(hold: Hold, signal: Signal) -> (Bench, Done) {
+    let bench = Bench::held(&[hold]);
+    let run = bench.start();
+    bench.await_hold(&run, hold);
+    run.signal(signal);
+    let done = run.wait().expect_code(4);
+    assert_eq!(done.cycle()["verdict"], "cancelled");
+    assert!(bench.place.read("reports/shop/cycle-0001.md").contains("CANCELLED"));
+    for pid in bench.pids("supervisor.pids").into_iter().chain(bench.pids("script.pids")) {
+        assert!(!alive(pid), "process {pid} lives on");
+    }
+    bench.release(hold);
+    bench.run().expect_code(0);
+    bench.is_sound(&[(2, "green"), (1, "cancelled")]);
+    assert_eq!((bench.starts(1), bench.starts(2)), (1, 1));
+    (bench, done)
+}
+
+#[test]
+fn in_the_deploy() {
+    let (_, done) = interrupted_at(Hold::BeforeDeploy, Signal::INT);
+    let phases = done.cycle()["phases"].clone();
+    assert_eq!(phases[1]["phase"], "deploy");
+    assert_eq!(phases[1]["outcome"], "cancelled");
+}
+
+#[test]
+fn while_it_waits_for_readiness() {
+    interrupted_at(Hold::Ready, Signal::TERM);
+}
+
+#[test]
+fn in_the_suite() {
+    let (bench, done) = interrupted_at(Hold::Suite, Signal::INT);
+    let suite = done.cycle()["suite"].clone();
+    assert_eq!((suite["passed"].as_u64(), suite["not_run"].as_u64()), (Some(1), Some(2)));
+    assert_eq!(suite["stopped_by"], "cancelled");
+    assert_eq!(bench.place.stage().requests("/three"), 1, "only in the second cycle");
+}
+
+#[test]
+fn in_the_queue_of_a_busy_environment() {
+    let bench = Bench::held(&[Hold::BeforeDeploy]);
+    let busy = bench.start();
+    bench.await_hold(&busy, Hold::BeforeDeploy);
+    let waiting = bench.start();
+    waiting.await_event("it is queued", |event| event["kind"] == "queued");
+    waiting.signal(Signal::INT);
+    assert_eq!(waiting.wait().expect_code(4).cycle()["verdict"], "cancelled");
+    bench.release(Hold::BeforeDeploy);
+    busy.wait().expect_code(0);
+    bench.is_sound(&[(2, "cancelled"), (1, "green")]);
+    assert_eq!((bench.starts(1), bench.starts(2)), (1, 0));
+}

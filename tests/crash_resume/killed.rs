@@ -1,0 +1,135 @@
+//! The run alone is killed; its supervisor, where there is one, goes on.
+
+use serde_json::Value;
+
+use crate::bench::{Bench, Hold};
+use crate::support::until;
+
+const CASES: [(&str, &str); 3] =
+    [("test_001_one", "/one"), ("test_002_two", "/two"), ("test_003_three", "/three")];
+
+/// Kills a run where it is held, lets go, and runs again.
+fn killed_at(hold: Hold) -> Bench {
+    let bench = Bench::held(&[hold]);
+    let run = bench.start();
+    bench.await_hold(&run, hold);
+    run.kill();
+    bench.release(hold);
+    let again = bench.run().expect_code(0);
+    assert!(again.stderr.contains("it is taken up first"), "{}", again.stderr);
+    assert_eq!(again.cycle()["cycle"], 2, "the cycle that was left comes first");
+    bench.is_sound(&[(2, "green"), (1, "green")]);
+    assert_eq!((bench.starts(1), bench.starts(2)), (1, 1));
+    bench
+}
+
+#[test]
+fn while_the_deploy_runs() {
+    killed_at(Hold::BeforeDeploy);
+}
+
+#[test]
+fn when_the_deploy_is_nearly_through() {
+    killed_at(Hold::AfterDeploy);
+}
+
+#[test]
+fn while_it_waits_for_readiness() {
+    killed_at(Hold::Ready);
+}
+
+#[test]
+fn in_the_suite() {
+    let bench = killed_at(Hold::Suite);
+    let stage = bench.place.stage();
+    assert_eq!(stage.requests("/one"), 2, "once a cycle: what is final is not run again");
+    assert_eq!(stage.requests("/two"), 3, "its attempt was not final, so it is made again");
+    assert_eq!(bench.show(1)["cases"][1]["attempts"], 1);
+}
+
+#[test]
+fn while_the_deploy_runs_and_it_ends_before_anybody_looks() {
+    let bench = Bench::held(&[Hold::BeforeDeploy]);
+    let run = bench.start();
+    bench.await_hold(&run, Hold::BeforeDeploy);
+    run.kill();
+    bench.release(Hold::BeforeDeploy);
+    let exit = bench.place.file(".andon/runs/shop/0001/deploy-01-1/exit.json");
+    until("the supervisor records the end", || exit.exists());
+    bench.run().expect_code(0);
+    bench.is_sound(&[(2, "green"), (1, "green")]);
+    assert_eq!((bench.starts(1), bench.starts(2)), (1, 1));
+}
+
+#[test]
+fn in_the_queue_of_a_busy_environment() {
+    let bench = Bench::held(&[Hold::BeforeDeploy]);
+    let busy = bench.start();
+    bench.await_hold(&busy, Hold::BeforeDeploy);
+    let waiting = bench.start();
+    waiting.await_event("it is queued", |event| event["kind"] == "queued");
+    waiting.kill();
+    bench.release(Hold::BeforeDeploy);
+    assert_eq!(busy.wait().expect_code(0).cycle()["cycle"], 1);
+    assert_eq!(bench.run().expect_code(0).cycle()["cycle"], 3);
+    bench.is_sound(&[(3, "green"), (2, "green"), (1, "green")]);
+    assert_eq!([1, 2, 3].map(|cycle| bench.starts(cycle)), [1, 1, 1]);
+}
+
+/// Two runs find the same cycle left behind: one takes it up, and neither does it twice.
+#[test]
+fn two_runs_come_to_help() {
+    let bench = Bench::held(&[Hold::Ready]);
+    let run = bench.start();
+    bench.await_hold(&run, Hold::Ready);
+    run.kill();
+    let helpers = [bench.start(), bench.start()];
+    bench.release(Hold::Ready);
+    for helper in helpers {
+        helper.wait().expect_code(0);
+    }
+    bench.is_sound(&[(3, "green"), (2, "green"), (1, "green")]);
+    assert_eq!([1, 2, 3].map(|cycle| bench.starts(cycle)), [1, 1, 1]);
+}
+
+/// One run after another is killed as soon as it printed so many events: from the queue to the end.
+fn killed_after_events(counts: impl Iterator<Item = usize>) {
+    for count in counts {
+        let bench = Bench::new();
+        let run = bench.start();
+        until("so many events", || run.events().len() >= count);
+        let printed = run.kill();
+        let was_over = bench.verdicts() == [(1, Some("green".to_owned()))];
+        bench.run().expect_code(0);
+        bench.is_sound(&[(2, "green"), (1, "green")]);
+        assert_eq!((bench.starts(1), bench.starts(2)), (1, 1), "after {count} events");
+        let cases = &bench.show(1)["cases"];
+        assert!(attempts(cases).iter().all(|attempts| *attempts == 1), "after {count}: {cases}");
+        for (case, path) in CASES {
+            let asked = bench.place.stage().requests(path);
+            let is_final = was_over || printed.iter().any(|line| line["event"]["case"] == case);
+            // An attempt that was not final is made again; one that was is not.
+            let allowed = if is_final { 2..=2 } else { 2..=3 };
+            assert!(allowed.contains(&asked), "after {count} events: {asked} requests to {path}");
+        }
+    }
+}
+
+fn attempts(cases: &Value) -> Vec<u64> {
+    cases.as_array().unwrap().iter().map(|case| case["attempts"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn after_each_event_up_to_the_deploy() {
+    killed_after_events(1..=7);
+}
+
+#[test]
+fn after_each_event_up_to_the_suite() {
+    killed_after_events(8..=14);
+}
+
+#[test]
+fn after_each_event_up_to_the_end() {
+    killed_after_events(15..=26);
+}
