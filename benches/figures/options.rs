@@ -1,0 +1,70 @@
+//! The arguments. The harness also starts itself, for work whose memory must be counted on its own.
+
+use std::path::PathBuf;
+
+/// What to do.
+#[derive(Debug)]
+pub struct Options {
+    /// Measured rounds of each figure, after one that is not counted.
+    pub rounds: usize,
+    /// Only figures whose name begins so.
+    pub only: String,
+    /// Which part of the work.
+    pub mode: Mode,
+}
+
+/// Which part of the work.
+#[derive(Debug)]
+pub enum Mode {
+    /// Measure everything.
+    Whole,
+    /// Write a cycle of so many cases into a ledger, up to the end of its suite.
+    SeedLedger {
+        /// Where.
+        dir: PathBuf,
+        /// How many.
+        cases: usize,
+    },
+    /// Compare and report the open cycle of a ledger.
+    TakeUp {
+        /// Where.
+        dir: PathBuf,
+    },
+    /// Time single functions on the ledger's data.
+    Parts {
+        /// Where.
+        dir: PathBuf,
+    },
+}
+
+impl Options {
+    /// Reads the arguments; `None` when there is nothing to measure.
+    pub fn parse(args: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
+        let mut options = Self { rounds: 7, only: String::new(), mode: Mode::Whole };
+        let mut is_bench = false;
+        let mut args = args;
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
+            match arg.as_str() {
+                "--bench" => is_bench = true,
+                "--rounds" => {
+                    options.rounds = value()?.parse().map_err(|_| "--rounds needs a number")?;
+                }
+                "--seed-ledger" => {
+                    let dir = value()?.into();
+                    let cases = value()?.parse().map_err(|_| "a number of cases is needed")?;
+                    options.mode = Mode::SeedLedger { dir, cases };
+                }
+                "--take-up" => options.mode = Mode::TakeUp { dir: value()?.into() },
+                "--parts" => options.mode = Mode::Parts { dir: value()?.into() },
+                other if other.starts_with('-') => return Err(format!("unknown option {other}")),
+                only => options.only = only.to_owned(),
+            }
+        }
+        if options.rounds == 0 {
+            return Err("--rounds needs at least 1".to_owned());
+        }
+        let is_whole = matches!(options.mode, Mode::Whole);
+        Ok((is_bench || !is_whole).then_some(options))
+    }
+}

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Builds Andon as it is released and prints its figures beside the bars that it must reach.
+#
+#   benches/run.sh                  everything, 7 rounds each
+#   benches/run.sh --rounds 3 one   3 rounds of what begins with "one"
+#
+# Needs nothing but a Rust toolchain and git. Nothing is judged by the exit code: a figure that misses
+# its bar says so in its line, and whoever reads it knows what else the machine was doing.
+set -eu
+cd "$(dirname "$0")/.."
+exec cargo bench --quiet --bench figures -- "$@"
