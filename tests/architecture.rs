@@ -1,0 +1,206 @@
+//! Keeps `ARCHITECTURE.md`'s module map true: imports go downwards only, and only where the map
+//! says; decisions (L0, L1) touch no clock, file, socket or runtime.
+
+#![allow(clippy::disallowed_methods)] // What the program may do by one door only, a test may do anywhere.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which modules each module may import. A module is a top-level name under `src/`.
+const MAP: &[(&str, &[&str])] = &[
+    // L0
+    ("domain", &[]),
+    // L1: decisions
+    ("pipeline", &["domain"]),
+    ("cycle", &["domain"]),
+    ("verdict", &["domain"]),
+    ("diff", &["domain"]),
+    ("cluster", &["domain"]),
+    ("investigation", &["domain"]),
+    ("report", &["domain"]),
+    // L2: adapters
+    ("store", &["domain"]),
+    ("git", &["domain"]),
+    ("process", &["domain"]),
+    ("probe", &["domain", "verdict"]),
+    ("suite", &["domain", "probe", "verdict"]),
+    ("deploy", &["domain", "process", "probe", "suite", "verdict"]),
+    ("readiness", &["domain", "probe", "suite", "verdict"]),
+    // L3
+    (
+        "engine",
+        &[
+            "domain",
+            "cycle",
+            "verdict",
+            "diff",
+            "cluster",
+            "investigation",
+            "report",
+            "store",
+            "git",
+            "process",
+            "probe",
+            "suite",
+            "deploy",
+            "readiness",
+        ],
+    ),
+    // L4
+    (
+        "cli",
+        &[
+            "domain",
+            "pipeline",
+            "cycle",
+            "diff",
+            "investigation",
+            "report",
+            "store",
+            "git",
+            "process",
+            "probe",
+            "suite",
+            "engine",
+            "demo",
+            "verdict",
+        ],
+    ),
+    ("demo", &["domain", "pipeline"]),
+    // L5
+    ("app", &["cli", "domain", "engine", "process"]),
+];
+
+/// What decisions must not mention, each with the reason.
+const EFFECTS: &[&str] = &[
+    "std::fs",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "ToSocketAddrs",
+    "std::process",
+    "std::env",
+    "std::thread",
+    "tokio::",
+    "reqwest::",
+    "sqlx::",
+    "git2::",
+    "Timestamp::now",
+    "Instant::now",
+    "SystemTime",
+];
+
+fn sources() -> BTreeMap<String, Vec<(PathBuf, String)>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut modules: BTreeMap<String, Vec<(PathBuf, String)>> = BTreeMap::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("src can be listed") {
+            let path = entry.expect("src can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let relative = path.strip_prefix(&root).expect("it is under src");
+                let first = relative.components().next().expect("it has a name");
+                let name = Path::new(first.as_os_str()).file_stem().expect("it has a name");
+                let text = fs::read_to_string(&path).expect("a source is text");
+                modules.entry(name.to_string_lossy().into_owned()).or_default().push((path, text));
+            }
+        }
+    }
+    modules
+}
+
+/// The code without its tests: by convention they stand at the end, under `#[cfg(test)]`.
+fn shipped(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or(text)
+}
+
+fn imported(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let group = group.split('}').next().unwrap_or_default();
+            found.extend(group.split(',').map(|item| item.trim().to_owned()));
+        } else {
+            found.push(rest.to_owned());
+        }
+    }
+    let name = |text: &String| {
+        text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>()
+    };
+    found.iter().map(name).filter(|n| !n.is_empty()).collect()
+}
+
+#[test]
+fn imports_go_downwards_only() {
+    let map: BTreeMap<&str, &[&str]> = MAP.iter().copied().collect();
+    let mut faults = Vec::new();
+    for (module, files) in sources() {
+        if module == "lib" || module == "main" {
+            continue;
+        }
+        let Some(allowed) = map.get(module.as_str()) else {
+            faults.push(format!("module {module} is not in the map"));
+            continue;
+        };
+        for (path, text) in files {
+            for import in imported(shipped(&text)) {
+                if import != module && !allowed.contains(&import.as_str()) {
+                    faults.push(format!("{} imports {import}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn decisions_have_no_effects() {
+    let decisions =
+        ["domain", "pipeline", "cycle", "verdict", "diff", "cluster", "investigation", "report"];
+    let mut faults = Vec::new();
+    for (module, files) in sources() {
+        if !decisions.contains(&module.as_str()) {
+            continue;
+        }
+        for (path, text) in files {
+            for line in shipped(&text).lines().filter(|l| !l.trim_start().starts_with("//")) {
+                for effect in EFFECTS {
+                    if line.contains(effect) {
+                        faults.push(format!("{}: {effect}: {}", path.display(), line.trim()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for (path, text) in sources().into_values().flatten() {
+        let opens = text.lines().find(|l| !l.starts_with("#!["));
+        assert!(opens.is_some_and(|l| l.starts_with("//!")), "{} has no header", path.display());
+    }
+}
+
+#[test]
+fn the_map_in_architecture_md_is_this_map() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    let text = fs::read_to_string(path).expect("ARCHITECTURE.md is there");
+    for (module, imports) in MAP {
+        let prefix = format!("| `{module}` |");
+        let row = text.lines().find(|line| line.starts_with(&prefix));
+        let row = row.unwrap_or_else(|| panic!("no row for {module}"));
+        let cell = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default().trim();
+        let mut written: Vec<&str> =
+            cell.split(", ").map(|m| m.trim_matches('`')).filter(|m| *m != "–").collect();
+        let mut meant = imports.to_vec();
+        written.sort_unstable();
+        meant.sort_unstable();
+        assert_eq!(written, meant, "imports of {module}");
+    }
+}
