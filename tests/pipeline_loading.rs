@@ -100,7 +100,7 @@ fn parts_that_a_run_does_not_act_on_are_named() {
     let off = pipeline(&format!("watch: {{ repo: ., poll: off }}\n{CASE}"));
     assert!(pipeline::parts_not_acted_on(&off).is_empty());
     let all = pipeline(&format!(
-        "watch: {{ repo: . }}\nschedule: {{ cron: \"@daily\", deploy: false }}\ncycles: {{ until: green }}\n\
+        "watch: {{ repo: ., poll: 30s }}\nschedule: {{ cron: \"@daily\", deploy: false }}\ncycles: {{ until: green }}\n\
          alarm: {{ silent_for: 1d }}\nnotify: {{ slack: {{ url: \"https://example.com/\" }} }}\n\
          report: {{ publish: {{ git: {{ repo: ., branch: reports }} }} }}\nculprit: {{}}\n\
          deploy: {{ steps: [{{ run: x }}], rollback: {{}} }}\n{CASE}  commands: [{{ name: x, run: x }}]\n"
@@ -115,6 +115,8 @@ fn parts_that_a_run_does_not_act_on_are_named() {
             "deploy.rollback",
             "suite.commands",
             "cycles.until",
+    let unsaid = pipeline(&format!("watch: {{ repo: . }}\n{CASE}"));
+    assert!(pipeline::parts_not_acted_on(&unsaid).is_empty(), "nobody wrote `poll`");
             "culprit",
             "report.publish",
             "notify",
