@@ -138,7 +138,7 @@ impl JsonSchema for Matcher {
 struct Conditions {
     /// The same JSON value; numbers by value.
     equals: Option<Json>,
-    /// The inner matcher does not hold.
+    /// The value is there, and the inner matcher does not hold of it.
     not: Option<Box<Matcher>>,
     /// A text holds this text, a list this element, a map this key.
     contains: Option<Json>,
