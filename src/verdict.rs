@@ -18,6 +18,7 @@ mod message;
 mod number;
 mod quarantine;
 mod reason;
+mod rerun;
 mod schema;
 mod socket;
 
@@ -34,4 +35,5 @@ pub use matcher::{JudgeError, Mismatch, judge_value};
 pub use message::{Message, MessageFold};
 pub use quarantine::{glob_matches, in_quarantine};
 pub use reason::{Judged, reason};
+pub use rerun::deserves_rerun;
 pub use socket::{Handshake, judge_close, judge_handshake};

@@ -14,7 +14,6 @@ use crate::domain::event::{Definition, Event, Queued, RunOptions};
 use crate::domain::names::CaseId;
 use crate::domain::outcome::{Phase, Trigger, TriggerKind, Verdict, VoidReason};
 use crate::domain::spec::Pipeline;
-use crate::domain::state::CycleState;
 use crate::engine::{
     Effects, Ended, Engine, Observer, Progress, Resolved, Setup, SystemClock, World, case_ids,
     is_alive, process_token,
@@ -23,7 +22,7 @@ use crate::pipeline;
 use crate::process::Launcher;
 use crate::report::CycleJson;
 use crate::store::{CycleRow, Store};
-use crate::verdict::glob_matches;
+use crate::verdict::{deserves_rerun, glob_matches};
 
 /// `andon run`
 pub async fn run(context: &Context, args: &RunArgs) -> CliResult {
@@ -104,7 +103,8 @@ impl Foreground<'_> {
                 cycles => format!("by hand, {number} of {cycles}"),
             };
             let mut ended = self.run_cycle(TriggerKind::Manual, detail).await?;
-            if let Some(detail) = rerun_of(ended.state()) {
+            if deserves_rerun(ended.state()) {
+                let detail = format!("cycle {} was void", ended.state().queued.cycle);
                 self.conclude(&ended)?;
                 ended = self.run_cycle(TriggerKind::Retry, detail).await?;
             }
@@ -252,17 +252,6 @@ async fn beginning(store: &dyn Store, row: &CycleRow) -> Result<Option<Queued>, 
         Event::Queued(queued) => Some(*queued),
         _ => None,
     }))
-}
-
-/// A void cycle whose environment was to blame is run once again (SPEC section 5).
-fn rerun_of(state: &CycleState) -> Option<String> {
-    let finished = &state.finished.as_ref()?.what;
-    match finished.void_reason? {
-        VoidReason::RevisionChanged | VoidReason::ControlFailed => {
-            Some(format!("cycle {} was void", state.queued.cycle))
-        }
-        VoidReason::SuiteChanged | VoidReason::NoResults => None,
-    }
 }
 
 fn observer(context: &Context, args: &RunArgs) -> Arc<dyn Observer> {
