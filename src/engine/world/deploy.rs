@@ -13,7 +13,7 @@ use crate::domain::outcome::PhaseOutcome;
 use crate::domain::spec::{Command, DeployAction, DeployStep, Expect, HttpRequest};
 use crate::engine::{EngineError, Journal, Progress, StatePaths};
 use crate::probe::ConnectionUse;
-use crate::suite::check_request;
+use crate::suite::{check_request, shown_name};
 
 impl World {
     pub(super) async fn deploy_step(
@@ -56,7 +56,7 @@ impl World {
         let timeout = SignedDuration::try_from(step.timeout).unwrap_or(SignedDuration::MAX);
         let started = StepStarted {
             index,
-            name: step.name.clone(),
+            name: shown_name(&self.env_of(journal)?, &step.name),
             attempt,
             deadline_at: journal.now().saturating_add(timeout).unwrap_or(jiff::Timestamp::MAX),
             run_dir: runs.then(|| run_dir.to_string_lossy().into_owned()),
