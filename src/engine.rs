@@ -12,6 +12,7 @@ mod journal;
 mod observer;
 mod owner;
 mod paths;
+mod report_folder;
 mod world;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use journal::Journal;
 pub use observer::{Observer, Progress, Silent};
 pub use owner::{is_alive, is_owner_alive, process_token, this_process};
 pub use paths::StatePaths;
+pub use report_folder::{LeadsOut, ReportFolder};
 pub use world::{Resolved, Setup, World, case_ids};
 
 use crate::cycle::{self, Action, NextStep, next_step};

@@ -3,7 +3,7 @@
 //! A report that cannot be written never changes a verdict: the cycle says so and goes on, and
 //! `andon report --rebuild` writes it later from the same records.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
@@ -11,8 +11,7 @@ use super::{World, phase_ended};
 use crate::domain::errors::chain;
 use crate::domain::event::{Event, ReportWritten};
 use crate::domain::outcome::{Phase, PhaseOutcome};
-use crate::engine::files::write_atomically;
-use crate::engine::{EngineError, Journal, indexes};
+use crate::engine::{EngineError, Journal, ReportFolder, indexes};
 use crate::report::{self, ReportFile};
 
 impl World {
@@ -29,10 +28,10 @@ impl World {
         };
         journal.append(events).await?;
         self.mark_gone(journal).await?;
-        let root = self.reports_root(journal);
+        let folder = self.report_folder(journal);
         let pages = indexes(journal.store().as_ref(), &journal.key().pipeline).await?;
         for ReportFile { path, bytes } in pages {
-            if let Err(fault) = write_atomically(&root.join(&path), &bytes) {
+            if let Err(fault) = folder.write(&path, &bytes) {
                 tracing::warn!(%fault, path, "cannot write an index");
             }
         }
@@ -41,9 +40,10 @@ impl World {
 
     fn write_files(&self, journal: &Journal) -> std::io::Result<ReportWritten> {
         let folder = self.report_folder(journal);
+        let pipeline = Path::new(journal.key().pipeline.as_str());
         let mut markdown = None;
         for file in report::files(journal.state()) {
-            write_atomically(&folder.join(&file.path), &file.bytes)?;
+            folder.write(pipeline.join(&file.path), &file.bytes)?;
             if Path::new(&file.path).extension().is_some_and(|e| e == "md") {
                 markdown = Some((file.path, hex::encode(Sha256::digest(&file.bytes))));
             }
@@ -56,11 +56,8 @@ impl World {
         Ok(ReportWritten { path, digest })
     }
 
-    pub(super) fn report_folder(&self, journal: &Journal) -> PathBuf {
-        self.reports_root(journal).join(journal.key().pipeline.as_str())
-    }
-
-    fn reports_root(&self, journal: &Journal) -> PathBuf {
-        self.setup.working_dir.join(&journal.state().queued.definition.report_dir)
+    pub(super) fn report_folder(&self, journal: &Journal) -> ReportFolder {
+        let named = Path::new(&journal.state().queued.definition.report_dir);
+        ReportFolder::new(&self.setup.working_dir, named)
     }
 }
