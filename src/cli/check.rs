@@ -7,9 +7,10 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::args::CheckArgs;
-use super::context::{Context, no_such_file, printing, read_file, yaml_files};
+use super::context::{Context, load_file, no_such_file, printing, yaml_files};
 use super::error::{CliError, CliResult, Status};
 use super::output::{Out, bold, clean, counted, dim, millis};
+use crate::domain::paths::normal;
 use crate::domain::spec::{Pipeline, Ready, Suite};
 use crate::engine::{Clock as _, SystemClock};
 use crate::pipeline::crontab::Crontab;
@@ -69,9 +70,8 @@ fn twice_named(loaded: &[(PathBuf, Loaded)]) -> Option<CliError> {
 }
 
 fn load(file: PathBuf) -> Result<(PathBuf, Loaded), CliError> {
-    let absolute = std::path::absolute(&file).map_err(CliError::usage)?;
-    let loaded = pipeline::load(&read_file, &absolute);
-    Ok((file, loaded))
+    let loaded = load_file(&file)?;
+    Ok((normal(&file), loaded))
 }
 
 /// The pipeline files of the paths given; of a folder those directly in it.

@@ -12,10 +12,11 @@ use super::settings::{Settings, sqlite_path};
 use super::suggest;
 use crate::cycle;
 use crate::domain::names::PipelineName;
+use crate::domain::paths::normal;
 use crate::domain::spec::Pipeline;
 use crate::domain::state::CycleState;
-use crate::engine::{StatePaths, write_atomically};
-use crate::pipeline::{self, Style};
+use crate::engine::{LeadsOut, ReportFolder, StatePaths, write_atomically};
+use crate::pipeline::{self, Loaded, Style};
 use crate::store::sqlite::{Mode, SqliteStore};
 use crate::store::{CycleRow, Store, Which};
 
@@ -99,8 +100,7 @@ impl Context {
     /// them.
     pub fn load(&self, given: &Path) -> Result<Pipeline, CliError> {
         let file = self.pipeline_file(given)?;
-        let absolute = std::path::absolute(&file).map_err(CliError::usage)?;
-        let loaded = pipeline::load(&read_file, &absolute);
+        let loaded = load_file(&file)?;
         for diagnostic in &loaded.diagnostics {
             self.note(&diagnostic.render(Style::Coloured));
         }
@@ -186,9 +186,31 @@ impl Context {
     }
 }
 
+/// The folder that a cycle's reports are in, seen from here.
+pub fn report_folder(named: &Path) -> Result<ReportFolder, CliError> {
+    let here = std::env::current_dir().map_err(CliError::usage)?;
+    Ok(ReportFolder::new(&here, named))
+}
+
+/// A link that would have us write elsewhere.
+pub fn led_out(fault: LeadsOut) -> CliError {
+    CliError::usage(fault)
+        .hint("make it a folder of its own, or run Andon where the reports shall be")
+}
+
 /// The state of a cycle: its events, folded.
 pub async fn load_state(store: &dyn Store, row: &CycleRow) -> Result<CycleState, CliError> {
     cycle::fold(store.load_events(&row.key(), 0).await?).map_err(CliError::defect)
+}
+
+/// Loads a pipeline file.
+pub fn load_file(file: &Path) -> Result<Loaded, CliError> {
+    Ok(pipeline::load(&read_file, &place_of(file)?))
+}
+
+/// The one name that a place has, however it was typed.
+pub fn place_of(file: &Path) -> Result<PathBuf, CliError> {
+    std::path::absolute(file).map(|absolute| normal(&absolute)).map_err(CliError::usage)
 }
 
 /// Whether a pipeline is given by its file.
@@ -198,8 +220,7 @@ fn is_path(given: &str) -> bool {
 }
 
 fn is_named(file: &Path, name: &str) -> bool {
-    let Ok(absolute) = std::path::absolute(file) else { return false };
-    let loaded = pipeline::load(&read_file, &absolute);
+    let Ok(loaded) = load_file(file) else { return false };
     loaded.pipeline.is_some_and(|pipeline| pipeline.name.as_str() == name)
 }
 

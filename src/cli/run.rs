@@ -12,7 +12,8 @@ use super::show;
 use super::suggest;
 use crate::domain::event::{Definition, Event, Queued, RunOptions};
 use crate::domain::names::CaseId;
-use crate::domain::outcome::{Phase, Trigger, TriggerKind, Verdict, VoidReason};
+use crate::domain::outcome::{Phase, Trigger, TriggerKind, Verdict};
+use crate::domain::paths::normal;
 use crate::domain::spec::Pipeline;
 use crate::engine::{
     Effects, Ended, Engine, Observer, Progress, Resolved, Setup, SystemClock, World, case_ids,
@@ -134,7 +135,7 @@ impl Foreground<'_> {
             requested: self.args.revision.clone(),
             taken_together: vec![],
             definition: Definition {
-                file: self.args.pipeline.display().to_string(),
+                file: normal(&self.args.pipeline).display().to_string(),
                 config_digest: pipeline.config_digest.clone(),
                 suite: pipeline.suite.as_ref().map(|suite| suite.name.clone()),
                 suite_digest: pipeline.suite.as_ref().map(|suite| suite.digest.clone()),
