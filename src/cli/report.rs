@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::args::ReportArgs;
-use super::context::{Context, load_state, printing, write_file};
+use super::context::{Context, led_out, load_state, printing, report_folder, write_file};
 use super::error::{CliError, CliResult, Status};
 use super::output::{clean, counted};
 use crate::domain::state::CycleState;
@@ -72,7 +72,7 @@ async fn rebuild(context: &Context, store: &dyn Store, args: &ReportArgs) -> Cli
     for row in rows.iter().filter(|row| row.summary.verdict.is_some()) {
         let state = load(store, row).await?;
         for file in report::files(&state) {
-            match put(&folder(&state), &file)? {
+            match put(&state, Path::new(name.as_str()), &file)? {
                 true => written += 1,
                 false => same += 1,
             }
@@ -81,9 +81,8 @@ async fn rebuild(context: &Context, store: &dyn Store, args: &ReportArgs) -> Cli
     // The indexes stand beside the newest report, as if its cycle had just ended.
     if let Some(newest) = rows.iter().max_by_key(|row| row.summary.cycle) {
         let state = load_state(store, newest).await?;
-        let root = Path::new(&state.queued.definition.report_dir);
         for file in indexes(store, &name).await? {
-            match put(root, &file)? {
+            match put(&state, Path::new(""), &file)? {
                 true => written += 1,
                 false => same += 1,
             }
@@ -99,9 +98,11 @@ async fn rebuild(context: &Context, store: &dyn Store, args: &ReportArgs) -> Cli
     Ok(Status::Green)
 }
 
-/// Writes a file unless it has these very bytes; answers whether it did.
-fn put(folder: &Path, file: &ReportFile) -> Result<bool, CliError> {
-    let path = folder.join(&file.path);
+/// Writes a file of the reports unless it has these very bytes; answers whether it did.
+fn put(state: &CycleState, within: &Path, file: &ReportFile) -> Result<bool, CliError> {
+    let root = Path::new(&state.queued.definition.report_dir);
+    report_folder(root)?.check(within).map_err(led_out)?;
+    let path = root.join(within).join(&file.path);
     if std::fs::read(&path).is_ok_and(|bytes| bytes == file.bytes) {
         return Ok(false);
     }

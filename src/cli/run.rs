@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::RunArgs;
-use super::context::{Context, HostEnv, printing};
+use super::context::{Context, HostEnv, led_out, printing, report_folder};
 use super::error::{CliError, CliResult, Status};
 use super::progress::{JsonLines, Live};
 use super::settings::Detail;
@@ -43,6 +43,7 @@ pub async fn run_with(
     if let Some(only) = &args.only {
         refuse_empty_selection(&pipeline, only)?;
     }
+    refuse_reports_elsewhere(context, &pipeline)?;
     let store = context.store_for_writing().await?;
     let observer = observer(context, args);
     let world = open_world(context, Arc::clone(&pipeline), host, observer.as_ref()).await?;
@@ -83,6 +84,18 @@ fn refuse_empty_selection(pipeline: &Pipeline, only: &str) -> Result<(), CliErro
         Some(first) => format!("it has {} cases, such as `{first}`", ids.len()),
         None => "the pipeline has no suite".to_owned(),
     })))
+}
+
+/// Better no deploy at all than one whose report cannot be written.
+fn refuse_reports_elsewhere(context: &Context, pipeline: &Pipeline) -> Result<(), CliError> {
+    let folder = report_folder(reports_of(context, pipeline))?;
+    let own = Path::new(pipeline.name.as_str());
+    folder.check(own.join("investigations")).map_err(led_out)
+}
+
+/// Where the reports of a pipeline go.
+fn reports_of<'a>(context: &'a Context, pipeline: &'a Pipeline) -> &'a Path {
+    pipeline.report.dir.as_deref().unwrap_or(&context.settings.reports)
 }
 
 /// A run in the foreground, with everything it needs.
@@ -139,7 +152,7 @@ impl Foreground<'_> {
                 config_digest: pipeline.config_digest.clone(),
                 suite: pipeline.suite.as_ref().map(|suite| suite.name.clone()),
                 suite_digest: pipeline.suite.as_ref().map(|suite| suite.digest.clone()),
-                report_dir: self.report_dir().display().to_string(),
+                report_dir: normal(reports_of(self.context, pipeline)).display().to_string(),
                 impact: pipeline.report.impact.clone(),
                 at_risk: pipeline.report.at_risk.clone(),
                 not_acted_on: parts
@@ -152,10 +165,6 @@ impl Foreground<'_> {
             options: RunOptions { deploy: !self.args.no_deploy, only: self.args.only.clone() },
             queued_by: Some(process_token()),
         }
-    }
-
-    fn report_dir(&self) -> &Path {
-        self.pipeline.report.dir.as_deref().unwrap_or(&self.context.settings.reports)
     }
 
     /// Cycles that an earlier process left behind come first: their deploy may still be running.
