@@ -167,33 +167,6 @@ impl StoreError {
         }
     }
 
-    /// Whether the database cannot be reached at all (exit code 5), as opposed to a refusal that
-    /// tells something about the request.
-    pub fn is_unavailable(&self) -> bool {
-        match self {
-            Self::Missing { .. }
-            | Self::Unavailable { .. }
-            | Self::Locked
-            | Self::NotOurs { .. }
-            | Self::TooNew { .. }
-            | Self::Outdated { .. }
-            | Self::OldSqlite { .. }
-            | Self::Replaced { .. }
-            | Self::ReadOnly
-            | Self::Full
-            | Self::Damaged { .. }
-            | Self::DiskFailed
-            | Self::Closed => true,
-            Self::Conflict { .. }
-            | Self::Unwritable
-            | Self::Fenced { .. }
-            | Self::UnknownCycle { .. }
-            | Self::UnreadableEvent { .. }
-            | Self::Unstorable { .. }
-            | Self::Database(_) => false,
-        }
-    }
-
     /// Whether the connection that said so may be used again: a refusal by our own rules leaves it
     /// sound, anything that the database said may not.
     pub(super) fn spares_connection(&self) -> bool {
@@ -205,9 +178,6 @@ impl StoreError {
             | Self::Unstorable { .. } => true,
             Self::Missing { .. }
             | Self::Unavailable { .. }
-        /// The file that readers and the writer share could not be made as large as it must be. It
-        /// is made when the database is opened, so a full disk shows here first.
-        const IO_SHM_SIZE: i32 = 4874;
             | Self::Locked
             | Self::NotOurs { .. }
             | Self::TooNew { .. }
@@ -215,6 +185,7 @@ impl StoreError {
             | Self::OldSqlite { .. }
             | Self::Replaced { .. }
             | Self::ReadOnly
+            | Self::Unwritable
             | Self::Full
             | Self::Damaged { .. }
             | Self::DiskFailed
@@ -234,6 +205,9 @@ impl From<sqlx::Error> for StoreError {
         const CORRUPT: i32 = 11;
         const FULL: i32 = 13;
         const NOT_A_DATABASE: i32 = 26;
+        /// The file that readers and the writer share could not be made as large as it must be. It
+        /// is made when the database is opened, so a full disk shows here first.
+        const IO_SHM_SIZE: i32 = 4874;
         const IO_FSYNC: i32 = 1034;
         const IO_DIR_FSYNC: i32 = 1290;
 
