@@ -111,15 +111,7 @@ fn after(
     pipeline: &Pipeline,
     now: Timestamp,
 ) -> NextStep {
-    let goes_on = match outcome {
-        PhaseOutcome::Passed | PhaseOutcome::Skipped => true,
-        PhaseOutcome::Failed
-        | PhaseOutcome::TimedOut
-        | PhaseOutcome::Cancelled
-        | PhaseOutcome::Interrupted
-        | PhaseOutcome::Errored => false,
-    };
-    let goes_on = goes_on && state.cancelled.is_none();
+    let goes_on = outcome.went_well() && state.cancelled.is_none();
     match phase {
         Phase::Queued => start(Phase::Checkout, None),
         Phase::Checkout | Phase::Deploy | Phase::Ready if !goes_on => start(Phase::Diff, None),

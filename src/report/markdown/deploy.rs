@@ -92,14 +92,7 @@ fn step_row(step: &StepRecord) -> Vec<String> {
 }
 
 fn failed(step: &StepRecord) -> bool {
-    step.ended.as_ref().is_some_and(|ended| match ended.outcome {
-        PhaseOutcome::Passed | PhaseOutcome::Skipped => false,
-        PhaseOutcome::Failed
-        | PhaseOutcome::TimedOut
-        | PhaseOutcome::Cancelled
-        | PhaseOutcome::Interrupted
-        | PhaseOutcome::Errored => true,
-    })
+    step.ended.as_ref().is_some_and(|ended| !ended.outcome.went_well())
 }
 
 fn output(page: &mut Page, step: &StepRecord) {
