@@ -156,7 +156,9 @@ impl StoreError {
                 Some("check who owns the state folder, and that its disk is mounted for writing")
             }
             Self::Full => Some("free some space; what was stored before is still there"),
-            Self::Damaged { .. } => Some("`andon doctor` says more; restore a backup"),
+            Self::Damaged { .. } => {
+                Some("restore a backup of the state folder; `andon doctor` checks all of it")
+            }
             Self::DiskFailed => Some("check the disk, then start Andon again"),
             Self::UnreadableEvent { .. } => Some("it may stem from a newer version of Andon"),
             Self::Conflict { .. } | Self::Fenced { .. } => {
