@@ -16,7 +16,7 @@ use url::Url;
 
 use super::auth::Auth;
 use super::client::client_for;
-use super::error::Error;
+use super::error::{Absent, Error};
 use super::helper::stored_credentials;
 use super::session::Session;
 use super::text::{clip, clip_bytes};
@@ -241,7 +241,7 @@ fn accept(session: &Session, response: Response, wanted: &str) -> Result<Respons
         ))),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(refused(session, response)),
         StatusCode::NOT_FOUND | StatusCode::GONE => Err(Error::NotFound {
-            what: "repository".into(),
+            what: Absent::Repository,
             repository: session.repository.clone(),
         }),
         _ => Err(session.network(format!("it answered {status}"))),
