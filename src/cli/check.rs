@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::args::CheckArgs;
-use super::context::{Context, load_file, no_such_file, printing, yaml_files};
+use super::context::{Context, load_file, no_folder, no_such_file, printing, yaml_files};
 use super::error::{CliError, CliResult, Status};
 use super::output::{Out, bold, clean, counted, dim, millis};
 use crate::domain::paths::normal;
@@ -24,6 +24,9 @@ const MAX_SHOWN: usize = 100;
 /// `andon check`
 pub fn check(context: &Context, args: &CheckArgs) -> CliResult {
     let default = std::slice::from_ref(&context.settings.pipelines);
+    if args.paths.is_empty() && !context.settings.pipelines.exists() {
+        return Err(no_folder(&context.settings.pipelines));
+    }
     let files = files_of(if args.paths.is_empty() { default } else { &args.paths })?;
     let loaded: Vec<(PathBuf, Loaded)> = files.into_iter().map(load).collect::<Result<_, _>>()?;
     let mut out = context.out();

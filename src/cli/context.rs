@@ -18,7 +18,7 @@ use crate::domain::state::CycleState;
 use crate::engine::{LeadsOut, ReportFolder, StatePaths, write_atomically};
 use crate::pipeline::{self, Loaded, Style};
 use crate::store::sqlite::{Mode, SqliteStore};
-use crate::store::{CycleRow, Store, Which};
+use crate::store::{CycleRow, Store, StoreError, Which};
 
 pub use crate::suite::HostEnv;
 
@@ -92,6 +92,15 @@ impl Context {
         self.open(Mode::ReadWrite).await
     }
 
+    /// Opens a store for writing that must be there already.
+    pub async fn store_with_cycles(&self) -> Result<Arc<dyn Store>, CliError> {
+        let path = self.database()?;
+        if path.try_exists().is_ok_and(|exists| !exists) {
+            return Err(StoreError::Missing { path }.into());
+        }
+        self.store_for_writing().await
+    }
+
     async fn open(&self, mode: Mode) -> Result<Arc<dyn Store>, CliError> {
         Ok(Arc::new(SqliteStore::open(&self.database()?, mode).await?))
     }
@@ -103,6 +112,7 @@ impl Context {
         let loaded = load_file(&file)?;
         for diagnostic in &loaded.diagnostics {
             self.note(&diagnostic.render(Style::Coloured));
+            self.note("");
         }
         loaded.pipeline.ok_or_else(|| {
             CliError::usage_text(format_args!("{} is not a valid pipeline", file.display()))
@@ -128,13 +138,7 @@ impl Context {
         let has_stem = |file: &&PathBuf| file.file_stem().is_some_and(|stem| stem == name);
         let found =
             files.iter().find(has_stem).or_else(|| files.iter().find(|f| is_named(f, name)));
-        found.cloned().ok_or_else(|| {
-            let text = format!("there is no pipeline {name} in {}", folder.display());
-            let names = stems(&files);
-            let hint = suggest::question(name, &borrowed(&names));
-            CliError::usage_text(text)
-                .hint(hint.unwrap_or_else(|| "give the path of its file".to_owned()))
-        })
+        found.cloned().ok_or_else(|| no_such_pipeline(name, folder, &stems(&files)))
     }
 
     /// The name of a pipeline that is given by name or by file.
@@ -249,6 +253,26 @@ fn stems(files: &[PathBuf]) -> Vec<String> {
 
 fn borrowed(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
+}
+
+/// A pipeline that was named and is not there; the hint depends on what is.
+fn no_such_pipeline(name: &str, folder: &Path, stems: &[String]) -> CliError {
+    if !folder.is_dir() {
+        return no_folder(folder);
+    }
+    let text = format!("there is no pipeline {name} in {}", folder.display());
+    let hint = match suggest::question(name, &borrowed(stems)) {
+        Some(question) => question,
+        None if stems.is_empty() => "there is no .yaml file in that folder".to_owned(),
+        None => format!("there is {}; or give the path of a file", stems.join(", ")),
+    };
+    CliError::usage_text(text).hint(hint)
+}
+
+/// The folder of the pipelines is not there: most likely this is not the place.
+pub fn no_folder(folder: &Path) -> CliError {
+    CliError::usage_text(format_args!("there is no folder {} here", folder.display()))
+        .hint("go where your pipelines are, or give the path of a file")
 }
 
 /// A file that was named and is not there.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::args::RunArgs;
 use super::context::{Context, HostEnv, led_out, printing, report_folder};
 use super::error::{CliError, CliResult, Status};
+use super::output::counted;
 use super::progress::{JsonLines, Live};
 use super::settings::Detail;
 use super::show;
@@ -81,7 +82,7 @@ fn refuse_empty_selection(pipeline: &Pipeline, only: &str) -> Result<(), CliErro
     let error = CliError::usage_text(format_args!("no case of {} matches {only:?}", pipeline.name));
     let ids: Vec<&str> = ids.iter().map(CaseId::as_str).collect();
     Err(error.hint(suggest::question(only, &ids).unwrap_or_else(|| match ids.first() {
-        Some(first) => format!("it has {} cases, such as `{first}`", ids.len()),
+        Some(first) => format!("it has {}, such as `{first}`", counted(ids.len(), "case")),
         None => "the pipeline has no suite".to_owned(),
     })))
 }

@@ -125,7 +125,7 @@ fn open_editor(editor: &str, path: &Path) -> Result<ExitStatus, CliError> {
 }
 
 async fn close(context: &Context, id: &WhysId) -> CliResult {
-    let store = context.store_for_writing().await?;
+    let store = context.store_with_cycles().await?;
     let row = find(context, store.as_ref(), id).await?;
     let path = file(store.as_ref(), &row).await?;
     if row.state == InvestigationState::Closed {
