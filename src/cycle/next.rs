@@ -116,7 +116,7 @@ fn after(
         Phase::Queued => start(Phase::Checkout, None),
         Phase::Checkout | Phase::Deploy | Phase::Ready if !goes_on => start(Phase::Diff, None),
         Phase::Checkout if deploys(state, pipeline) => start(Phase::Deploy, None),
-        Phase::Checkout => skip(Phase::Deploy, "not asked for: tests what is there"),
+        Phase::Checkout => skip(Phase::Deploy, "not asked for, what is there is tested"),
         Phase::Deploy if asks_nothing(pipeline) => {
             skip(Phase::Ready, "the pipeline names no surface and no check")
         }

@@ -219,6 +219,13 @@ pub struct StepStarted {
     pub run_dir: Option<String>,
 }
 
+impl StepStarted {
+    /// Whether it is a request, which leaves an answer and no log.
+    pub fn is_request(&self) -> bool {
+        self.run_dir.is_none()
+    }
+}
+
 /// A deploy step ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepEnded {
@@ -232,7 +239,7 @@ pub struct StepEnded {
     pub duration_ms: u64,
     /// One phrase, as `exit 3`, `killed by SIGKILL`, `no such program`.
     pub detail: String,
-    /// The end of its output, masked.
+    /// The end of its output, or the answer to its request, masked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Excerpt>,
 }
