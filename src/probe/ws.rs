@@ -98,9 +98,9 @@ impl Client {
             Trace::begin(call.step, Protocol::Ws, "GET", request.url.as_str(), &evidencer);
         let place = Target::of(&request.url).map(|target| target.authority()).unwrap_or_default();
         let handshake = self.handshake(&request, call, &mut trace);
-        let outcome = match timeout_at(call.deadline, handshake).await {
+        let outcome = match timeout_at(call.deadline.at, handshake).await {
             Ok(outcome) => outcome,
-            Err(_elapsed) => Err(trace.timeout(&place)),
+            Err(_elapsed) => Err(trace.timeout(&place, call.deadline.limit)),
         };
         match outcome {
             Err(fault) => {

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 
 use serde_json::Value;
-use tokio::time::Instant;
 
 use super::env::RunEnv;
 use super::lookup::EnvLookup;
@@ -12,7 +11,9 @@ use super::references::visit_request;
 use crate::domain::evidence::Exchange;
 use crate::domain::failure::FailureClass;
 use crate::domain::spec::{Capture, Expect, HttpRequest};
-use crate::probe::{Call, ConnectionUse, CookieJar, Fault, HttpAnswer, HttpResult, render_request};
+use crate::probe::{
+    Call, ConnectionUse, CookieJar, Deadline, Fault, HttpAnswer, HttpResult, render_request,
+};
 use crate::verdict::{Answer, Finding, extract_from_answer, judge_http};
 
 /// One request and everything around it.
@@ -24,7 +25,7 @@ pub(super) struct HttpStep<'a> {
     pub(super) capture: &'a [Capture],
     pub(super) connection: ConnectionUse,
     pub(super) cookies: Option<&'a Mutex<CookieJar>>,
-    pub(super) deadline: Instant,
+    pub(super) deadline: Deadline,
 }
 
 /// What came of it.

@@ -8,7 +8,7 @@ use super::iteration::Iteration;
 use super::lookup::EnvLookup;
 use crate::domain::spec::{HttpRequest, Step};
 use crate::probe::{
-    AfterMessage, Call, ConnectionUse, HttpAnswer, SseEvent, StreamEnd, render_request,
+    AfterMessage, Call, ConnectionUse, Deadline, HttpAnswer, SseEvent, StreamEnd, render_request,
 };
 use crate::verdict::{
     EventsEnd, Finding, Message, MessageFold, Progress, judge_http, judge_stream,
@@ -19,17 +19,18 @@ pub(super) async fn perform(
     iteration: &mut Iteration<'_>,
     step: &Step,
     request: &HttpRequest,
-    deadline: Instant,
+    deadline: Deadline,
     lookup: &EnvLookup<'_>,
 ) -> Result<Vec<(String, Value)>, Finding> {
     let started = Instant::now();
     let expect = &step.expect;
     let rendered = render_request(request, lookup).map_err(|fault| from_fault(&fault))?;
     let mut fold = MessageFold::new(expect, &step.capture, lookup)?;
-    let within = expect.events.as_ref().map(|events| started + events.within);
+    let within = expect.events.as_ref().map(|events| Deadline::from(started, events.within));
+    let deadline = within.map_or(deadline, |within| deadline.or_sooner(within));
     let call = Call {
         step: &step.name,
-        deadline: within.map_or(deadline, |within| within.min(deadline)),
+        deadline,
         connection: ConnectionUse::Shared,
         cookies: Some(&iteration.cookies),
     };
@@ -55,7 +56,9 @@ pub(super) async fn perform(
     let end = match end {
         StreamEnd::Stopped => EventsEnd::Satisfied,
         StreamEnd::Ended => EventsEnd::StreamEnded,
-        StreamEnd::Deadline => EventsEnd::Deadline(started.elapsed()),
+        StreamEnd::Deadline => {
+            EventsEnd::Deadline { limit: deadline.limit, waited: started.elapsed() }
+        }
         StreamEnd::Cut(fault) => EventsEnd::Cut(fault.message),
     };
     let folded = fold.finish(&step.name, &end);

@@ -5,11 +5,12 @@ use std::time::Duration;
 use andon::domain::failure::FailureClass;
 
 use crate::kit::{pipeline, run, run_with, with_cases};
-use crate::server::{Asked, Reply, Server, closed_port, json, redirect};
+use crate::server::{Asked, Frame, Reply, Server, closed_port, json, redirect};
 
 fn service(asked: Asked) -> Reply {
     match asked.path.as_str() {
         "/hang" => Reply::Hang,
+        "/stay" => Reply::Ws(None, vec![Frame::Stay]),
         "/reset" => Reply::Reset,
         "/short" => Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this".to_vec()),
         "/nothing" => Reply::Raw(Vec::new()),
@@ -63,7 +64,8 @@ async fn faults_of_the_network_are_told_apart() {
     use FailureClass::{Assertion, Connection, Dns, Timeout};
     ran.failed("refused", Connection, "refused the connection");
     ran.failed("dns", Dns, "no-such-host.invalid did not resolve");
-    ran.failed("hang", Timeout, "while waiting for the answer");
+    ran.failed("hang", Timeout, "within 1s (after ");
+    ran.failed("hang", Timeout, "while waiting for the answer)");
     ran.failed("drip", Timeout, "no answer from 127.0.0.1");
     ran.failed("reset", Connection, "reset the connection");
     ran.failed("short", Connection, "cut the connection after 9 of 100 bytes of the body");
@@ -75,6 +77,25 @@ async fn faults_of_the_network_are_told_apart() {
     assert!(ran.last("refused").evidence.exchanges[0].error.is_some());
     let short = &ran.last("short").evidence.exchanges[0];
     assert_eq!(short.body.as_ref().map(|body| body.text.as_str()), Some("only this"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_out_is_said_as_it_was_configured() {
+    let server = Server::start(service).await;
+    let cases = r#"
+- id: of_the_case
+  timeout: 10s
+  steps:
+    - ws: { url: "${ws}/stay", session: s }
+      expect: { events: { by: $.type, within: 9s, none: [error] } }
+    - http: { url: "${base}/hang" }
+- id: of_the_step
+  timeout: 10s
+  steps: [{ http: { url: "${base}/hang" }, timeout: 2s }]
+"#;
+    let ran = run(server.port, cases).await;
+    ran.failed("of_the_case", FailureClass::Timeout, "within 10s (after 1s, while waiting");
+    ran.failed("of_the_step", FailureClass::Timeout, "within 2s (after 2s, while waiting");
 }
 
 #[tokio::test]
