@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::http_step::{from_fault, seen, uses_identity};
+use super::http_step::{from_fault, seen, unfinished, uses_identity};
 use super::iteration::Iteration;
 use super::lookup::EnvLookup;
 use crate::domain::spec::{HttpRequest, Step};
@@ -47,9 +47,12 @@ pub(super) async fn perform(
         true => client.stream(rendered, call, Some(&mut take)).await,
         false => client.stream(rendered, call, None).await,
     };
+    let identity = uses_identity(iteration.env, request);
+    let outcome = result
+        .outcome
+        .map_err(|fault| unfinished(&fault, result.exchanges.last(), identity, expect, lookup));
     result.exchanges.into_iter().for_each(|exchange| iteration.evidence.record(exchange));
-    let (answer, end) = result.outcome.map_err(|fault| from_fault(&fault))?;
-    let identity = matches!(answer.status, 401 | 403) && uses_identity(iteration.env, request);
+    let (answer, end) = outcome?;
     let Some(end) = end else {
         return judge_refusal(&answer, identity, step, lookup);
     };

@@ -16,7 +16,8 @@ use crate::probe::{
     render_ws_open, repro_ws,
 };
 use crate::verdict::{
-    EventsEnd, Finding, Handshake, Message, MessageFold, Progress, judge_close, judge_handshake,
+    Answer, EventsEnd, Finding, Handshake, Message, MessageFold, Progress, judge_close,
+    judge_handshake,
 };
 
 /// An open socket, and how it was opened.
@@ -116,8 +117,9 @@ async fn open_socket(
     let (answer, session) = match opening.outcome {
         Ok(outcome) => outcome,
         Err(fault) => {
+            let finding = refused_unfinished(&fault, &opening.exchange, step, lookup);
             iteration.evidence.record(opening.exchange);
-            return Err(fail(from_fault(&fault)));
+            return Err(fail(finding));
         }
     };
     let mut seen = seen(&answer);
@@ -137,6 +139,25 @@ async fn open_socket(
                 Socket { session, open: open.clone() }.leave(deadline.at).await;
             }
             Err(fail(finding))
+        }
+    }
+}
+
+/// A handshake without a whole answer: a refusal stays one, even if not all of its body came.
+fn refused_unfinished(
+    fault: &Fault,
+    exchange: &Exchange,
+    step: &Step,
+    lookup: &EnvLookup<'_>,
+) -> Finding {
+    let Some(status) = exchange.status.filter(|status| *status != 101) else {
+        return from_fault(fault);
+    };
+    match judge_handshake(&Answer::new(status, &[], b""), &step.expect, lookup) {
+        Ok(_) => from_fault(fault),
+        Err(finding) => {
+            let finding_says = finding.clone().into_failure().message;
+            finding.saying(format!("{finding_says}; {fault}"))
         }
     }
 }

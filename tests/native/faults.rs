@@ -22,6 +22,7 @@ fn service(asked: Asked) -> Reply {
         "/announced" => {
             Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nx".to_vec())
         }
+        "/broken" => Reply::Raw(b"HTTP/1.1 500 X\r\nContent-Length: 99999999999\r\n\r\nx".to_vec()),
         "/headers" => {
             let many = "X-Header: value\r\n".repeat(10_000);
             Reply::Raw(format!("HTTP/1.1 200 OK\r\n{many}\r\n").into_bytes())
@@ -55,13 +56,21 @@ async fn faults_of_the_network_are_told_apart() {
   steps: [{ http: { url: "${base}/garbage" } }]
 - id: announced
   steps: [{ http: { url: "${base}/announced" } }]
+- id: broken
+  steps: [{ http: { url: "${base}/broken" } }]
+- id: broken_as_expected
+  steps: [{ http: { url: "${base}/broken" }, expect: { status: 500 } }]
+- id: broken_stream
+  steps: [{ sse: { url: "${base}/broken" } }]
+- id: broken_socket
+  steps: [{ ws: { url: "${ws}/broken" } }]
 - id: headers
   steps: [{ http: { url: "${base}/headers" } }]
 - id: good
   steps: [{ http: { url: "${base}/good" } }]
 "#;
     let ran = run(server.port, &cases.replace("CLOSED", &closed.to_string())).await;
-    use FailureClass::{Assertion, Connection, Dns, Timeout};
+    use FailureClass::{Assertion, Connection, Dns, HttpStatus, Timeout, WsRefused};
     ran.failed("refused", Connection, "refused the connection");
     ran.failed("dns", Dns, "no-such-host.invalid did not resolve");
     ran.failed("hang", Timeout, "within 1s (after ");
@@ -72,6 +81,11 @@ async fn faults_of_the_network_are_told_apart() {
     ran.failed("nothing", Connection, "cut the connection");
     ran.failed("garbage", Connection, "does not speak HTTP");
     ran.failed("announced", Assertion, "larger than 16 MiB");
+    ran.failed("broken", HttpStatus, "expected status 2xx, got 500; the body from ");
+    assert_eq!(ran.failure("broken").actual.as_deref(), Some("500"));
+    ran.failed("broken_as_expected", Assertion, "larger than 16 MiB");
+    ran.failed("broken_stream", HttpStatus, "got 500; the body from ");
+    ran.failed("broken_socket", WsRefused, "got status 500 at the handshake; the body from ");
     ran.failed("headers", Connection, "does not speak HTTP");
     ran.passed("good");
     assert!(ran.last("refused").evidence.exchanges[0].error.is_some());
