@@ -9,7 +9,7 @@ use super::env::RunEnv;
 use super::lookup::EnvLookup;
 use super::references::visit_request;
 use crate::domain::evidence::Exchange;
-use crate::domain::failure::{Blame, FailureClass};
+use crate::domain::failure::{Blame, FailureClass, HOSTS_SUBJECT};
 use crate::domain::spec::{Capture, Expect, HttpRequest};
 use crate::probe::{
     Call, ConnectionUse, CookieJar, Deadline, Fault, FaultKind, HttpAnswer, HttpResult,
@@ -131,6 +131,20 @@ pub(super) fn unfinished(
 
 /// No answer, as a finding.
 pub(super) fn from_fault(fault: &Fault) -> Finding {
+    let (subject, expected) = match fault.kind {
+        FaultKind::NotAllowed => (HOSTS_SUBJECT, "a host that the pipeline's hosts allow"),
+        FaultKind::BadRequest
+        | FaultKind::Dns
+        | FaultKind::Refused
+        | FaultKind::Unreachable
+        | FaultKind::Reset
+        | FaultKind::Cut
+        | FaultKind::Protocol
+        | FaultKind::Tls
+        | FaultKind::Timeout
+        | FaultKind::TooLarge
+        | FaultKind::Redirect => ("answer", "an answer"),
+    };
     let message = match fault.blame() {
         Blame::Service => format!("expected an answer, got: {fault}"),
         Blame::Measurement => {
@@ -139,7 +153,7 @@ pub(super) fn from_fault(fault: &Fault) -> Finding {
     };
     Finding {
         blame: fault.blame(),
-        ..Finding::service(fault.class(), "answer", "an answer", fault.to_string())
+        ..Finding::service(fault.class(), subject, expected, fault.to_string())
     }
     .saying(message)
 }
