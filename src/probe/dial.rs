@@ -95,7 +95,7 @@ impl Dialer {
             .map_err(|error| tls::handshake_fault(&error, &place))?;
         trace.exchange.timings.tls_us = Some(micros(started));
         let (_, connection) = stream.get_ref();
-        trace.exchange.tls = tls::seen(connection, &target.host, self.clock.now());
+        trace.exchange.tls = tls::seen(connection, &target.host, options.tls, self.clock.now());
         if options.http2 && connection.alpn_protocol() != Some(b"h2") {
             let message = format!("{place} does not offer HTTP/2");
             return Err(Fault::new(FaultKind::Protocol, message));
