@@ -63,6 +63,10 @@ pub(crate) enum Frame {
     Drop,
     /// Text for ever, without a pause.
     Flood(String),
+    /// Says nothing, answers no ping, and keeps the connection.
+    Freeze,
+    /// Waits so long, and answers pings meanwhile.
+    Pause(Duration),
     /// Keeps the socket open until the client leaves.
     Stay,
 }
@@ -288,6 +292,11 @@ async fn socket(
             Frame::Flood(text) => {
                 while socket.send(Message::text(text.clone())).await.is_ok() {}
                 false
+            }
+            Frame::Freeze => return std::future::pending().await,
+            Frame::Pause(time) => {
+                let quiet = async { while let Some(Ok(_)) = socket.next().await {} };
+                tokio::time::timeout(time, quiet).await.is_err()
             }
             Frame::Stay => {
                 while let Some(Ok(_)) = socket.next().await {}
