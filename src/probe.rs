@@ -22,6 +22,7 @@ mod target;
 mod tls;
 mod trace;
 mod transport;
+mod turns;
 mod ws;
 
 pub use answer::{HttpAnswer, MAX_BODY_BYTES};

@@ -234,7 +234,7 @@ impl Client {
 
     async fn connect(&self, key: &PoolKey, trace: &mut Trace) -> Result<Connection, Fault> {
         let options = DialOptions { tls: &key.tls, http2: key.http2 };
-        let transport = self.shared.dialer.dial(&key.target, options, trace).await?;
+        let (transport, _turn) = self.shared.dialer.dial(&key.target, options, trace).await?;
         let place = key.target.authority();
         let broken = |error: hyper::Error| Fault::from_hyper(&error, &place);
         let io = TokioIo::new(transport);

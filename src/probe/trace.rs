@@ -14,6 +14,7 @@ use crate::domain::redact::Masker;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Resolving,
+    Queueing,
     Connecting,
     Tls,
     Waiting,
@@ -24,6 +25,7 @@ impl Stage {
     fn words(self) -> &'static str {
         match self {
             Self::Resolving => "while its name was resolved",
+            Self::Queueing => "while many other connections to it were on their way",
             Self::Connecting => "while connecting",
             Self::Tls => "during the TLS handshake",
             Self::Waiting => "while waiting for the answer",
@@ -57,6 +59,11 @@ impl Trace {
 
     pub(super) fn enter(&mut self, stage: Stage) {
         self.stage = stage;
+    }
+
+    /// The time that we spent queueing before our own connections is not the service's.
+    pub(super) fn set_out(&mut self, queued: Duration) {
+        self.started += queued;
     }
 
     /// Forgets what an attempt on a connection that had gone stale left behind.

@@ -4,6 +4,7 @@
 mod keep_alive;
 mod session;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -17,7 +18,7 @@ use http::{Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::answer::{HttpAnswer, head_bytes, header_texts, read_body};
@@ -28,6 +29,7 @@ use super::request::{WsRequest, header};
 use super::target::Target;
 use super::trace::{Evidencer, Stage, Trace};
 use super::transport::Transport;
+use super::turns::{TAKEN_UP, Turn};
 use crate::domain::evidence::{Exchange, Protocol};
 
 pub use session::{AfterMessage, WsEnd, WsSession};
@@ -83,7 +85,7 @@ impl Client {
         let target = Target::of(&request.url)?;
         let place = target.authority();
         let options = DialOptions { tls: &request.tls, http2: false };
-        let transport = self.shared.dialer.dial(&target, options, trace).await?;
+        let (transport, turn) = self.shared.dialer.dial(&target, options, trace).await?;
         let broken = |error: hyper::Error| Fault::from_hyper(&error, &place);
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(transport)).await.map_err(broken)?;
@@ -95,7 +97,8 @@ impl Client {
         trace.enter(Stage::Waiting);
         trace.exchange.bytes_sent = head_bytes(request.url.path().len() + 13, outgoing.headers());
         let sent_at = Instant::now();
-        let mut response = sender.send_request(outgoing).await.map_err(broken)?;
+        let answer = sender.send_request(outgoing);
+        let mut response = until_taken_up(turn, answer).await.map_err(broken)?;
         trace.exchange.timings.first_byte_us = Some(micros(sent_at));
         trace.exchange.status = Some(response.status().as_u16());
         trace.exchange.version = Some("HTTP/1.1".to_owned());
@@ -120,6 +123,17 @@ impl Client {
         answer.body = read.bytes;
         answer.first_byte = read.first_byte;
         Ok((answer, None))
+    }
+}
+
+/// Waits for an answer, and lets the next connection go when it comes or the server is merely slow.
+async fn until_taken_up<T>(turn: Turn, answer: impl Future<Output = T>) -> T {
+    let mut answer = pin!(answer);
+    let soon = timeout(TAKEN_UP, answer.as_mut()).await;
+    drop(turn);
+    match soon {
+        Ok(answer) => answer,
+        Err(_slow) => answer.await,
     }
 }
 
