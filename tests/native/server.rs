@@ -67,6 +67,8 @@ pub(crate) enum Frame {
     Freeze,
     /// Waits so long, and answers pings meanwhile.
     Pause(Duration),
+    /// Waits until all others that wait for the same are there.
+    Meet(Arc<tokio::sync::Barrier>),
     /// Keeps the socket open until the client leaves.
     Stay,
 }
@@ -292,6 +294,10 @@ async fn socket(
             Frame::Flood(text) => {
                 while socket.send(Message::text(text.clone())).await.is_ok() {}
                 false
+            }
+            Frame::Meet(all) => {
+                all.wait().await;
+                true
             }
             Frame::Freeze => return std::future::pending().await,
             Frame::Pause(time) => {

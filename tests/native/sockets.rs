@@ -1,5 +1,6 @@
 //! WebSocket steps: handshakes, refusals, events, sessions, closes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use andon::domain::evidence::Direction;
@@ -230,6 +231,24 @@ async fn a_silent_server_is_pinged_and_a_dead_one_noticed() {
     assert_eq!(kinds("impatient"), ["text", "ping"]);
     let error = ran.last("impatient").evidence.exchanges[0].error.as_deref().unwrap_or_default();
     assert!(error.contains("did not answer a ping within 10s"), "{error}");
+}
+
+#[tokio::test]
+async fn sockets_that_take_turns_to_open_are_open_at_the_same_time() {
+    let all = Arc::new(tokio::sync::Barrier::new(250));
+    let meet = move |_: Asked| {
+        Reply::Ws(None, vec![Frame::Meet(Arc::clone(&all)), event("met"), Frame::Stay])
+    };
+    let server = Server::start(meet).await;
+    let cases = r#"
+- id: crowd
+  timeout: 30s
+  parallel: { times: 250, quorum: 250 }
+  steps: [{ ws: { url: "${ws}/" }, expect: { events: { by: $.type, within: 30s, all: [met] } } }]
+"#;
+    let ran = run(server.port, cases).await;
+    ran.passed("crowd");
+    assert_eq!(ran.last("crowd").evidence.connections, 250);
 }
 
 #[tokio::test]
