@@ -29,7 +29,7 @@ pub use describe::{describe_duration, describe_matcher};
 pub use events::{EventsEnd, EventsFold, Progress};
 pub use extract::{ExtractError, extract_from_answer, extract_from_message};
 pub use finding::{Finding, capped};
-pub use http::{Answer, judge_http, judge_stream};
+pub use http::{Answer, judge_http, judge_stream, judge_unfinished};
 pub use latency::{judge_percentiles, percentiles};
 pub use matcher::{JudgeError, Mismatch, judge_value};
 pub use message::{Message, MessageFold};

@@ -488,6 +488,7 @@ fn tls() -> TlsSeen {
         issuer: "Example CA".into(),
         days_left: 61,
         seconds_left: 61 * 86_400,
+        verified: true,
     }
 }
 

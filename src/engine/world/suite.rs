@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::{World, phase_ended};
@@ -27,8 +28,9 @@ const BATCH: usize = 200;
 const CHANNEL: usize = 1024;
 /// How often a surface that says nothing is asked after the suite.
 const SURFACE_TRIES: u32 = 3;
-/// How often the surfaces are looked at while the suite runs.
-const WATCH_EVERY: Duration = Duration::from_secs(15);
+/// How often the surfaces are looked at while the suite runs: a revision that came and went between
+/// two looks is not seen, and a look costs one request for each surface. There is one more at the end.
+const WATCH_EVERY: Duration = Duration::from_secs(5);
 
 impl World {
     pub(super) async fn run_suite(
@@ -134,6 +136,8 @@ impl World {
         receiver: &mut mpsc::Receiver<SuiteNews>,
     ) -> Result<(), EngineError> {
         let mut watch = tokio::time::interval(WATCH_EVERY);
+        // Surfaces that are slow to answer are not asked all the time.
+        watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         watch.tick().await;
         let mut batch = Vec::with_capacity(BATCH);
         loop {

@@ -62,7 +62,8 @@ struct Events {
     ordered: Option<bool>,
     /// Names that must come. The same name twice must come twice.
     all: Option<OneOrMany<Template>>,
-    /// Names that must not come before the last of `all`, or before `within` where `all` is empty.
+    /// Names that must not come before the last of `all`, or before `within` where `all` is empty. The step ends with the last of `all`:
+    /// to watch for longer, let a next step on the same session name only `none`.
     none: Option<OneOrMany<Template>>,
     /// Only messages that match count.
     #[schemars(rename = "where")]
