@@ -251,16 +251,21 @@ fn attempt_finished(state: &mut CycleState, mut attempt: Attempt) -> Legal {
     if state.suite_ended.is_some() {
         return Err("the suite has ended".to_owned());
     }
-    let Some(attempts) = state.attempts.get_mut(&attempt.case) else {
+    let Some((planned, attempts)) = state.attempts.get_key_value(&attempt.case) else {
         return Err(format!("case {} is not planned", attempt.case));
     };
     let expected = attempts.len() + 1;
     if usize::try_from(attempt.number) != Ok(expected) {
         return Err(format!("attempt {expected} of case {} is expected next", attempt.case));
     }
-    // Lists grow in steps of four, and most cases have one attempt with one exchange: in a large
-    // suite the unused places would take more memory than the evidence.
+    // In a large suite what is held of each attempt decides how much memory is needed: the id is
+    // that of the plan, and lists grow in steps of four while most have one entry.
+    attempt.case = planned.clone();
+    if attempt.failure.is_none() {
+        attempt.evidence.forget_content();
+    }
     attempt.evidence.exchanges.shrink_to_fit();
+    let attempts = state.attempts.entry(attempt.case.clone()).or_default();
     attempts.reserve_exact(1);
     attempts.push(attempt);
     Ok(())

@@ -3,6 +3,7 @@
 //! A report that cannot be written never changes a verdict: the cycle says so and goes on, and
 //! `andon report --rebuild` writes it later from the same records.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -11,9 +12,10 @@ use super::{World, phase_ended};
 use crate::domain::errors::chain;
 use crate::domain::event::{Event, ReportWritten};
 use crate::domain::outcome::{Phase, PhaseOutcome};
-use crate::engine::files::write_atomically;
+use crate::engine::files::{write_atomically, write_atomically_with};
 use crate::engine::{EngineError, Journal, indexes};
-use crate::report::{self, ReportFile};
+use crate::report::view::View;
+use crate::report::{self, Draft, ReportFile};
 
 impl World {
     pub(super) async fn write_report(&self, journal: &mut Journal) -> Result<(), EngineError> {
@@ -39,20 +41,15 @@ impl World {
         Ok(())
     }
 
-    fn write_files(&self, journal: &Journal) -> std::io::Result<ReportWritten> {
+    fn write_files(&self, journal: &Journal) -> io::Result<ReportWritten> {
         let folder = self.report_folder(journal);
-        let mut markdown = None;
-        for file in report::files(journal.state()) {
-            write_atomically(&folder.join(&file.path), &file.bytes)?;
-            if Path::new(&file.path).extension().is_some_and(|e| e == "md") {
-                markdown = Some((file.path, hex::encode(Sha256::digest(&file.bytes))));
-            }
-        }
+        let view = View::of(journal.state());
+        let markdown = write_drafts(&folder, report::drafts(&view).collect())?;
         self.write_investigations(journal)?;
-        let (name, digest) =
-            markdown.ok_or_else(|| std::io::Error::other("no Markdown was made"))?;
         let queued = &journal.state().queued;
-        let path = format!("{}/{}/{name}", queued.definition.report_dir, queued.pipeline);
+        let path =
+            format!("{}/{}/{}", queued.definition.report_dir, queued.pipeline, markdown.path);
+        let digest = hex::encode(Sha256::digest(&markdown.bytes));
         Ok(ReportWritten { path, digest })
     }
 
@@ -63,4 +60,23 @@ impl World {
     fn reports_root(&self, journal: &Journal) -> PathBuf {
         self.setup.working_dir.join(&journal.state().queued.definition.report_dir)
     }
+}
+
+/// Writes the files of a cycle side by side, and the Markdown, which names them, when they are there.
+fn write_drafts(folder: &Path, mut drafts: Vec<Draft<'_, '_>>) -> io::Result<ReportFile> {
+    let last = drafts.pop().ok_or_else(|| io::Error::other("no Markdown was made"))?;
+    let markdown = std::thread::scope(|scope| {
+        let write = |draft: Draft<'_, '_>| {
+            write_atomically_with(&folder.join(&draft.path), |out| draft.write_to(out))
+        };
+        let others: Vec<_> =
+            drafts.into_iter().map(|draft| scope.spawn(move || write(draft))).collect();
+        let markdown = last.finished();
+        for other in others {
+            other.join().unwrap_or_else(|_| Err(io::Error::other("the writer of a file ended")))?;
+        }
+        markdown
+    })?;
+    write_atomically(&folder.join(&markdown.path), &markdown.bytes)?;
+    Ok(markdown)
 }
