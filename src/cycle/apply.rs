@@ -354,6 +354,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::testing::{self, story};
     use super::*;
+    use crate::domain::evidence::{Excerpt, Exchange, Protocol};
+    use crate::domain::failure::{Blame, Failure, FailureClass};
 
     #[test]
     fn a_whole_story_folds() {
@@ -386,6 +388,39 @@ mod tests {
                 assert!(fold(testing::record(twice)).is_err(), "{} twice", event.kind());
             }
         }
+    }
+
+    #[test]
+    fn texts_are_kept_of_what_failed_only() {
+        let attempt_that = |failure: Option<Failure>| {
+            let mut events = story();
+            let attempt = events.iter_mut().find_map(|event| match event {
+                Event::AttemptFinished(attempt) => Some(attempt),
+                _ => None,
+            });
+            let attempt = attempt.unwrap();
+            attempt.failure = failure.map(Arc::new);
+            let mut exchange = Exchange::begin("s", Protocol::Http, "GET", "http://x/");
+            exchange.body = Some(Excerpt::of("told", 4));
+            exchange.status = Some(200);
+            attempt.evidence.record(exchange);
+            let case = attempt.case.clone();
+            fold(testing::record(events)).unwrap().attempts_of(&case)[0].clone()
+        };
+        let passed = attempt_that(None).evidence;
+        assert_eq!((passed.exchanges[0].status, &passed.exchanges[0].body), (Some(200), &None));
+        let failure = Failure {
+            class: FailureClass::HttpStatus,
+            blame: Blame::Service,
+            message: "expected status 201, got 200".to_owned(),
+            step: None,
+            expected: None,
+            actual: None,
+            subject: None,
+            repro: None,
+        };
+        let failed = attempt_that(Some(failure)).evidence;
+        assert_eq!(failed.exchanges[0].body.as_ref().unwrap().text, "told");
     }
 
     #[test]

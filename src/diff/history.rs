@@ -494,7 +494,8 @@ mod tests {
         let head =
             advance(Some(&head), &result(0, &run(0, Outcome::Failed)), &at(2, "2"), &"c".into());
         assert_eq!(head.causes, [Cause::Code]);
-        let head = advance(Some(&head), &result(0, &run(1, Outcome::Failed)), &at(3, "2"), &"d".into());
+        let head =
+            advance(Some(&head), &result(0, &run(1, Outcome::Failed)), &at(3, "2"), &"d".into());
         assert_eq!(head.causes, [Cause::Config]);
         assert_eq!((head.failing_for, head.first_failing.unwrap().cycle), (2, 2));
     }

@@ -54,8 +54,7 @@ pub(super) fn writer_options(path: &Path, busy_timeout: Duration) -> SqliteConne
 
 /// Readers, opened when they are first needed and kept.
 pub(super) fn readers(path: &Path, busy_timeout: Duration) -> SqlitePool {
-    let options =
-        writer_options(path, busy_timeout).read_only(true).row_buffer_size(ROWS_AHEAD);
+    let options = writer_options(path, busy_timeout).read_only(true).row_buffer_size(ROWS_AHEAD);
     SqlitePoolOptions::new()
         .min_connections(0)
         .max_connections(READERS)
