@@ -16,6 +16,7 @@ mod history;
 mod rename;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 pub use between::{CaseRow, Difference, between};
 pub use change::{Seen, change_of};
@@ -41,7 +42,7 @@ pub struct Comparison<'a> {
     /// The cycle.
     pub this: &'a CycleRef,
     /// The digest of its configuration.
-    pub config_digest: &'a str,
+    pub config_digest: &'a Arc<str>,
     /// What became of its planned cases, in the order of the plan.
     pub results: &'a [CaseResult],
     /// What is known of each case, before this cycle.

@@ -9,6 +9,7 @@ mod error;
 mod files;
 mod indexes;
 mod journal;
+mod load;
 mod observer;
 mod owner;
 mod paths;
@@ -23,9 +24,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use clock::{Clock, SystemClock};
 pub use error::EngineError;
-pub use files::write_atomically;
+pub use files::{write_atomically, write_atomically_with};
 pub use indexes::indexes;
 pub use journal::Journal;
+pub use load::load_state;
 pub use observer::{Observer, Progress, Silent};
 pub use owner::{is_alive, is_owner_alive, process_token, this_process};
 pub use paths::StatePaths;
@@ -70,6 +72,23 @@ impl Ended {
     pub fn state(&self) -> &CycleState {
         match self {
             Self::Finished(state) | Self::Held(state) => state,
+        }
+    }
+}
+
+/// Why the loop stopped.
+enum Stop {
+    Finished,
+    Held,
+}
+
+impl Stop {
+    /// The end with the state that the journal is done with: a copy of a large one costs much.
+    fn with(self, journal: Journal) -> Ended {
+        let state = Box::new(journal.into_state());
+        match self {
+            Self::Finished => Ended::Finished(state),
+            Self::Held => Ended::Held(state),
         }
     }
 }
@@ -147,7 +166,7 @@ impl Engine {
         let lease = self.hold(&key, environment, cancel).await?;
         // Read only once the environment is ours: whoever held it before may have gone on with this
         // very cycle, even to its end.
-        let state = cycle::fold(self.store.load_events(&key, 0).await?)?;
+        let state = load_state(self.store.as_ref(), &key).await?;
         let Some(lease) = lease else {
             return self.cancelled_in_queue(key, state, pipeline, effects).await;
         };
@@ -163,7 +182,7 @@ impl Engine {
             Err(fault) if ended.is_err() => tracing::debug!(%fault, "the hold was lost before"),
             Err(fault) => return Err(fault.into()),
         }
-        ended
+        Ok(ended?.with(journal))
     }
 
     async fn loop_until_end(
@@ -172,7 +191,7 @@ impl Engine {
         pipeline: &Pipeline,
         effects: &dyn Effects,
         cancel: &CancellationToken,
-    ) -> Result<Ended, EngineError> {
+    ) -> Result<Stop, EngineError> {
         loop {
             request_cancel(journal, cancel.is_cancelled().then_some("a signal")).await?;
             let before = journal.state().seq;
@@ -185,8 +204,8 @@ impl Engine {
                         return Err(EngineError::NoProgress { action: name });
                     }
                 }
-                NextStep::Wait(_) => return Ok(Ended::Held(Box::new(journal.state().clone()))),
-                NextStep::Done => return Ok(Ended::Finished(Box::new(journal.state().clone()))),
+                NextStep::Wait(_) => return Ok(Stop::Held),
+                NextStep::Done => return Ok(Stop::Finished),
             }
         }
     }
@@ -202,7 +221,8 @@ impl Engine {
         let mut journal = self.journal(key, state, None);
         let cancelled = CancellationToken::new();
         cancelled.cancel();
-        self.loop_until_end(&mut journal, pipeline, effects, &cancelled).await
+        let stop = self.loop_until_end(&mut journal, pipeline, effects, &cancelled).await?;
+        Ok(stop.with(journal))
     }
 
     fn journal(&self, key: CycleKey, state: CycleState, lease: Option<Lease>) -> Journal {

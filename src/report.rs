@@ -17,13 +17,14 @@ pub mod words;
 pub use json::{CycleJson, cycle_json};
 pub use verify::{Contradiction, verify};
 
-use crate::domain::state::CycleState;
+use std::io::{self, Write};
+
 use view::View;
 
 /// A cycle of at most so many cases is written as indented JSON, for people who read differences.
 const MAX_INDENTED: usize = 1_000;
 
-/// One file of a report.
+/// One file, ready to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportFile {
     /// Its path within the folder of its pipeline's reports, with `/` between folders.
@@ -32,44 +33,78 @@ pub struct ReportFile {
     pub bytes: Vec<u8>,
 }
 
-/// Everything to write for a cycle, one after the other, so that no two need be held at once; the
-/// Markdown comes last, so that what it names is there.
-pub fn files(state: &CycleState) -> impl Iterator<Item = ReportFile> {
-    let view = View::of(state);
-    let makers = [chart_file, json_file, junit_file, markdown_file];
-    makers.into_iter().filter_map(move |make| make(&view))
+/// One file of a cycle's report, made while it is written: that of a large suite is larger than
+/// everything else in memory.
+pub struct Draft<'v, 'a> {
+    /// Its path within the folder of its pipeline's reports, with `/` between folders.
+    pub path: String,
+    /// What it is.
+    pub kind: Kind,
+    view: &'v View<'a>,
 }
 
-fn chart_file(view: &View<'_>) -> Option<ReportFile> {
-    let points = chart::points(view);
-    let path = chart::file_name(view.state.queued.cycle);
-    (points.len() > 1).then(|| ReportFile { path, bytes: chart::render(&points).into_bytes() })
+/// The files of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The trend as a picture; only beside earlier cycles.
+    Chart,
+    /// Everything, for programs.
+    Json,
+    /// The cases, for tools that read JUnit.
+    Junit,
+    /// The report itself.
+    Markdown,
 }
 
-fn json_file(view: &View<'_>) -> Option<ReportFile> {
-    let path = format!("{}.json", view.file_stem());
-    Some(ReportFile { path, bytes: json_bytes(view) })
+/// Everything to write for a cycle; the Markdown comes last, so that what it names is there.
+pub fn drafts<'v, 'a>(view: &'v View<'a>) -> impl Iterator<Item = Draft<'v, 'a>> {
+    let kinds = [Kind::Chart, Kind::Json, Kind::Junit, Kind::Markdown];
+    let has_chart = chart::points(view).len() > 1;
+    let wanted = kinds.into_iter().filter(move |kind| *kind != Kind::Chart || has_chart);
+    wanted.map(move |kind| Draft { path: path_of(view, kind), kind, view })
 }
 
-fn junit_file(view: &View<'_>) -> Option<ReportFile> {
-    let path = format!("{}.junit.xml", view.file_stem());
-    Some(ReportFile { path, bytes: junit::render_view(view).into_bytes() })
+fn path_of(view: &View<'_>, kind: Kind) -> String {
+    let stem = view.file_stem();
+    match kind {
+        Kind::Chart => chart::file_name(view.state.queued.cycle),
+        Kind::Json => format!("{stem}.json"),
+        Kind::Junit => format!("{stem}.junit.xml"),
+        Kind::Markdown => format!("{stem}.md"),
+    }
 }
 
-fn markdown_file(view: &View<'_>) -> Option<ReportFile> {
-    let path = format!("{}.md", view.file_stem());
-    Some(ReportFile { path, bytes: markdown::render_view(view).into_bytes() })
+impl Draft<'_, '_> {
+    /// Makes the file. The same records give the same bytes.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self.kind {
+            Kind::Chart => out.write_all(chart::render(&chart::points(self.view)).as_bytes()),
+            Kind::Json => write_json(self.view, out),
+            Kind::Junit => junit::write(self.view, out),
+            Kind::Markdown => out.write_all(markdown::render_view(self.view).as_bytes()),
+        }
+    }
+
+    /// The whole file in memory.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn finished(&self) -> io::Result<ReportFile> {
+        let mut bytes = Vec::new();
+        self.write_to(&mut bytes)?;
+        Ok(ReportFile { path: self.path.clone(), bytes })
+    }
 }
 
-/// # Panics
-/// Never: the form holds nothing that JSON cannot, and memory takes what is written.
-fn json_bytes(view: &View<'_>) -> Vec<u8> {
+fn write_json(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let json = json::written(view);
-    let mut bytes = if view.cases.len() > MAX_INDENTED {
-        serde_json::to_vec(&json).expect("the form is plain data")
+    if view.cases.len() > MAX_INDENTED {
+        serde_json::to_writer(&mut *out, &json)?;
     } else {
-        serde_json::to_vec_pretty(&json).expect("the form is plain data")
-    };
-    bytes.push(b'\n');
-    bytes
+        serde_json::to_writer_pretty(&mut *out, &json)?;
+    }
+    out.write_all(b"\n")
 }

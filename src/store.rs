@@ -51,8 +51,19 @@ pub trait Store: Send + Sync {
     /// somebody works on is written to without one.
     async fn append(&self, append: Append) -> Result<Vec<Recorded>>;
 
-    /// The events of a cycle after `after_seq` (0 for all), in order. Empty for an unknown cycle.
-    async fn load_events(&self, cycle: &CycleKey, after_seq: u64) -> Result<Vec<Recorded>>;
+    /// The first `limit` events of a cycle after `after_seq`, in order. Empty for an unknown cycle.
+    async fn load_page(
+        &self,
+        cycle: &CycleKey,
+        after_seq: u64,
+        limit: u32,
+    ) -> Result<Vec<Recorded>>;
+
+    /// All events of a cycle after `after_seq` (0 for all), in order. Whoever folds them takes them
+    /// page by page, so that a large suite is not held twice.
+    async fn load_events(&self, cycle: &CycleKey, after_seq: u64) -> Result<Vec<Recorded>> {
+        self.load_page(cycle, after_seq, u32::MAX).await
+    }
 
     /// Takes hold of an environment if it is free or its holder is gone for certain.
     async fn acquire_environment(&self, claim: Claim, judge: Judge<'_>) -> Result<Acquisition>;

@@ -293,7 +293,7 @@ pub fn attempt(number: usize, cycle: usize) -> Result<Attempt> {
         number: 1,
         started_at: now(),
         duration_ms: 3 + number as u64 % 7,
-        failure: fails.then(|| failure(number)),
+        failure: fails.then(|| failure(number).into()),
         evidence,
     })
 }

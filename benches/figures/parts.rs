@@ -43,7 +43,7 @@ pub fn print(dir: &Path) -> Result<()> {
     let results = results?;
     let comparison = Comparison {
         this: &this,
-        config_digest: "digest",
+        config_digest: &"digest".into(),
         results: &results,
         heads: &heads,
         last_whole: Some(1),
@@ -82,7 +82,7 @@ fn cluster_failures(this: &CycleRef) -> Result<()> {
 
 fn failing(number: usize) -> Result<andon::domain::attempt::Attempt> {
     let attempt = ledger::attempt(number, 1)?;
-    Ok(andon::domain::attempt::Attempt { failure: Some(ledger::failure(number)), ..attempt })
+    Ok(andon::domain::attempt::Attempt { failure: Some(ledger::failure(number).into()), ..attempt })
 }
 
 fn result(number: usize, cycle: usize) -> Result<CaseResult> {
@@ -102,7 +102,7 @@ fn result_of(attempt: &andon::domain::attempt::Attempt) -> Result<CaseResult> {
         duration_ms: attempt.duration_ms,
         attempts: 1,
         failure,
-        definition: "digest".to_owned(),
+        definition: "digest".into(),
     })
 }
 

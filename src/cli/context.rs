@@ -10,12 +10,11 @@ use super::error::CliError;
 use super::output::Out;
 use super::settings::{Settings, sqlite_path};
 use super::suggest;
-use crate::cycle;
 use crate::domain::names::PipelineName;
 use crate::domain::paths::normal;
 use crate::domain::spec::Pipeline;
 use crate::domain::state::CycleState;
-use crate::engine::{LeadsOut, ReportFolder, StatePaths, write_atomically};
+use crate::engine::{self, LeadsOut, ReportFolder, StatePaths, write_atomically_with};
 use crate::pipeline::{self, Loaded, Style};
 use crate::store::sqlite::{Mode, SqliteStore};
 use crate::store::{CycleRow, Store, StoreError, Which};
@@ -204,7 +203,7 @@ pub fn led_out(fault: LeadsOut) -> CliError {
 
 /// The state of a cycle: its events, folded.
 pub async fn load_state(store: &dyn Store, row: &CycleRow) -> Result<CycleState, CliError> {
-    cycle::fold(store.load_events(&row.key(), 0).await?).map_err(CliError::defect)
+    Ok(engine::load_state(store, &row.key()).await?)
 }
 
 /// Loads a pipeline file.
@@ -306,8 +305,11 @@ pub fn read_text(path: &Path) -> Result<String, CliError> {
 }
 
 /// Writes a file of the user's, whole or not at all.
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    write_atomically(path, bytes)
+pub fn write_file(
+    path: &Path,
+    write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> Result<(), CliError> {
+    write_atomically_with(path, write)
         .with_context(|| format!("cannot write {}", path.display()))
         .map_err(CliError::usage)
 }

@@ -1,5 +1,7 @@
 //! `report`: print a report, write all again from the records, or recount one.
 
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -12,7 +14,8 @@ use crate::domain::state::CycleState;
 use crate::engine::indexes;
 use crate::report::terminal::Look;
 use crate::report::verify::Contradiction;
-use crate::report::{self, CycleJson, ReportFile};
+use crate::report::view::View;
+use crate::report::{self, CycleJson};
 use crate::store::{CycleRow, Store};
 
 /// Longer lines are hard to read.
@@ -71,8 +74,10 @@ async fn rebuild(context: &Context, store: &dyn Store, args: &ReportArgs) -> Cli
     let (mut same, mut written) = (0_usize, 0_usize);
     for row in rows.iter().filter(|row| row.summary.verdict.is_some()) {
         let state = load(store, row).await?;
-        for file in report::files(&state) {
-            match put(&state, Path::new(name.as_str()), &file)? {
+        let view = View::of(&state);
+        for draft in report::drafts(&view) {
+            let path = Path::new(name.as_str()).join(&draft.path);
+            match put(&state, &path, |out| draft.write_to(out))? {
                 true => written += 1,
                 false => same += 1,
             }
@@ -82,7 +87,7 @@ async fn rebuild(context: &Context, store: &dyn Store, args: &ReportArgs) -> Cli
     if let Some(newest) = rows.iter().max_by_key(|row| row.summary.cycle) {
         let state = load_state(store, newest).await?;
         for file in indexes(store, &name).await? {
-            match put(&state, Path::new(""), &file)? {
+            match put(&state, Path::new(&file.path), |out| out.write_all(&file.bytes))? {
                 true => written += 1,
                 false => same += 1,
             }
@@ -99,15 +104,79 @@ async fn rebuild(context: &Context, store: &dyn Store, args: &ReportArgs) -> Cli
 }
 
 /// Writes a file of the reports unless it has these very bytes; answers whether it did.
-fn put(state: &CycleState, within: &Path, file: &ReportFile) -> Result<bool, CliError> {
+fn put(
+    state: &CycleState,
+    relative: &Path,
+    write: impl Fn(&mut dyn Write) -> io::Result<()>,
+) -> Result<bool, CliError> {
     let root = Path::new(&state.queued.definition.report_dir);
+    let within = relative.parent().unwrap_or(Path::new(""));
     report_folder(root)?.check(within).map_err(led_out)?;
-    let path = root.join(within).join(&file.path);
-    if std::fs::read(&path).is_ok_and(|bytes| bytes == file.bytes) {
+    let path = root.join(relative);
+    if matches!(compare(&path, &write), Found::Same) {
         return Ok(false);
     }
-    write_file(&path, &file.bytes)?;
+    write_file(&path, write)?;
     Ok(true)
+}
+
+/// What a file on disk is, compared with what it should be.
+enum Found {
+    Same,
+    Other,
+    Unreadable(io::Error),
+}
+
+fn compare(path: &Path, write: impl Fn(&mut dyn Write) -> io::Result<()>) -> Found {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(fault) => return Found::Unreadable(fault),
+    };
+    let mut expected = Expected { file: BufReader::with_capacity(COMPARED, file), fault: None };
+    let written = {
+        let mut buffered = BufWriter::with_capacity(COMPARED, &mut expected);
+        write(&mut buffered).and_then(|()| buffered.flush())
+    };
+    match (written, expected.fault.take()) {
+        (_, Some(fault)) => Found::Unreadable(fault),
+        (Err(_), None) => Found::Other,
+        (Ok(()), None) => match expected.file.fill_buf() {
+            Ok([]) => Found::Same,
+            Ok(_) => Found::Other,
+            Err(fault) => Found::Unreadable(fault),
+        },
+    }
+}
+
+/// So many bytes are compared at once.
+const COMPARED: usize = 64 * 1024;
+
+/// Takes what should be in a file, and refuses it where the file has something else.
+struct Expected {
+    file: BufReader<File>,
+    fault: Option<io::Error>,
+}
+
+impl Write for Expected {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let found = match self.file.fill_buf() {
+            Ok(found) => found,
+            Err(fault) => {
+                self.fault = Some(fault);
+                return Err(io::Error::other("the file cannot be read"));
+            }
+        };
+        let count = found.len().min(bytes.len());
+        if found[..count] != bytes[..count] || (count == 0 && !bytes.is_empty()) {
+            return Err(io::Error::other("the file has something else"));
+        }
+        self.file.consume(count);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Recounts the files on disk, and compares them with the records.
@@ -115,12 +184,15 @@ fn verify(context: &Context, args: &ReportArgs, state: &CycleState) -> CliResult
     let folder = folder(state);
     let stem = format!("cycle-{:04}", state.queued.cycle);
     let mut contradictions = recount(&folder, &stem);
-    for file in report::files(state) {
-        let path = folder.join(&file.path);
-        match std::fs::read(&path) {
-            Ok(bytes) if bytes == file.bytes => {}
-            Ok(_) => contradictions.push(format!("{} is not what the records say", path.display())),
-            Err(fault) => {
+    let view = View::of(state);
+    for draft in report::drafts(&view) {
+        let path = folder.join(&draft.path);
+        match compare(&path, |out| draft.write_to(out)) {
+            Found::Same => {}
+            Found::Other => {
+                contradictions.push(format!("{} is not what the records say", path.display()));
+            }
+            Found::Unreadable(fault) => {
                 contradictions.push(format!("{} cannot be read: {fault}", path.display()));
             }
         }

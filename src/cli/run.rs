@@ -258,7 +258,7 @@ impl Foreground<'_> {
 
 /// How a cycle began; `None` when its records are gone.
 async fn beginning(store: &dyn Store, row: &CycleRow) -> Result<Option<Queued>, CliError> {
-    let first = store.load_events(&row.key(), 0).await?.into_iter().next();
+    let first = store.load_page(&row.key(), 0, 1).await?.into_iter().next();
     Ok(first.and_then(|recorded| match recorded.event {
         Event::Queued(queued) => Some(*queued),
         _ => None,

@@ -140,7 +140,7 @@ async fn close(context: &Context, id: &WhysId) -> CliResult {
         return Err(CliError::usage_text(text)
             .hint("it was changed by hand: `git restore` it, or let the next cycle mend it"));
     };
-    write_file(&path, text.as_bytes())?;
+    write_file(&path, |out| out.write_all(text.as_bytes()))?;
     store
         .set_investigation_state(&row.pipeline, &row.id, InvestigationState::Closed, row.last_seen)
         .await?;

@@ -259,8 +259,8 @@ mod tests {
                 outcome: Outcome::Failed,
                 duration_ms: 5,
                 attempts: 2,
-                failure: Some((fingerprint.clone(), failure)),
-                definition: "d".to_owned(),
+                failure: Some((fingerprint.clone(), failure.into())),
+                definition: "d".into(),
             });
             let ever_good = !causes.contains(&Cause::Unknown);
             let change = if ever_good { Change::Regressed } else { Change::NewFailing };
@@ -289,8 +289,8 @@ mod tests {
                     at: at(7, 2),
                     outcome: Outcome::Failed,
                     fingerprint: Some(fingerprint),
-                    definition: "d".to_owned(),
-                    config: "c".to_owned(),
+                    definition: "d".into(),
+                    config: "c".into(),
                 }),
                 last_good: ever_good.then(|| at(6, 1)),
                 first_failing: Some(at(7, 2)),

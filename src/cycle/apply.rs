@@ -255,16 +255,21 @@ fn attempt_finished(state: &mut CycleState, mut attempt: Attempt) -> Legal {
     if state.suite_ended.is_some() {
         return Err("the suite has ended".to_owned());
     }
-    let Some(attempts) = state.attempts.get_mut(&attempt.case) else {
+    let Some((planned, attempts)) = state.attempts.get_key_value(&attempt.case) else {
         return Err(format!("case {} is not planned", attempt.case));
     };
     let expected = attempts.len() + 1;
     if usize::try_from(attempt.number) != Ok(expected) {
         return Err(format!("attempt {expected} of case {} is expected next", attempt.case));
     }
-    // Lists grow in steps of four, and most cases have one attempt with one exchange: in a large
-    // suite the unused places would take more memory than the evidence.
+    // In a large suite what is held of each attempt decides how much memory is needed: the id is
+    // that of the plan, and lists grow in steps of four while most have one entry.
+    attempt.case = planned.clone();
+    if attempt.failure.is_none() {
+        attempt.evidence.forget_content();
+    }
     attempt.evidence.exchanges.shrink_to_fit();
+    let attempts = state.attempts.entry(attempt.case.clone()).or_default();
     attempts.reserve_exact(1);
     attempts.push(attempt);
     Ok(())
@@ -354,6 +359,8 @@ mod tests {
     use super::super::testing::{self, story};
     use super::*;
     use crate::domain::event::{NotRun, NotRunReason};
+    use crate::domain::evidence::{Excerpt, Exchange, Protocol};
+    use crate::domain::failure::{Blame, Failure, FailureClass};
     use crate::domain::outcome::PhaseOutcome;
 
     #[test]
@@ -420,6 +427,39 @@ mod tests {
         events.extend([plan, end]);
         let fault = fold(testing::record(events)).unwrap_err();
         assert_eq!(fault.why, "the verdict was decided before");
+    }
+
+    #[test]
+    fn texts_are_kept_of_what_failed_only() {
+        let attempt_that = |failure: Option<Failure>| {
+            let mut events = story();
+            let attempt = events.iter_mut().find_map(|event| match event {
+                Event::AttemptFinished(attempt) => Some(attempt),
+                _ => None,
+            });
+            let attempt = attempt.unwrap();
+            attempt.failure = failure.map(Arc::new);
+            let mut exchange = Exchange::begin("s", Protocol::Http, "GET", "http://x/");
+            exchange.body = Some(Excerpt::of("told", 4));
+            exchange.status = Some(200);
+            attempt.evidence.record(exchange);
+            let case = attempt.case.clone();
+            fold(testing::record(events)).unwrap().attempts_of(&case)[0].clone()
+        };
+        let passed = attempt_that(None).evidence;
+        assert_eq!((passed.exchanges[0].status, &passed.exchanges[0].body), (Some(200), &None));
+        let failure = Failure {
+            class: FailureClass::HttpStatus,
+            blame: Blame::Service,
+            message: "expected status 201, got 200".to_owned(),
+            step: None,
+            expected: None,
+            actual: None,
+            subject: None,
+            repro: None,
+        };
+        let failed = attempt_that(Some(failure)).evidence;
+        assert_eq!(failed.exchanges[0].body.as_ref().unwrap().text, "told");
     }
 
     #[test]

@@ -226,8 +226,8 @@ mod tests {
             outcome,
             duration_ms: 100,
             attempts: u32::from(outcome.is_known()),
-            failure: outcome.is_failing().then(|| (Fingerprint::new(1, "a"), failure)),
-            definition: "d1".to_owned(),
+            failure: outcome.is_failing().then(|| (Fingerprint::new(1, "a"), failure.into())),
+            definition: "d1".into(),
         }
     }
 
@@ -255,7 +255,7 @@ mod tests {
             let this = CycleRef { cycle: self.cycle, revision };
             let comparison = Comparison {
                 this: &this,
-                config_digest: "c",
+                config_digest: &"c".into(),
                 results,
                 heads: &self.heads,
                 last_whole: self.last_whole,
@@ -367,7 +367,7 @@ mod tests {
         let found = pipeline.run(std::slice::from_ref(&slow)).cases.remove(0);
         assert_eq!(found.slower.map(|s| (s.median_ms, s.max_ms, s.samples)), Some((100, 100, 6)));
         assert!(!found.definition_changed);
-        let other = CaseResult { definition: "d2".to_owned(), duration_ms: 5_000, ..slow };
+        let other = CaseResult { definition: "d2".into(), duration_ms: 5_000, ..slow };
         let found = pipeline.run(&[other]).cases.remove(0);
         assert!(found.definition_changed);
         assert_eq!(found.slower, None, "other steps may take longer");

@@ -1,6 +1,7 @@
 //! What a cycle leaves behind for the next comparison, and why a failure began.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Comparison;
 use super::change::{Seen, differ};
@@ -18,7 +19,7 @@ pub fn advance(
     head: Option<&CaseHead>,
     result: &CaseResult,
     this: &CycleRef,
-    config_digest: &str,
+    config_digest: &Arc<str>,
 ) -> CaseHead {
     let causes = causes_after(head, result, this, config_digest);
     let Series { last_good, first_failing, failing_for } = series_after(head, result, this);
@@ -40,13 +41,13 @@ pub fn advance(
     }
 }
 
-fn known_result(result: &CaseResult, this: &CycleRef, config_digest: &str) -> KnownResult {
+fn known_result(result: &CaseResult, this: &CycleRef, config_digest: &Arc<str>) -> KnownResult {
     KnownResult {
         at: this.clone(),
         outcome: result.outcome,
         fingerprint: Seen::from(result).fingerprint.cloned(),
-        definition: result.definition.clone(),
-        config: config_digest.to_owned(),
+        definition: Arc::clone(&result.definition),
+        config: Arc::clone(config_digest),
     }
 }
 
@@ -115,7 +116,7 @@ fn causes_after(
     head: Option<&CaseHead>,
     result: &CaseResult,
     this: &CycleRef,
-    config_digest: &str,
+    config_digest: &Arc<str>,
 ) -> Vec<Cause> {
     match result.outcome {
         Outcome::NotRun | Outcome::Skipped => head.map(|h| h.causes.clone()).unwrap_or_default(),
@@ -145,7 +146,7 @@ fn causes_of_change(
     head: Option<&CaseHead>,
     result: &CaseResult,
     this: &CycleRef,
-    config_digest: &str,
+    config_digest: &Arc<str>,
 ) -> Vec<Cause> {
     let Some((head, known)) = head.and_then(|head| Some((head, head.known.as_ref()?))) else {
         return vec![Cause::Unknown];
@@ -158,7 +159,7 @@ fn causes_of_change(
     if known.definition != result.definition {
         causes.push(Cause::Suite);
     }
-    if known.config != config_digest {
+    if known.config != *config_digest {
         causes.push(Cause::Config);
     }
     if known.at.revision != this.revision && !here.good {
@@ -276,8 +277,8 @@ mod tests {
             outcome: run.outcome,
             duration_ms: run.duration_ms,
             attempts: 1,
-            failure: run.outcome.is_failing().then_some((print, failure)),
-            definition: run.definition.to_string(),
+            failure: run.outcome.is_failing().then_some((print, failure.into())),
+            definition: run.definition.to_string().into(),
         }
     }
 
@@ -418,7 +419,7 @@ mod tests {
                 let results = results(cycle);
                 let comparison = Comparison {
                     this: &this,
-                    config_digest: &cycle.config.to_string(),
+                    config_digest: &cycle.config.to_string().into(),
                     results: &results,
                     heads: &heads,
                     last_whole,
@@ -476,7 +477,8 @@ mod tests {
             let revision = Sha::parse(&revision.to_string().repeat(40)).unwrap();
             let run = Run { outcome: *outcome, print: 0, definition: *definition, duration_ms: 1 };
             let this = CycleRef { cycle, revision };
-            head = Some(advance(head.as_ref(), &result(0, &run), &this, &config.to_string()));
+            head =
+                Some(advance(head.as_ref(), &result(0, &run), &this, &config.to_string().into()));
         }
         head.unwrap().causes
     }
@@ -488,10 +490,12 @@ mod tests {
             cycle,
             revision: Sha::parse(&digit.repeat(40)).unwrap(),
         };
-        let head = advance(None, &result(0, &run(0, Outcome::Passed)), &at(1, "1"), "c");
-        let head = advance(Some(&head), &result(0, &run(0, Outcome::Failed)), &at(2, "2"), "c");
+        let head = advance(None, &result(0, &run(0, Outcome::Passed)), &at(1, "1"), &"c".into());
+        let head =
+            advance(Some(&head), &result(0, &run(0, Outcome::Failed)), &at(2, "2"), &"c".into());
         assert_eq!(head.causes, [Cause::Code]);
-        let head = advance(Some(&head), &result(0, &run(1, Outcome::Failed)), &at(3, "2"), "d");
+        let head =
+            advance(Some(&head), &result(0, &run(1, Outcome::Failed)), &at(3, "2"), &"d".into());
         assert_eq!(head.causes, [Cause::Config]);
         assert_eq!((head.failing_for, head.first_failing.unwrap().cycle), (2, 2));
     }

@@ -1,5 +1,7 @@
 //! One execution of a case.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +22,7 @@ pub struct Attempt {
     pub duration_ms: u64,
     /// Why it did not pass; `None` when it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<Failure>,
+    pub failure: Option<Arc<Failure>>,
     /// What it saw.
     #[serde(default)]
     pub evidence: Evidence,

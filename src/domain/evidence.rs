@@ -1,6 +1,7 @@
 //! What proves that an attempt touched the real thing.
 //!
-//! Texts are masked and capped when they are taken; what was cut says so.
+//! Texts are masked and capped when they are taken; what was cut says so. What few exchanges have is
+//! boxed: a cycle of a hundred thousand cases holds at least as many of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +35,7 @@ pub struct Evidence {
     pub events: Vec<EventsSeen>,
     /// Percentiles, where the case repeats itself or asks for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latencies: Option<Latencies>,
+    pub latencies: Option<Box<Latencies>>,
 }
 
 impl Evidence {
@@ -46,6 +47,15 @@ impl Evidence {
         self.bytes_received += exchange.bytes_received;
         if self.exchanges.len() < MAX_EXCHANGES {
             self.exchanges.push(exchange);
+        }
+    }
+
+    /// Lets go of the texts that came over the wire, which are only ever told of a failure. The
+    /// ledger keeps them.
+    pub fn forget_content(&mut self) {
+        for exchange in &mut self.exchanges {
+            exchange.body = None;
+            exchange.frames = Vec::new();
         }
     }
 
@@ -91,7 +101,7 @@ pub struct Exchange {
     pub remote: Option<String>,
     /// What TLS said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<TlsSeen>,
+    pub tls: Option<Box<TlsSeen>>,
     /// The protocol's version as negotiated, `HTTP/1.1` or `HTTP/2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,

@@ -1,6 +1,8 @@
 //! What was found out about a cycle. Findings are stored when they are made, so that a better
 //! algorithm never rewrites an old report.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::commit::CommitRange;
@@ -27,9 +29,9 @@ pub struct CaseResult {
     /// How many attempts it had.
     pub attempts: u32,
     /// The failure of its deciding attempt, with its fingerprint.
-    pub failure: Option<(Fingerprint, Failure)>,
+    pub failure: Option<(Fingerprint, Arc<Failure>)>,
     /// The digest of its definition.
-    pub definition: String,
+    pub definition: Arc<str>,
 }
 
 /// Everything found out about a cycle.

@@ -1,6 +1,8 @@
 //! What earlier cycles left behind for the comparison: one small record a case, kept up to date
 //! whenever a cycle with a valid suite ends, so that no comparison ever reads all of history.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::names::{CaseId, Fingerprint};
@@ -30,9 +32,9 @@ pub struct KnownResult {
     /// Its fingerprint, when it was failing.
     pub fingerprint: Option<Fingerprint>,
     /// The digest of the case's definition.
-    pub definition: String,
+    pub definition: Arc<str>,
     /// The digest of the pipeline's configuration.
-    pub config: String,
+    pub config: Arc<str>,
 }
 
 /// One run of a case, in sixteen bytes.

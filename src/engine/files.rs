@@ -1,18 +1,35 @@
 //! Files that are whole or not there: written beside, made durable, then renamed into place.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
+
+/// Writers of files make many small writes; they reach the system in pieces of so many bytes.
+const BUFFER: usize = 128 * 1024;
 
 /// Writes a file so that nobody ever sees half of it, not even after a power cut.
 ///
 /// # Errors
 /// When the folder cannot be made or the file not be written; what was there before stays.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_atomically_with(path, |out| out.write_all(bytes))
+}
+
+/// As [`write_atomically`], for a file that is made while it is written.
+///
+/// # Errors
+/// As [`write_atomically`], and those of `write`.
+pub fn write_atomically_with(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let folder = path.parent().ok_or_else(|| io::Error::other("a file has a folder"))?;
     fs::create_dir_all(folder)?;
     let mut beside = tempfile::Builder::new().prefix(".andon-").tempfile_in(folder)?;
-    beside.write_all(bytes)?;
+    let mut buffered = BufWriter::with_capacity(BUFFER, beside.as_file_mut());
+    write(&mut buffered)?;
+    buffered.flush()?;
+    drop(buffered);
     set_readable(beside.as_file())?;
     beside.as_file().sync_all()?;
     beside.persist(path)?;
@@ -38,6 +55,20 @@ mod tests {
         write_atomically(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_made_to_its_end_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b.md");
+        write_atomically(&path, b"one").unwrap();
+        let broken = write_atomically_with(&path, |out| {
+            out.write_all(b"half")?;
+            Err(io::Error::other("no more"))
+        });
+        assert_eq!(broken.unwrap_err().to_string(), "no more");
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -40,6 +40,11 @@ impl Journal {
         &self.state
     }
 
+    /// The state as of the last append, when nothing more is to be appended.
+    pub fn into_state(self) -> CycleState {
+        self.state
+    }
+
     /// Which cycle.
     pub fn key(&self) -> &CycleKey {
         &self.key

@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::files::write_atomically;
+use super::files::write_atomically_with;
 
 /// A place that is reached by a link, and lies elsewhere.
 #[derive(Debug, thiserror::Error)]
@@ -63,9 +63,21 @@ impl ReportFolder {
     /// # Errors
     /// When a link leads out, or the file cannot be written.
     pub fn write(&self, relative: impl AsRef<Path>, bytes: &[u8]) -> io::Result<()> {
+        self.write_with(relative, |out| out.write_all(bytes))
+    }
+
+    /// As [`ReportFolder::write`], for a file that is made while it is written.
+    ///
+    /// # Errors
+    /// As [`ReportFolder::write`], and those of `write`.
+    pub fn write_with(
+        &self,
+        relative: impl AsRef<Path>,
+        write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    ) -> io::Result<()> {
         let relative = relative.as_ref();
         self.check(relative.parent().unwrap_or(Path::new(""))).map_err(io::Error::other)?;
-        write_atomically(&self.path_of(relative), bytes)
+        write_atomically_with(&self.path_of(relative), write)
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct PoolKey {
 pub(super) struct Connection {
     pub(super) sender: Sender,
     pub(super) remote: Option<String>,
-    pub(super) tls: Option<TlsSeen>,
+    pub(super) tls: Option<Box<TlsSeen>>,
     idle_since: Instant,
 }
 
@@ -66,7 +66,7 @@ impl Sender {
 }
 
 impl Connection {
-    pub(super) fn new(sender: Sender, remote: Option<String>, tls: Option<TlsSeen>) -> Self {
+    pub(super) fn new(sender: Sender, remote: Option<String>, tls: Option<Box<TlsSeen>>) -> Self {
         Self { sender, remote, tls, idle_since: Instant::now() }
     }
 }

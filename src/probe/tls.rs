@@ -140,7 +140,7 @@ pub(super) fn seen(
     server_name: &str,
     options: &TlsOptions,
     now: Timestamp,
-) -> Option<TlsSeen> {
+) -> Option<Box<TlsSeen>> {
     let leaf = connection.peer_certificates()?.first()?;
     let (_, certificate) = X509Certificate::from_der(leaf).ok()?;
     let left = certificate.validity().not_after.timestamp() - now.as_second();
@@ -149,7 +149,7 @@ pub(super) fn seen(
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2".to_owned(),
         other => format!("{other:?}"),
     };
-    Some(TlsSeen {
+    Some(Box::new(TlsSeen {
         version,
         server_name: server_name.to_owned(),
         subject: subject_of(&certificate),
@@ -157,7 +157,7 @@ pub(super) fn seen(
         days_left: left.div_euclid(86_400),
         seconds_left: left,
         verified: !options.insecure,
-    })
+    }))
 }
 
 fn subject_of(certificate: &X509Certificate<'_>) -> String {

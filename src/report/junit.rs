@@ -6,6 +6,7 @@
 //! why, so that no reader credits what Andon does not.
 
 use std::fmt::Write as _;
+use std::io;
 
 use crate::domain::attempt::Attempt;
 use crate::domain::failure::Failure;
@@ -15,33 +16,47 @@ use crate::report::view::{CaseView, View};
 
 /// The JUnit file of a cycle.
 pub fn render(state: &CycleState) -> String {
-    render_view(&View::of(state))
+    let mut xml = Vec::new();
+    write(&View::of(state), &mut xml).expect("memory takes what is written");
+    String::from_utf8(xml).expect("all of it is written from texts")
 }
 
-/// The JUnit file of a cycle that is arranged already.
-pub fn render_view(view: &View<'_>) -> String {
-    let mut suites: Vec<Suite<'_>> = Vec::new();
+/// Writes the JUnit file of a cycle that is arranged already.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(view: &View<'_>, out: &mut dyn io::Write) -> io::Result<()> {
+    let uncredited = uncredited(view);
+    let mut suites: Vec<Suite<'_, '_>> = Vec::new();
     let mut places = std::collections::HashMap::new();
     for case in view.cases.iter().filter(|case| case.planned.is_some()) {
         let at = *places.entry(case.area()).or_insert_with(|| {
             suites.push(Suite::named(case.area()));
             suites.len() - 1
         });
-        suites[at].add(view, case);
+        suites[at].add(case, uncredited.as_deref());
     }
-    if let Some(why) = uncredited(view) {
-        suites.push(Suite::of_the_cycle(view, &why));
-    }
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let mut total = Tally::default();
     suites.iter().for_each(|suite| total.take(&suite.tally));
-    let name = view.suite_name().unwrap_or("no-suite");
-    let _ = writeln!(xml, "<testsuites name={}{}>", quoted(name), total.attributes());
-    for suite in &suites {
-        suite.write(&mut xml, view);
+    if uncredited.is_some() {
+        total.take(&Tally::OF_THE_CYCLE);
     }
-    xml.push_str("</testsuites>\n");
-    xml
+    let name = quoted(view.suite_name().unwrap_or("no-suite"));
+    writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
+    writeln!(out, "<testsuites name={name}{}>", total.attributes())?;
+    for suite in &suites {
+        begin_suite(view, out, suite.name, &suite.tally)?;
+        for case in &suite.cases {
+            write_case(view, out, case, uncredited.as_deref())?;
+        }
+        writeln!(out, "  </testsuite>")?;
+    }
+    if let Some(why) = &uncredited {
+        begin_suite(view, out, "Andon", &Tally::OF_THE_CYCLE)?;
+        write_cycle(view, out, why)?;
+        writeln!(out, "  </testsuite>")?;
+    }
+    writeln!(out, "</testsuites>")
 }
 
 /// Why no result of the cycle may be credited.
@@ -61,6 +76,9 @@ struct Tally {
 }
 
 impl Tally {
+    /// One error that stands for a cycle without results.
+    const OF_THE_CYCLE: Self = Self { tests: 1, failures: 0, errors: 1, skipped: 0, ms: 0 };
+
     fn take(&mut self, other: &Self) {
         self.tests += other.tests;
         self.failures += other.failures;
@@ -81,100 +99,90 @@ impl Tally {
     }
 }
 
-struct Suite<'a> {
+/// An area and its cases: what is written of them would fill memory, so only they are held.
+struct Suite<'v, 'a> {
     name: &'a str,
     tally: Tally,
-    cases: String,
+    cases: Vec<&'v CaseView<'a>>,
 }
 
-impl<'a> Suite<'a> {
+impl<'v, 'a> Suite<'v, 'a> {
     fn named(name: &'a str) -> Self {
-        Self { name, tally: Tally::default(), cases: String::new() }
+        Self { name, tally: Tally::default(), cases: Vec::new() }
     }
 
-    /// One error that stands for a cycle without results.
-    fn of_the_cycle(view: &View<'_>, why: &str) -> Self {
-        let mut suite = Self::named("Andon");
-        suite.tally = Tally { tests: 1, errors: 1, ..Tally::default() };
-        let name = format!("cycle {}", view.state.queued.cycle);
-        suite.cases = format!(
-            "    <testcase name={} classname=\"Andon\" time=\"0.000\">\n      <error message={} type=\"cycle\"/>\n    </testcase>\n",
-            quoted(&name),
-            quoted(why)
-        );
-        suite
-    }
-
-    fn add(&mut self, view: &View<'_>, case: &CaseView<'_>) {
-        let ms = case.finding.map_or(0, |finding| finding.duration_ms);
-        let body = body(view, case);
+    fn add(&mut self, case: &'v CaseView<'a>, uncredited: Option<&str>) {
         self.tally.tests += 1;
-        self.tally.ms += ms;
-        match body.kind {
-            Kind::Passed => {}
-            Kind::Failed => self.tally.failures += 1,
-            Kind::Errored => self.tally.errors += 1,
-            Kind::Skipped => self.tally.skipped += 1,
+        self.tally.ms += duration_ms(case);
+        match case.outcome().filter(|_| uncredited.is_none()) {
+            Some(Outcome::Passed | Outcome::Flaky) => {}
+            Some(Outcome::Failed) => self.tally.failures += 1,
+            Some(Outcome::Errored) => self.tally.errors += 1,
+            Some(Outcome::Skipped | Outcome::NotRun) | None => self.tally.skipped += 1,
         }
-        let (name, classname) = (quoted(case.id.as_str()), quoted(case.area()));
-        let head =
-            format!("    <testcase name={name} classname={classname} time=\"{}\"", seconds(ms));
-        let _ = if body.xml.is_empty() {
-            writeln!(self.cases, "{head}/>")
-        } else {
-            writeln!(self.cases, "{head}>\n{}    </testcase>", body.xml)
-        };
-    }
-
-    fn write(&self, xml: &mut String, view: &View<'_>) {
-        let queued = &view.state.queued;
-        let _ = writeln!(
-            xml,
-            "  <testsuite name={}{} timestamp=\"{}\">",
-            quoted(self.name),
-            self.tally.attributes(),
-            view.started_at().strftime("%Y-%m-%dT%H:%M:%S"),
-        );
-        let cycle = queued.cycle.to_string();
-        let revision = view.revision().map_or("", |revision| revision.sha.as_str());
-        let verdict = view.verdict().map_or("", |verdict| verdict.as_str());
-        xml.push_str("    <properties>\n");
-        for (name, value) in [
-            ("andon.pipeline", queued.pipeline.as_str()),
-            ("andon.cycle", &cycle),
-            ("andon.environment", queued.environment.as_str()),
-            ("andon.revision", revision),
-            ("andon.verdict", verdict),
-        ] {
-            let _ = writeln!(xml, "      <property name=\"{name}\" value={}/>", quoted(value));
-        }
-        xml.push_str("    </properties>\n");
-        xml.push_str(&self.cases);
-        xml.push_str("  </testsuite>\n");
+        self.cases.push(case);
     }
 }
 
-enum Kind {
-    Passed,
-    Failed,
-    Errored,
-    Skipped,
+fn duration_ms(case: &CaseView<'_>) -> u64 {
+    case.finding.map_or(0, |finding| finding.duration_ms)
 }
 
-struct Body {
-    kind: Kind,
-    xml: String,
+fn begin_suite(
+    view: &View<'_>,
+    out: &mut dyn io::Write,
+    name: &str,
+    tally: &Tally,
+) -> io::Result<()> {
+    let queued = &view.state.queued;
+    let started = view.started_at().strftime("%Y-%m-%dT%H:%M:%S");
+    let (name, tally) = (quoted(name), tally.attributes());
+    writeln!(out, "  <testsuite name={name}{tally} timestamp=\"{started}\">")?;
+    let cycle = queued.cycle.to_string();
+    let revision = view.revision().map_or("", |revision| revision.sha.as_str());
+    let verdict = view.verdict().map_or("", |verdict| verdict.as_str());
+    writeln!(out, "    <properties>")?;
+    for (name, value) in [
+        ("andon.pipeline", queued.pipeline.as_str()),
+        ("andon.cycle", &cycle),
+        ("andon.environment", queued.environment.as_str()),
+        ("andon.revision", revision),
+        ("andon.verdict", verdict),
+    ] {
+        writeln!(out, "      <property name=\"{name}\" value={}/>", quoted(value))?;
+    }
+    writeln!(out, "    </properties>")
 }
 
-fn body(view: &View<'_>, case: &CaseView<'_>) -> Body {
-    if let Some(why) = uncredited(view) {
+fn write_case(
+    view: &View<'_>,
+    out: &mut dyn io::Write,
+    case: &CaseView<'_>,
+    uncredited: Option<&str>,
+) -> io::Result<()> {
+    let (name, area) = (quoted(case.id.as_str()), quoted(case.area()));
+    let time = seconds(duration_ms(case));
+    write!(out, "    <testcase name={name} classname={area} time=\"{time}\"")?;
+    let body = body(view, case, uncredited);
+    if body.is_empty() { writeln!(out, "/>") } else { writeln!(out, ">\n{body}    </testcase>") }
+}
+
+fn write_cycle(view: &View<'_>, out: &mut dyn io::Write, why: &str) -> io::Result<()> {
+    let name = quoted(&format!("cycle {}", view.state.queued.cycle));
+    writeln!(out, "    <testcase name={name} classname=\"Andon\" time=\"0.000\">")?;
+    writeln!(out, "      <error message={} type=\"cycle\"/>", quoted(why))?;
+    writeln!(out, "    </testcase>")
+}
+
+fn body(view: &View<'_>, case: &CaseView<'_>, uncredited: Option<&str>) -> String {
+    if let Some(why) = uncredited {
         return skipped(&format!("not credited: {why}"));
     }
     match case.outcome() {
-        Some(Outcome::Passed) => Body { kind: Kind::Passed, xml: String::new() },
-        Some(Outcome::Flaky) => Body { kind: Kind::Passed, xml: attempts(case, "flakyFailure") },
-        Some(Outcome::Failed) => Body { kind: Kind::Failed, xml: failing(case, "failure") },
-        Some(Outcome::Errored) => Body { kind: Kind::Errored, xml: failing(case, "error") },
+        Some(Outcome::Passed) => String::new(),
+        Some(Outcome::Flaky) => attempts(case, "flakyFailure"),
+        Some(Outcome::Failed) => failing(case, "failure"),
+        Some(Outcome::Errored) => failing(case, "error"),
         Some(Outcome::Skipped) => skipped("the suite skips it"),
         Some(Outcome::NotRun) => {
             let reason = view.not_run_reason(case.id);
@@ -186,8 +194,8 @@ fn body(view: &View<'_>, case: &CaseView<'_>) -> Body {
     }
 }
 
-fn skipped(message: &str) -> Body {
-    Body { kind: Kind::Skipped, xml: format!("      <skipped message={}/>\n", quoted(message)) }
+fn skipped(message: &str) -> String {
+    format!("      <skipped message={}/>\n", quoted(message))
 }
 
 fn failing(case: &CaseView<'_>, element: &str) -> String {

@@ -317,7 +317,7 @@ impl<'a> CaseView<'a> {
 
     /// Why it is failing.
     pub fn failure(&self) -> Option<&'a Failure> {
-        self.deciding().filter(|_| self.is_failing())?.failure.as_ref()
+        self.deciding().filter(|_| self.is_failing())?.failure.as_deref()
     }
 
     /// The exchange that shows most: of a failing case the last one of the failing step, else the

@@ -180,10 +180,17 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn load_events(&self, cycle: &CycleKey, after_seq: u64) -> Result<Vec<Recorded>> {
+    async fn load_page(
+        &self,
+        cycle: &CycleKey,
+        after_seq: u64,
+        limit: u32,
+    ) -> Result<Vec<Recorded>> {
         let key = cycle.clone();
         let rows = self
-            .read(move |db| Box::pin(async move { cycles::raw_events(db, &key, after_seq).await }))
+            .read(move |db| {
+                Box::pin(async move { cycles::raw_events(db, &key, after_seq, limit).await })
+            })
             .await?;
         let cycle = cycle.clone();
         let bytes: usize = rows.iter().map(cycles::RawEvent::bytes).sum();

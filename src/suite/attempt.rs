@@ -63,7 +63,7 @@ pub(super) async fn run_attempt(
         }
     };
     if !matches!(case.shape, Shape::Once) || !case.latency.is_empty() {
-        evidence.latencies = percentiles(&samples);
+        evidence.latencies = percentiles(&samples).map(Box::new);
     }
     let failure = result.err().or_else(|| {
         let finding = judge_percentiles(&case.latency, evidence.latencies.as_ref()?).err()?;
@@ -74,7 +74,7 @@ pub(super) async fn run_attempt(
         number,
         started_at,
         duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        failure,
+        failure: failure.map(Arc::new),
         evidence,
     }
 }

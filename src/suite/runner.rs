@@ -254,7 +254,7 @@ impl<'n> Run<'n> {
             number,
             started_at: self.env.shared.clock.now(),
             duration_ms: 0,
-            failure: Some(failure),
+            failure: Some(Arc::new(failure)),
             evidence,
         };
         self.tell(SuiteNews::AttemptFinished(Box::new(attempt))).await

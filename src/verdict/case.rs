@@ -74,7 +74,7 @@ mod tests {
             number,
             started_at: Timestamp::UNIX_EPOCH,
             duration_ms: 0,
-            failure,
+            failure: failure.map(Into::into),
             evidence: Evidence::default(),
         }
     }

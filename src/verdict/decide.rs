@@ -109,7 +109,7 @@ mod tests {
             duration_ms: 1,
             attempts: 1,
             failure: None,
-            definition: "d".to_owned(),
+            definition: "d".into(),
         }]
     }
 

@@ -273,7 +273,7 @@ async fn runs_side_by_side_need_their_quorum() {
     )
     .await;
     ran.passed("enough");
-    assert_eq!(ran.last("enough").evidence.latencies.map(|l| l.samples), Some(5));
+    assert_eq!(ran.last("enough").evidence.latencies.as_ref().map(|l| l.samples), Some(5));
     assert_eq!(ran.last("enough").evidence.exchanges_total, 5);
     ran.failed(
         "too_few",
@@ -307,7 +307,7 @@ async fn repeats_give_percentiles() {
     )
     .await;
     ran.passed("good");
-    let latencies = ran.last("good").evidence.latencies.expect("there are some");
+    let latencies = ran.last("good").evidence.latencies.as_deref().expect("there are some");
     assert_eq!(latencies.samples, 10);
     assert!(latencies.p50_us <= latencies.p95_us && latencies.p95_us <= latencies.max_us);
     ran.failed("slow", FailureClass::Latency, "expected latency p50 > 10s, got ");

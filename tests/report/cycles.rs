@@ -294,7 +294,7 @@ impl Story {
             number: attempts.len() as u32 + 1,
             started_at: self.clock,
             duration_ms: ms,
-            failure,
+            failure: failure.map(Into::into),
             evidence,
         });
         self
@@ -495,7 +495,7 @@ fn tls() -> TlsSeen {
 fn exchange(step: &str, protocol: Protocol, url: &str) -> Exchange {
     let mut exchange = Exchange::begin(step, protocol, "GET", url);
     exchange.remote = Some("203.0.113.7:443".into());
-    exchange.tls = Some(tls());
+    exchange.tls = Some(Box::new(tls()));
     exchange.version = Some("HTTP/1.1".into());
     exchange.timings = Timings {
         resolve_us: Some(1_200),

@@ -1,11 +1,14 @@
 //! The forms for machines: JSON with its schema, JUnit, the recount, the index pages.
 
+use std::sync::Arc;
+
 use andon::domain::event::{NotRunReason, StoppedBy};
 use andon::domain::outcome::{Change, Outcome, Verdict};
 use andon::domain::state::CycleState;
 use andon::report::index::{PipelineLine, all_index, pipeline_chart, pipeline_index};
 use andon::report::json::{CycleJson, cycle_json, schema};
-use andon::report::{Contradiction, ReportFile, files, junit, markdown, verify};
+use andon::report::view::View;
+use andon::report::{Contradiction, ReportFile, drafts, junit, markdown, verify};
 
 use crate::cycles::{CASES, HEAD, Story, cluster, http_evidence, http_failure};
 use crate::golden::compare;
@@ -146,7 +149,7 @@ fn hostile_text_leaves_junit_well_formed() {
     let mut story = stories::auth_broken_story();
     for attempts in story.state.attempts.values_mut() {
         for failure in attempts.iter_mut().filter_map(|attempt| attempt.failure.as_mut()) {
-            failure.message = "]]> <x a=\"'&\u{0}\u{1b}[31m\u{fffe}\r\n".into();
+            Arc::make_mut(failure).message = "]]> <x a=\"'&\u{0}\u{1b}[31m\u{fffe}\r\n".into();
         }
     }
     assert_well_formed("hostile", &junit::render(&story.decided(Verdict::Red, "x")));
@@ -292,5 +295,5 @@ fn a_hundred_thousand_cases_stay_readable() {
 
 /// Every file of a report.
 fn all_files(state: &CycleState) -> Vec<ReportFile> {
-    files(state).collect()
+    drafts(&View::of(state)).map(|draft| draft.finished().unwrap()).collect()
 }

@@ -50,6 +50,8 @@ pub async fn events_after_a_sequence_number_are_loaded_alone<B: Backend>() {
     let later = store.load_events(&cycle, 2).await.unwrap();
     assert_eq!(later.iter().map(|r| r.event.kind()).collect::<Vec<_>>(), ["finished"]);
     assert!(store.load_events(&cycle, 3).await.unwrap().is_empty());
+    let page = store.load_page(&cycle, 1, 1).await.unwrap();
+    assert_eq!(page.iter().map(|r| r.seq).collect::<Vec<_>>(), [2]);
 }
 
 pub async fn a_wrong_expected_sequence_number_changes_nothing<B: Backend>() {

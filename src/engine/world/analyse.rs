@@ -166,9 +166,10 @@ fn compare(
         };
         return Outcomes { cases, renames: vec![], heads: vec![] };
     };
+    let config_digest = state.queued.definition.config_digest.as_str().into();
     let comparison = Comparison {
         this: &this,
-        config_digest: &state.queued.definition.config_digest,
+        config_digest: &config_digest,
         results,
         heads: &history.heads,
         last_whole: history.last_whole,
@@ -209,7 +210,7 @@ fn results_of(state: &CycleState) -> Vec<CaseResult> {
             duration_ms: last.map_or(0, |attempt| attempt.duration_ms),
             attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
             failure,
-            definition: planned.digest.clone(),
+            definition: planned.digest.as_str().into(),
         }
     };
     state.planned().iter().map(result).collect()

@@ -3,6 +3,7 @@
 //! A report that cannot be written never changes a verdict: the cycle says so and goes on, and
 //! `andon report --rebuild` writes it later from the same records.
 
+use std::io;
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
@@ -12,7 +13,8 @@ use crate::domain::errors::chain;
 use crate::domain::event::{Event, ReportWritten};
 use crate::domain::outcome::{Phase, PhaseOutcome};
 use crate::engine::{EngineError, Journal, ReportFolder, indexes};
-use crate::report::{self, ReportFile};
+use crate::report::view::View;
+use crate::report::{self, Draft, ReportFile};
 
 impl World {
     pub(super) async fn write_report(&self, journal: &mut Journal) -> Result<(), EngineError> {
@@ -38,21 +40,16 @@ impl World {
         Ok(())
     }
 
-    fn write_files(&self, journal: &Journal) -> std::io::Result<ReportWritten> {
+    fn write_files(&self, journal: &Journal) -> io::Result<ReportWritten> {
         let folder = self.report_folder(journal);
+        let view = View::of(journal.state());
         let pipeline = Path::new(journal.key().pipeline.as_str());
-        let mut markdown = None;
-        for file in report::files(journal.state()) {
-            folder.write(pipeline.join(&file.path), &file.bytes)?;
-            if Path::new(&file.path).extension().is_some_and(|e| e == "md") {
-                markdown = Some((file.path, hex::encode(Sha256::digest(&file.bytes))));
-            }
-        }
+        let markdown = write_drafts(&folder, pipeline, report::drafts(&view).collect())?;
         self.write_investigations(journal)?;
-        let (name, digest) =
-            markdown.ok_or_else(|| std::io::Error::other("no Markdown was made"))?;
         let queued = &journal.state().queued;
-        let path = format!("{}/{}/{name}", queued.definition.report_dir, queued.pipeline);
+        let path =
+            format!("{}/{}/{}", queued.definition.report_dir, queued.pipeline, markdown.path);
+        let digest = hex::encode(Sha256::digest(&markdown.bytes));
         Ok(ReportWritten { path, digest })
     }
 
@@ -60,4 +57,27 @@ impl World {
         let named = Path::new(&journal.state().queued.definition.report_dir);
         ReportFolder::new(&self.setup.working_dir, named)
     }
+}
+
+/// Writes the files of a cycle side by side, and the Markdown, which names them, when they are there.
+fn write_drafts(
+    folder: &ReportFolder,
+    pipeline: &Path,
+    mut drafts: Vec<Draft<'_, '_>>,
+) -> io::Result<ReportFile> {
+    let last = drafts.pop().ok_or_else(|| io::Error::other("no Markdown was made"))?;
+    let markdown = std::thread::scope(|scope| {
+        let write = |draft: Draft<'_, '_>| {
+            folder.write_with(pipeline.join(&draft.path), |out| draft.write_to(out))
+        };
+        let others: Vec<_> =
+            drafts.into_iter().map(|draft| scope.spawn(move || write(draft))).collect();
+        let markdown = last.finished();
+        for other in others {
+            other.join().unwrap_or_else(|_| Err(io::Error::other("the writer of a file ended")))?;
+        }
+        markdown
+    })?;
+    folder.write(pipeline.join(&markdown.path), &markdown.bytes)?;
+    Ok(markdown)
 }

@@ -33,7 +33,7 @@ pub struct WsSession {
     url: String,
     place: String,
     remote: Option<String>,
-    tls: Option<TlsSeen>,
+    tls: Option<Box<TlsSeen>>,
     subprotocol: Option<String>,
     /// How it ended, once it has: every later read says the same.
     ended: Option<WsEnd>,

@@ -12,6 +12,9 @@
 //!
 //! A commit id is a one and 20 bytes, and a zero where it is that of the known result.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
 use super::{Reader, codes, outcome_code, outcome_of, put_bytes, put_count, put_number};
 use crate::domain::history::{CaseHead, CycleRef, KnownResult, RecentRun};
 use crate::domain::names::{CaseId, Fingerprint};
@@ -97,7 +100,11 @@ fn put_cycle_ref(out: &mut Vec<u8>, cycle_ref: &CycleRef, known_sha: Option<&Sha
 }
 
 /// Reads a head. Answers `None` for bytes that no version wrote.
-pub(in crate::store) fn decode(case: CaseId, bytes: &[u8]) -> Option<CaseHead> {
+pub(in crate::store) fn decode(
+    case: CaseId,
+    bytes: &[u8],
+    shared: &mut Shared,
+) -> Option<CaseHead> {
     let mut reader = Reader::new(bytes);
     if reader.byte()? != VERSION {
         return None;
@@ -106,10 +113,10 @@ pub(in crate::store) fn decode(case: CaseId, bytes: &[u8]) -> Option<CaseHead> {
     let last_outcome = outcome_of(reader.byte()?)?;
     let flags = reader.byte()?;
     let failing_for = reader.number_u32()?;
-    let known = if flags & HAS_KNOWN != 0 { Some(reader.known(flags)?) } else { None };
+    let known = if flags & HAS_KNOWN != 0 { Some(reader.known(flags, shared)?) } else { None };
     let known_sha = known.as_ref().map(|known| &known.at.revision);
-    let last_good = reader.optional_ref(flags & HAS_LAST_GOOD, known_sha)?;
-    let first_failing = reader.optional_ref(flags & HAS_FIRST_FAILING, known_sha)?;
+    let last_good = reader.optional_ref(flags & HAS_LAST_GOOD, known_sha, shared)?;
+    let first_failing = reader.optional_ref(flags & HAS_FIRST_FAILING, known_sha, shared)?;
     let causes = reader.causes()?;
     let recent = reader.runs()?;
     let head = CaseHead {
@@ -126,12 +133,39 @@ pub(in crate::store) fn decode(case: CaseId, bytes: &[u8]) -> Option<CaseHead> {
     reader.is_at_end().then_some(head)
 }
 
+/// What many heads have in common, so that it is held once.
+#[derive(Default)]
+pub(in crate::store) struct Shared {
+    shas: HashMap<Vec<u8>, Sha>,
+    texts: HashSet<Arc<str>>,
+}
+
+impl Shared {
+    fn sha(&mut self, bytes: &[u8]) -> Option<Sha> {
+        if let Some(known) = self.shas.get(bytes) {
+            return Some(known.clone());
+        }
+        let sha = Sha::parse(&hex::encode(bytes)).ok()?;
+        self.shas.insert(bytes.to_vec(), sha.clone());
+        Some(sha)
+    }
+
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        self.texts.insert(Arc::clone(&new));
+        new
+    }
+}
+
 impl Reader<'_> {
-    fn known(&mut self, flags: u8) -> Option<KnownResult> {
-        let at = self.cycle_ref(None)?;
+    fn known(&mut self, flags: u8, shared: &mut Shared) -> Option<KnownResult> {
+        let at = self.cycle_ref(None, shared)?;
         let outcome = outcome_of(self.byte()?)?;
-        let definition = self.text()?.to_owned();
-        let config = self.text()?.to_owned();
+        let definition = self.text()?.into();
+        let config = shared.text(self.text()?);
         let fingerprint = if flags & HAS_FINGERPRINT != 0 {
             Some(Fingerprint::parse(self.text()?)?)
         } else {
@@ -140,15 +174,20 @@ impl Reader<'_> {
         Some(KnownResult { at, outcome, fingerprint, definition, config })
     }
 
-    fn optional_ref(&mut self, flag: u8, known_sha: Option<&Sha>) -> Option<Option<CycleRef>> {
-        if flag == 0 { Some(None) } else { self.cycle_ref(known_sha).map(Some) }
+    fn optional_ref(
+        &mut self,
+        flag: u8,
+        known_sha: Option<&Sha>,
+        shared: &mut Shared,
+    ) -> Option<Option<CycleRef>> {
+        if flag == 0 { Some(None) } else { self.cycle_ref(known_sha, shared).map(Some) }
     }
 
-    fn cycle_ref(&mut self, known_sha: Option<&Sha>) -> Option<CycleRef> {
+    fn cycle_ref(&mut self, known_sha: Option<&Sha>, shared: &mut Shared) -> Option<CycleRef> {
         let cycle = self.number_u32()?;
         let revision = match self.byte()? {
             0 => known_sha?.clone(),
-            1 => Sha::parse(&hex::encode(self.take(20)?)).ok()?,
+            1 => shared.sha(self.take(20)?)?,
             _ => return None,
         };
         Some(CycleRef { cycle, revision })
@@ -211,8 +250,8 @@ mod tests {
                 at,
                 outcome,
                 fingerprint,
-                definition,
-                config,
+                definition: definition.into(),
+                config: config.into(),
             },
         )
     }
@@ -261,21 +300,21 @@ mod tests {
     proptest! {
         #[test]
         fn every_head_survives(head in any_head()) {
-            prop_assert_eq!(decode(the_case(), &encode(&head)), Some(head));
+            prop_assert_eq!(decode(the_case(), &encode(&head), &mut Shared::default()), Some(head));
         }
 
         #[test]
         fn a_cut_head_is_never_taken_for_one(head in any_head(), at in any::<prop::sample::Index>()) {
             let bytes = encode(&head);
             let cut = &bytes[..at.index(bytes.len())];
-            prop_assert_eq!(decode(the_case(), cut), None);
+            prop_assert_eq!(decode(the_case(), cut, &mut Shared::default()), None);
         }
 
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = decode(the_case(), &bytes);
+            let _ = decode(the_case(), &bytes, &mut Shared::default());
             let with_version: Vec<u8> = std::iter::once(VERSION).chain(bytes).collect();
-            let _ = decode(the_case(), &with_version);
+            let _ = decode(the_case(), &with_version, &mut Shared::default());
         }
     }
 
@@ -292,8 +331,8 @@ mod tests {
                 at: at.clone(),
                 outcome: Outcome::Failed,
                 fingerprint: Some(Fingerprint::new(1, "f0")),
-                definition: "d".to_owned(),
-                config: "c".to_owned(),
+                definition: "d".into(),
+                config: "c".into(),
             }),
             last_good: None,
             first_failing: Some(at),

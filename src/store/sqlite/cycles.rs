@@ -30,11 +30,12 @@ impl RawEvent {
     }
 }
 
-/// The rows of a cycle's events after `after_seq`.
+/// The first `limit` rows of a cycle's events after `after_seq`.
 pub(super) async fn raw_events(
     db: &mut SqliteConnection,
     cycle: &CycleKey,
     after_seq: u64,
+    limit: u32,
 ) -> Result<Vec<RawEvent>> {
     let rows = sqlx::query(
         "SELECT e.seq, e.at_us, e.kind, e.version, e.payload
@@ -42,11 +43,12 @@ pub(super) async fn raw_events(
          JOIN cycle c ON c.pipeline_id = p.id
          JOIN event e ON e.cycle_id = c.id
          WHERE p.name = ? AND c.number = ? AND e.seq > ?
-         ORDER BY e.seq",
+         ORDER BY e.seq LIMIT ?",
     )
     .bind(cycle.pipeline.as_str())
     .bind(cycle.cycle)
     .bind(i64::try_from(after_seq).unwrap_or(i64::MAX))
+    .bind(limit)
     .fetch(db);
     rows.map_err(StoreError::from)
         .and_then(async |row: SqliteRow| {

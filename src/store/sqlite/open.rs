@@ -23,6 +23,10 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Readers that may work at the same time.
 const READERS: u32 = 4;
 
+/// So many rows SQLite may be ahead of whoever takes them: with few, two threads wake each other up
+/// for every handful of a hundred thousand events.
+const ROWS_AHEAD: usize = 1_000;
+
 /// After a checkpoint the write-ahead log is cut to this size.
 const WAL_KEEP_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -50,7 +54,7 @@ pub(super) fn writer_options(path: &Path, busy_timeout: Duration) -> SqliteConne
 
 /// Readers, opened when they are first needed and kept.
 pub(super) fn readers(path: &Path, busy_timeout: Duration) -> SqlitePool {
-    let options = writer_options(path, busy_timeout).read_only(true);
+    let options = writer_options(path, busy_timeout).read_only(true).row_buffer_size(ROWS_AHEAD);
     SqlitePoolOptions::new()
         .min_connections(0)
         .max_connections(READERS)

@@ -108,10 +108,12 @@ pub(super) async fn head_pages(
 /// Reads heads out of their pages. Slow for many, so done away from the async threads.
 pub(super) fn decode_heads(pages: &[Vec<u8>]) -> Result<HashMap<CaseId, CaseHead>> {
     let pages = pages.iter().map(|page| records(page)).collect::<Result<Vec<_>>>()?;
+    let mut shared = head::Shared::default();
     let mut heads = HashMap::with_capacity(pages.iter().map(Vec::len).sum());
     for (case, record) in pages.into_iter().flatten() {
         let case = CaseId::parse(case).map_err(corrupt)?;
-        let head = head::decode(case.clone(), record).ok_or_else(|| unreadable(&case))?;
+        let head =
+            head::decode(case.clone(), record, &mut shared).ok_or_else(|| unreadable(&case))?;
         heads.insert(case, head);
     }
     Ok(heads)
