@@ -263,12 +263,12 @@ fn attempt_finished(state: &mut CycleState, mut attempt: Attempt) -> Legal {
         return Err(format!("attempt {expected} of case {} is expected next", attempt.case));
     }
     // In a large suite what is held of each attempt decides how much memory is needed: the id is
-    // that of the plan, and lists grow in steps of four while most have one entry.
+    // that of the plan.
     attempt.case = planned.clone();
     if attempt.failure.is_none() {
         attempt.evidence.forget_content();
     }
-    attempt.evidence.exchanges.shrink_to_fit();
+    attempt.evidence.fit_exactly();
     let attempts = state.attempts.entry(attempt.case.clone()).or_default();
     attempts.reserve_exact(1);
     attempts.push(attempt);

@@ -59,6 +59,14 @@ impl Evidence {
         }
     }
 
+    /// Gives back unused places: lists grow in steps of four, and most have one entry. The list is
+    /// moved, not cut: the ends that are left over by cutting fit nothing that comes later.
+    pub fn fit_exactly(&mut self) {
+        let mut exact = Vec::with_capacity(self.exchanges.len());
+        exact.append(&mut self.exchanges);
+        self.exchanges = exact;
+    }
+
     /// Takes over what another part of the same attempt saw.
     pub fn absorb(&mut self, other: Self) {
         self.exchanges_total += other.exchanges_total;
