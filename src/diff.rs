@@ -5,7 +5,8 @@
 //! pure: no clock, no store; whoever calls brings the heads of the cases and stores the new ones.
 //!
 //! What it must not do: judge a cycle (`verdict`), or group failures (`cluster`). And a void cycle
-//! never comes here, except to be listed without any comparison ([`uncompared`]).
+//! never comes here, except to be listed without any comparison ([`uncompared`]); nor does one that
+//! ended before its suite, except to show what was known ([`carried`]).
 
 mod between;
 mod change;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 pub use between::{CaseRow, Difference, between};
 pub use change::{Seen, change_of};
-pub use compare::{compare, uncompared};
+pub use compare::{carried, compare, uncompared};
 pub use history::{advance, advance_all};
 
 use crate::domain::findings::{CaseFinding, CaseResult, ProbableRename};

@@ -15,6 +15,7 @@ pub mod glob;
 pub mod history;
 pub mod names;
 pub mod outcome;
+pub mod paths;
 pub mod redact;
 pub mod revision;
 pub mod spec;

@@ -13,6 +13,7 @@ mod load;
 mod observer;
 mod owner;
 mod paths;
+mod report_folder;
 mod world;
 
 use std::sync::Arc;
@@ -23,13 +24,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use clock::{Clock, SystemClock};
 pub use error::EngineError;
-pub use files::{write_atomically, write_atomically_with};
+pub use files::write_atomically;
 pub use indexes::indexes;
 pub use journal::Journal;
 pub use load::load_state;
 pub use observer::{Observer, Progress, Silent};
 pub use owner::{is_alive, is_owner_alive, process_token, this_process};
 pub use paths::StatePaths;
+pub use report_folder::{LeadsOut, ReportFolder};
 pub use world::{Resolved, Setup, World, case_ids};
 
 use crate::cycle::{self, Action, NextStep, next_step};

@@ -36,7 +36,7 @@ mod url;
 
 pub use auth::Auth;
 pub use checkout::{Checkout, CheckoutLimits, SkipReason, Skipped};
-pub use error::{Error, ErrorKind};
+pub use error::{Absent, Error, ErrorKind};
 pub use fetch::Fetched;
 pub use history::{Parents, RangeLimits};
 pub use mirror::{Mirror, MirrorOptions};

@@ -8,6 +8,7 @@
 mod answer;
 mod client;
 mod cookies;
+mod deadline;
 mod dial;
 mod fault;
 mod pool;
@@ -21,11 +22,13 @@ mod target;
 mod tls;
 mod trace;
 mod transport;
+mod turns;
 mod ws;
 
 pub use answer::{HttpAnswer, MAX_BODY_BYTES};
 pub use client::{Call, Client, ConnectionUse, HttpResult, WallClock};
 pub use cookies::CookieJar;
+pub use deadline::Deadline;
 pub use fault::{Fault, FaultKind};
 pub use render::{render_request, render_ws_message, render_ws_open};
 pub use repro::{repro_http, repro_sse, repro_ws, variable};

@@ -24,6 +24,6 @@ mod ws_step;
 pub use check::{Checked, check_request};
 pub use env::{EnvError, EnvParts, Facts, HostEnv, RunEnv};
 pub use identity::IdentityError;
-pub use lookup::EnvLookup;
+pub use lookup::{EnvLookup, shown_name};
 pub use runner::{Selection, SuiteEnd, SuiteNews, SuitePlan, run_suite};
 pub use secrets::{LoadedSecrets, SecretError, load_secrets};

@@ -12,6 +12,8 @@ mod documentation;
 mod hostile;
 #[path = "cli/looking.rs"]
 mod looking;
+#[path = "cli/mistakes.rs"]
+mod mistakes;
 #[path = "cli/probing.rs"]
 mod probing;
 #[path = "cli/running.rs"]

@@ -81,6 +81,22 @@ fn digests_tell_definitions_apart_and_nothing_else() {
 }
 
 #[test]
+fn a_place_has_one_name_however_it_is_written() {
+    let repo = |written: &str| {
+        let text = format!("{HEAD}watch: {{ repo: {written}, poll: off }}\n{CASE}");
+        let files = MemoryFiles::new().with("/work/pipelines/demo.yaml", text);
+        let loaded = pipeline::load(&files, Path::new("/work/pipelines/demo.yaml"));
+        loaded.pipeline.unwrap().watch.unwrap().repo
+    };
+    assert_eq!(repo("../chat"), "/work/chat");
+    assert_eq!(repo("./../other/../chat/."), repo("../chat"));
+    let twice = format!("{HEAD}suite: {{ include: [a.yaml, x/../a.yaml] }}\n");
+    let case = "cases: [{ id: a, steps: [{ http: \"https://example.com/\" }] }]\n";
+    let files = MemoryFiles::new().with("p/demo.yaml", twice).with("p/a.yaml", case);
+    assert_eq!(messages(&load(&files).diagnostics), ["this file is included twice"]);
+}
+
+#[test]
 fn digests_do_not_depend_on_where_the_files_lie() {
     let text = format!(
         "{HEAD}suite:\n  cases:\n    - {{ id: a, steps: [{{ http: {{ url: \"https://example.com/\", file: body.bin }} }}] }}\n"
@@ -99,8 +115,10 @@ fn parts_that_a_run_does_not_act_on_are_named() {
     assert!(pipeline::parts_not_acted_on(&quiet).is_empty());
     let off = pipeline(&format!("watch: {{ repo: ., poll: off }}\n{CASE}"));
     assert!(pipeline::parts_not_acted_on(&off).is_empty());
+    let unsaid = pipeline(&format!("watch: {{ repo: . }}\n{CASE}"));
+    assert!(pipeline::parts_not_acted_on(&unsaid).is_empty(), "nobody wrote `poll`");
     let all = pipeline(&format!(
-        "watch: {{ repo: . }}\nschedule: {{ cron: \"@daily\", deploy: false }}\ncycles: {{ until: green }}\n\
+        "watch: {{ repo: ., poll: 30s }}\nschedule: {{ cron: \"@daily\", deploy: false }}\ncycles: {{ until: green }}\n\
          alarm: {{ silent_for: 1d }}\nnotify: {{ slack: {{ url: \"https://example.com/\" }} }}\n\
          report: {{ publish: {{ git: {{ repo: ., branch: reports }} }} }}\nculprit: {{}}\n\
          deploy: {{ steps: [{{ run: x }}], rollback: {{}} }}\n{CASE}  commands: [{{ name: x, run: x }}]\n"

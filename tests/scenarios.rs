@@ -62,4 +62,7 @@ scenarios! {
     s51_a_case_gets_another_name => "51-a-case-gets-another-name",
     s52_a_control_fails => "52-a-control-fails",
     s53_blocked_cases => "53-blocked-cases",
+    s54_deploy_by_request => "54-deploy-by-request",
+    s55_without_a_deploy => "55-without-a-deploy",
+    s56_several_cycles => "56-several-cycles",
 }

@@ -7,9 +7,10 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::args::CheckArgs;
-use super::context::{Context, no_such_file, printing, read_file, yaml_files};
+use super::context::{Context, load_file, no_folder, no_such_file, printing, yaml_files};
 use super::error::{CliError, CliResult, Status};
 use super::output::{Out, bold, clean, counted, dim, millis};
+use crate::domain::paths::normal;
 use crate::domain::spec::{Pipeline, Ready, Suite};
 use crate::engine::{Clock as _, SystemClock};
 use crate::pipeline::crontab::Crontab;
@@ -23,6 +24,9 @@ const MAX_SHOWN: usize = 100;
 /// `andon check`
 pub fn check(context: &Context, args: &CheckArgs) -> CliResult {
     let default = std::slice::from_ref(&context.settings.pipelines);
+    if args.paths.is_empty() && !context.settings.pipelines.exists() {
+        return Err(no_folder(&context.settings.pipelines));
+    }
     let files = files_of(if args.paths.is_empty() { default } else { &args.paths })?;
     let loaded: Vec<(PathBuf, Loaded)> = files.into_iter().map(load).collect::<Result<_, _>>()?;
     let mut out = context.out();
@@ -69,9 +73,8 @@ fn twice_named(loaded: &[(PathBuf, Loaded)]) -> Option<CliError> {
 }
 
 fn load(file: PathBuf) -> Result<(PathBuf, Loaded), CliError> {
-    let absolute = std::path::absolute(&file).map_err(CliError::usage)?;
-    let loaded = pipeline::load(&read_file, &absolute);
-    Ok((file, loaded))
+    let loaded = load_file(&file)?;
+    Ok((normal(&file), loaded))
 }
 
 /// The pipeline files of the paths given; of a folder those directly in it.

@@ -11,12 +11,13 @@ use super::output::Out;
 use super::settings::{Settings, sqlite_path};
 use super::suggest;
 use crate::domain::names::PipelineName;
+use crate::domain::paths::normal;
 use crate::domain::spec::Pipeline;
 use crate::domain::state::CycleState;
-use crate::engine::{self, StatePaths, write_atomically_with};
-use crate::pipeline::{self, Style};
+use crate::engine::{self, LeadsOut, ReportFolder, StatePaths, write_atomically};
+use crate::pipeline::{self, Loaded, Style};
 use crate::store::sqlite::{Mode, SqliteStore};
-use crate::store::{CycleRow, Store, Which};
+use crate::store::{CycleRow, Store, StoreError, Which};
 
 pub use crate::suite::HostEnv;
 
@@ -90,6 +91,15 @@ impl Context {
         self.open(Mode::ReadWrite).await
     }
 
+    /// Opens a store for writing that must be there already.
+    pub async fn store_with_cycles(&self) -> Result<Arc<dyn Store>, CliError> {
+        let path = self.database()?;
+        if path.try_exists().is_ok_and(|exists| !exists) {
+            return Err(StoreError::Missing { path }.into());
+        }
+        self.store_for_writing().await
+    }
+
     async fn open(&self, mode: Mode) -> Result<Arc<dyn Store>, CliError> {
         Ok(Arc::new(SqliteStore::open(&self.database()?, mode).await?))
     }
@@ -98,10 +108,10 @@ impl Context {
     /// them.
     pub fn load(&self, given: &Path) -> Result<Pipeline, CliError> {
         let file = self.pipeline_file(given)?;
-        let absolute = std::path::absolute(&file).map_err(CliError::usage)?;
-        let loaded = pipeline::load(&read_file, &absolute);
+        let loaded = load_file(&file)?;
         for diagnostic in &loaded.diagnostics {
             self.note(&diagnostic.render(Style::Coloured));
+            self.note("");
         }
         loaded.pipeline.ok_or_else(|| {
             CliError::usage_text(format_args!("{} is not a valid pipeline", file.display()))
@@ -127,13 +137,7 @@ impl Context {
         let has_stem = |file: &&PathBuf| file.file_stem().is_some_and(|stem| stem == name);
         let found =
             files.iter().find(has_stem).or_else(|| files.iter().find(|f| is_named(f, name)));
-        found.cloned().ok_or_else(|| {
-            let text = format!("there is no pipeline {name} in {}", folder.display());
-            let names = stems(&files);
-            let hint = suggest::question(name, &borrowed(&names));
-            CliError::usage_text(text)
-                .hint(hint.unwrap_or_else(|| "give the path of its file".to_owned()))
-        })
+        found.cloned().ok_or_else(|| no_such_pipeline(name, folder, &stems(&files)))
     }
 
     /// The name of a pipeline that is given by name or by file.
@@ -185,9 +189,31 @@ impl Context {
     }
 }
 
+/// The folder that a cycle's reports are in, seen from here.
+pub fn report_folder(named: &Path) -> Result<ReportFolder, CliError> {
+    let here = std::env::current_dir().map_err(CliError::usage)?;
+    Ok(ReportFolder::new(&here, named))
+}
+
+/// A link that would have us write elsewhere.
+pub fn led_out(fault: LeadsOut) -> CliError {
+    CliError::usage(fault)
+        .hint("make it a folder of its own, or run Andon where the reports shall be")
+}
+
 /// The state of a cycle: its events, folded.
 pub async fn load_state(store: &dyn Store, row: &CycleRow) -> Result<CycleState, CliError> {
     Ok(engine::load_state(store, &row.key()).await?)
+}
+
+/// Loads a pipeline file.
+pub fn load_file(file: &Path) -> Result<Loaded, CliError> {
+    Ok(pipeline::load(&read_file, &place_of(file)?))
+}
+
+/// The one name that a place has, however it was typed.
+pub fn place_of(file: &Path) -> Result<PathBuf, CliError> {
+    std::path::absolute(file).map(|absolute| normal(&absolute)).map_err(CliError::usage)
 }
 
 /// Whether a pipeline is given by its file.
@@ -197,8 +223,7 @@ fn is_path(given: &str) -> bool {
 }
 
 fn is_named(file: &Path, name: &str) -> bool {
-    let Ok(absolute) = std::path::absolute(file) else { return false };
-    let loaded = pipeline::load(&read_file, &absolute);
+    let Ok(loaded) = load_file(file) else { return false };
     loaded.pipeline.is_some_and(|pipeline| pipeline.name.as_str() == name)
 }
 
@@ -227,6 +252,26 @@ fn stems(files: &[PathBuf]) -> Vec<String> {
 
 fn borrowed(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
+}
+
+/// A pipeline that was named and is not there; the hint depends on what is.
+fn no_such_pipeline(name: &str, folder: &Path, stems: &[String]) -> CliError {
+    if !folder.is_dir() {
+        return no_folder(folder);
+    }
+    let text = format!("there is no pipeline {name} in {}", folder.display());
+    let hint = match suggest::question(name, &borrowed(stems)) {
+        Some(question) => question,
+        None if stems.is_empty() => "there is no .yaml file in that folder".to_owned(),
+        None => format!("there is {}; or give the path of a file", stems.join(", ")),
+    };
+    CliError::usage_text(text).hint(hint)
+}
+
+/// The folder of the pipelines is not there: most likely this is not the place.
+pub fn no_folder(folder: &Path) -> CliError {
+    CliError::usage_text(format_args!("there is no folder {} here", folder.display()))
+        .hint("go where your pipelines are, or give the path of a file")
 }
 
 /// A file that was named and is not there.
@@ -264,7 +309,7 @@ pub fn write_file(
     path: &Path,
     write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
 ) -> Result<(), CliError> {
-    write_atomically_with(path, write)
+    write_atomically(path, write)
         .with_context(|| format!("cannot write {}", path.display()))
         .map_err(CliError::usage)
 }

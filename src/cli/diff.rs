@@ -70,7 +70,7 @@ async fn rows(store: &dyn Store, row: &CycleRow) -> Result<Vec<CaseRow>, CliErro
             CliError::usage_text(text).hint("a cycle has results once its verdict is decided")
         );
     };
-    if findings.what.counts.planned > 0 {
+    if findings.what.counts.ran() > 0 {
         return Ok(findings.what.cases.iter().filter_map(CaseRow::of).collect());
     }
     let text = format!("{} has no results: it ended {}", row.key(), findings.what.verdict);

@@ -136,6 +136,7 @@ impl From<StoreError> for CliError {
             | StoreError::OldSqlite { .. }
             | StoreError::Replaced { .. }
             | StoreError::ReadOnly
+            | StoreError::Unwritable
             | StoreError::Full
             | StoreError::Damaged { .. }
             | StoreError::DiskFailed

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::args::ProbeArgs;
-use super::context::{Context, no_such_file, printing, read_file};
+use super::context::{Context, no_such_file, place_of, printing, read_file};
 use super::error::{CliError, CliResult, Status};
 use crate::domain::attempt::Attempt;
 use crate::domain::outcome::Outcome;
@@ -52,8 +52,7 @@ fn read_cases(context: &Context, file: &Path) -> Result<CaseGroup, CliError> {
         return Err(no_such_file(file, &[])
             .hint("an address begins with http://, https://, ws:// or wss://"));
     }
-    let absolute = std::path::absolute(file).map_err(CliError::usage)?;
-    let loaded = pipeline::load_suite(&read_file, &absolute);
+    let loaded = pipeline::load_suite(&read_file, &place_of(file)?);
     for diagnostic in &loaded.diagnostics {
         context.note(&diagnostic.render(Style::Coloured));
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::args::ReportArgs;
-use super::context::{Context, load_state, printing, write_file};
+use super::context::{Context, led_out, load_state, printing, report_folder, write_file};
 use super::error::{CliError, CliResult, Status};
 use super::output::{clean, counted};
 use crate::domain::state::CycleState;
@@ -76,7 +76,8 @@ async fn rebuild(context: &Context, store: &dyn Store, args: &ReportArgs) -> Cli
         let state = load(store, row).await?;
         let view = View::of(&state);
         for draft in report::drafts(&view) {
-            match put(&folder(&state), &draft.path, |out| draft.write_to(out))? {
+            let place = Path::new(name.as_str());
+            match put(&state, place, &draft.path, |out| draft.write_to(out))? {
                 true => written += 1,
                 false => same += 1,
             }
@@ -85,9 +86,8 @@ async fn rebuild(context: &Context, store: &dyn Store, args: &ReportArgs) -> Cli
     // The indexes stand beside the newest report, as if its cycle had just ended.
     if let Some(newest) = rows.iter().max_by_key(|row| row.summary.cycle) {
         let state = load_state(store, newest).await?;
-        let root = Path::new(&state.queued.definition.report_dir);
         for file in indexes(store, &name).await? {
-            match put(root, &file.path, |out| out.write_all(&file.bytes))? {
+            match put(&state, Path::new(""), &file.path, |out| out.write_all(&file.bytes))? {
                 true => written += 1,
                 false => same += 1,
             }
@@ -103,13 +103,16 @@ async fn rebuild(context: &Context, store: &dyn Store, args: &ReportArgs) -> Cli
     Ok(Status::Green)
 }
 
-/// Writes a file unless it has these very bytes; answers whether it did.
+/// Writes a file of the reports unless it has these very bytes; answers whether it did.
 fn put(
-    folder: &Path,
+    state: &CycleState,
+    within: &Path,
     path: &str,
     write: impl Fn(&mut dyn Write) -> io::Result<()>,
 ) -> Result<bool, CliError> {
-    let path = folder.join(path);
+    let root = Path::new(&state.queued.definition.report_dir);
+    report_folder(root)?.check(within).map_err(led_out)?;
+    let path = root.join(within).join(path);
     if matches!(compare(&path, &write), Found::Same) {
         return Ok(false);
     }

@@ -9,7 +9,7 @@ use crate::store::{Append, Projection};
 
 /// `andon resume`
 pub async fn resume(context: &Context, args: &ResumeArgs) -> CliResult {
-    let store = context.store_for_writing().await?;
+    let store = context.store_with_cycles().await?;
     let name = context.pipeline_name(&args.pipeline)?;
     let row = context.cycle(store.as_ref(), &name, Some(args.cycle)).await?;
     if !row.held {

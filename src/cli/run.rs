@@ -4,17 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::RunArgs;
-use super::context::{Context, HostEnv, printing};
+use super::context::{Context, HostEnv, led_out, printing, report_folder};
 use super::error::{CliError, CliResult, Status};
+use super::output::counted;
 use super::progress::{JsonLines, Live};
 use super::settings::Detail;
 use super::show;
 use super::suggest;
 use crate::domain::event::{Definition, Event, Queued, RunOptions};
 use crate::domain::names::CaseId;
-use crate::domain::outcome::{Phase, Trigger, TriggerKind, Verdict, VoidReason};
+use crate::domain::outcome::{Phase, Trigger, TriggerKind, Verdict};
+use crate::domain::paths::normal;
 use crate::domain::spec::Pipeline;
-use crate::domain::state::CycleState;
 use crate::engine::{
     Effects, Ended, Engine, Observer, Progress, Resolved, Setup, SystemClock, World, case_ids,
     is_alive, process_token,
@@ -23,7 +24,7 @@ use crate::pipeline;
 use crate::process::Launcher;
 use crate::report::CycleJson;
 use crate::store::{CycleRow, Store};
-use crate::verdict::glob_matches;
+use crate::verdict::{deserves_rerun, glob_matches};
 
 /// `andon run`
 pub async fn run(context: &Context, args: &RunArgs) -> CliResult {
@@ -43,6 +44,7 @@ pub async fn run_with(
     if let Some(only) = &args.only {
         refuse_empty_selection(&pipeline, only)?;
     }
+    refuse_reports_elsewhere(context, &pipeline)?;
     let store = context.store_for_writing().await?;
     let observer = observer(context, args);
     let world = open_world(context, Arc::clone(&pipeline), host, observer.as_ref()).await?;
@@ -80,9 +82,21 @@ fn refuse_empty_selection(pipeline: &Pipeline, only: &str) -> Result<(), CliErro
     let error = CliError::usage_text(format_args!("no case of {} matches {only:?}", pipeline.name));
     let ids: Vec<&str> = ids.iter().map(CaseId::as_str).collect();
     Err(error.hint(suggest::question(only, &ids).unwrap_or_else(|| match ids.first() {
-        Some(first) => format!("it has {} cases, such as `{first}`", ids.len()),
+        Some(first) => format!("it has {}, such as `{first}`", counted(ids.len(), "case")),
         None => "the pipeline has no suite".to_owned(),
     })))
+}
+
+/// Better no deploy at all than one whose report cannot be written.
+fn refuse_reports_elsewhere(context: &Context, pipeline: &Pipeline) -> Result<(), CliError> {
+    let folder = report_folder(reports_of(context, pipeline))?;
+    let own = Path::new(pipeline.name.as_str());
+    folder.check(own.join("investigations")).map_err(led_out)
+}
+
+/// Where the reports of a pipeline go.
+fn reports_of<'a>(context: &'a Context, pipeline: &'a Pipeline) -> &'a Path {
+    pipeline.report.dir.as_deref().unwrap_or(&context.settings.reports)
 }
 
 /// A run in the foreground, with everything it needs.
@@ -104,7 +118,8 @@ impl Foreground<'_> {
                 cycles => format!("by hand, {number} of {cycles}"),
             };
             let mut ended = self.run_cycle(TriggerKind::Manual, detail).await?;
-            if let Some(detail) = rerun_of(ended.state()) {
+            if deserves_rerun(ended.state()) {
+                let detail = format!("cycle {} was void", ended.state().queued.cycle);
                 self.conclude(&ended)?;
                 ended = self.run_cycle(TriggerKind::Retry, detail).await?;
             }
@@ -134,11 +149,11 @@ impl Foreground<'_> {
             requested: self.args.revision.clone(),
             taken_together: vec![],
             definition: Definition {
-                file: self.args.pipeline.display().to_string(),
+                file: normal(&self.args.pipeline).display().to_string(),
                 config_digest: pipeline.config_digest.clone(),
                 suite: pipeline.suite.as_ref().map(|suite| suite.name.clone()),
                 suite_digest: pipeline.suite.as_ref().map(|suite| suite.digest.clone()),
-                report_dir: self.report_dir().display().to_string(),
+                report_dir: normal(reports_of(self.context, pipeline)).display().to_string(),
                 impact: pipeline.report.impact.clone(),
                 at_risk: pipeline.report.at_risk.clone(),
                 not_acted_on: parts
@@ -151,10 +166,6 @@ impl Foreground<'_> {
             options: RunOptions { deploy: !self.args.no_deploy, only: self.args.only.clone() },
             queued_by: Some(process_token()),
         }
-    }
-
-    fn report_dir(&self) -> &Path {
-        self.pipeline.report.dir.as_deref().unwrap_or(&self.context.settings.reports)
     }
 
     /// Cycles that an earlier process left behind come first: their deploy may still be running.
@@ -252,17 +263,6 @@ async fn beginning(store: &dyn Store, row: &CycleRow) -> Result<Option<Queued>, 
         Event::Queued(queued) => Some(*queued),
         _ => None,
     }))
-}
-
-/// A void cycle whose environment was to blame is run once again (SPEC section 5).
-fn rerun_of(state: &CycleState) -> Option<String> {
-    let finished = &state.finished.as_ref()?.what;
-    match finished.void_reason? {
-        VoidReason::RevisionChanged | VoidReason::ControlFailed => {
-            Some(format!("cycle {} was void", state.queued.cycle))
-        }
-        VoidReason::SuiteChanged | VoidReason::NoResults => None,
-    }
 }
 
 fn observer(context: &Context, args: &RunArgs) -> Arc<dyn Observer> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{ColorWhen, Global, LogFormat};
 use super::console::Console;
-use super::context::read_file;
+use super::context::{place_of, read_file};
 use super::error::CliError;
 use crate::pipeline::{self, DaemonSettings, Style};
 
@@ -100,8 +100,7 @@ pub fn first_console(global: &Global) -> Console {
 }
 
 fn read(global: &Global, file: &Path) -> Result<DaemonSettings, CliError> {
-    let absolute = std::path::absolute(file).map_err(CliError::usage)?;
-    let loaded = pipeline::load_daemon(&read_file, &absolute);
+    let loaded = pipeline::load_daemon(&read_file, &place_of(file)?);
     for diagnostic in &loaded.diagnostics {
         first_console(global).say(&diagnostic.render(Style::Coloured));
     }

@@ -7,7 +7,9 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::args::{WhysAction, WhysArgs, WhysId};
-use super::context::{Context, load_state, printing, read_text, write_file};
+use super::context::{
+    Context, led_out, load_state, printing, read_text, report_folder, write_file,
+};
 use super::error::{CliError, CliResult, Status};
 use super::output::{Table, bold, clean};
 use crate::domain::findings::InvestigationState;
@@ -123,7 +125,7 @@ fn open_editor(editor: &str, path: &Path) -> Result<ExitStatus, CliError> {
 }
 
 async fn close(context: &Context, id: &WhysId) -> CliResult {
-    let store = context.store_for_writing().await?;
+    let store = context.store_with_cycles().await?;
     let row = find(context, store.as_ref(), id).await?;
     let path = file(store.as_ref(), &row).await?;
     if row.state == InvestigationState::Closed {
@@ -188,10 +190,10 @@ async fn file(store: &dyn Store, row: &InvestigationRow) -> Result<PathBuf, CliE
         CliError::usage_text(format_args!("pipeline {} has no cycles", row.pipeline))
     })?;
     let state = load_state(store, &newest).await?;
-    let path = Path::new(&state.queued.definition.report_dir)
-        .join(row.pipeline.as_str())
-        .join("investigations")
-        .join(row.file());
+    let root = Path::new(&state.queued.definition.report_dir);
+    let place = Path::new(row.pipeline.as_str()).join("investigations").join(row.file());
+    report_folder(root)?.check(&place).map_err(led_out)?;
+    let path = root.join(place);
     if path.is_file() {
         return Ok(path);
     }

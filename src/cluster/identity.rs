@@ -469,8 +469,8 @@ mod tests {
                 same(Latency, "latency", "< 1s", "1.7s")
             );
             prop_assert_eq!(
-                print(Timeout, "answer", "an answer", &format!("no answer from {host}:{port} within {took}ms")),
-                same(Timeout, "answer", "an answer", "no answer from 10.0.0.1:80 within 3.2s")
+                print(Timeout, "answer", "an answer", &format!("no answer from {host}:{port} within 10s (after {took}ms, while waiting for the answer)")),
+                same(Timeout, "answer", "an answer", "no answer from 10.0.0.1:80 within 10s (after 3.2s, while waiting for the answer)")
             );
             prop_assert_eq!(
                 print(Reported, "", "", &format!("line {number}: GET {url} answered 404 after {took} ms")),

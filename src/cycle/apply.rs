@@ -232,8 +232,12 @@ fn controls_read(state: &mut CycleState, read: ControlsRead, at: Timestamp) -> L
     Ok(())
 }
 
+/// In the diff phase, too: a cycle that ended before its suite says there what did not run.
 fn suite_planned(state: &mut CycleState, planned: SuitePlanned) -> Legal {
-    needs_phase(state, &[Phase::Suite])?;
+    needs_phase(state, &[Phase::Suite, Phase::Diff])?;
+    if state.findings.is_some() {
+        return Err("the verdict was decided before".to_owned());
+    }
     if state.plan.is_some() {
         return Err("the suite was planned before".to_owned());
     }
@@ -272,7 +276,7 @@ fn attempt_finished(state: &mut CycleState, mut attempt: Attempt) -> Legal {
 }
 
 fn suite_ended(state: &mut CycleState, ended: SuiteEnded) -> Legal {
-    needs_phase(state, &[Phase::Suite])?;
+    needs_phase(state, &[Phase::Suite, Phase::Diff])?;
     if state.plan.is_none() || state.suite_ended.is_some() {
         return Err("no suite is running".to_owned());
     }
@@ -354,8 +358,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::testing::{self, story};
     use super::*;
+    use crate::domain::event::{NotRun, NotRunReason};
     use crate::domain::evidence::{Excerpt, Exchange, Protocol};
     use crate::domain::failure::{Blame, Failure, FailureClass};
+    use crate::domain::outcome::PhaseOutcome;
 
     #[test]
     fn a_whole_story_folds() {
@@ -421,6 +427,39 @@ mod tests {
         };
         let failed = attempt_that(Some(failure)).evidence;
         assert_eq!(failed.exchanges[0].body.as_ref().unwrap().text, "told");
+    }
+
+    #[test]
+    fn a_cycle_that_ended_before_its_suite_says_in_its_diff_what_did_not_run() {
+        let mut events = story();
+        events.truncate(7);
+        let whole = story();
+        let of_kind = |kind: &str| whole.iter().find(|e| e.kind() == kind).unwrap().clone();
+        let mut ended = of_kind("suite_ended");
+        if let Event::SuiteEnded(ended) = &mut ended {
+            let reason = NotRunReason::NotReached { phase: Phase::Deploy };
+            let case = crate::domain::names::CaseId::parse("test_001").unwrap();
+            ended.not_run.push(NotRun { case, reason });
+        }
+        events.push(testing::ended(Phase::Deploy, PhaseOutcome::Failed));
+        events.push(testing::started(Phase::Diff));
+        events.extend([of_kind("suite_planned"), ended]);
+        let state = fold(testing::record(events.clone())).unwrap();
+        assert_eq!(state.planned().len(), 1);
+
+        // No case may run there, and the verdict rests on the plan: none follows it.
+        let late = [of_kind("attempt_finished"), of_kind("suite_planned")];
+        for event in late {
+            let mut refused = events.clone();
+            refused.push(event);
+            assert!(fold(testing::record(refused)).is_err());
+        }
+        let plan = events.remove(9);
+        let end = events.pop().unwrap();
+        events.push(testing::findings(crate::domain::outcome::Verdict::DeployFailed));
+        events.extend([plan, end]);
+        let fault = fold(testing::record(events)).unwrap_err();
+        assert_eq!(fault.why, "the verdict was decided before");
     }
 
     #[test]

@@ -111,20 +111,12 @@ fn after(
     pipeline: &Pipeline,
     now: Timestamp,
 ) -> NextStep {
-    let goes_on = match outcome {
-        PhaseOutcome::Passed | PhaseOutcome::Skipped => true,
-        PhaseOutcome::Failed
-        | PhaseOutcome::TimedOut
-        | PhaseOutcome::Cancelled
-        | PhaseOutcome::Interrupted
-        | PhaseOutcome::Errored => false,
-    };
-    let goes_on = goes_on && state.cancelled.is_none();
+    let goes_on = outcome.went_well() && state.cancelled.is_none();
     match phase {
         Phase::Queued => start(Phase::Checkout, None),
         Phase::Checkout | Phase::Deploy | Phase::Ready if !goes_on => start(Phase::Diff, None),
         Phase::Checkout if deploys(state, pipeline) => start(Phase::Deploy, None),
-        Phase::Checkout => skip(Phase::Deploy, "not asked for: tests what is there"),
+        Phase::Checkout => skip(Phase::Deploy, "not asked for, what is there is tested"),
         Phase::Deploy if asks_nothing(pipeline) => {
             skip(Phase::Ready, "the pipeline names no surface and no check")
         }

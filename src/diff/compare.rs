@@ -11,7 +11,7 @@ use crate::domain::outcome::Change;
 
 /// Compares each case with its own last known result.
 pub fn compare(comparison: &Comparison<'_>) -> Compared {
-    let mut histories = Histories::of(comparison);
+    let mut histories = Histories::of(comparison.results, comparison.heads);
     let mut cases = Vec::with_capacity(comparison.results.len());
     let mut new = Vec::new();
     for result in comparison.results {
@@ -28,9 +28,25 @@ pub fn compare(comparison: &Comparison<'_>) -> Compared {
     Compared { cases, renames }
 }
 
-/// The cases of a void cycle: listed, never compared.
+/// The cases of a void or cancelled cycle: listed, never compared.
 pub fn uncompared(results: &[CaseResult]) -> Vec<CaseFinding> {
     results.iter().map(bare_finding).collect()
+}
+
+/// The cases of a cycle that ended before its suite: none ran, and each carries what was known.
+pub fn carried(results: &[CaseResult], heads: &HashMap<CaseId, CaseHead>) -> Vec<CaseFinding> {
+    let mut histories = Histories::of(results, heads);
+    let carried = |result| {
+        let history = histories.find(result);
+        let known = history.as_ref().and_then(|history| history.head.known.as_ref());
+        CaseFinding {
+            change: Some(change_of(known.map(Seen::from), Some(Seen::from(result)))),
+            before: known.map(|known| known.outcome),
+            carried: known.map(carry),
+            ..bare_finding(result)
+        }
+    };
+    results.iter().map(carried).collect()
 }
 
 /// A head, and the earlier id under which it was found.
@@ -48,11 +64,11 @@ struct Histories<'a> {
 }
 
 impl<'a> Histories<'a> {
-    fn of(comparison: &Comparison<'a>) -> Self {
+    fn of(results: &'a [CaseResult], heads: &'a HashMap<CaseId, CaseHead>) -> Self {
         Self {
-            heads: comparison.heads,
-            planned: comparison.results.iter().map(|result| &result.case).collect(),
-            earlier_ids: comparison.results.iter().flat_map(|result| &result.was).collect(),
+            heads,
+            planned: results.iter().map(|result| &result.case).collect(),
+            earlier_ids: results.iter().flat_map(|result| &result.was).collect(),
             taken: HashSet::new(),
         }
     }
@@ -355,6 +371,32 @@ mod tests {
         let found = pipeline.run(&[other]).cases.remove(0);
         assert!(found.definition_changed);
         assert_eq!(found.slower, None, "other steps may take longer");
+    }
+
+    #[test]
+    fn a_cycle_that_never_reached_its_suite_carries_what_was_known() {
+        let mut pipeline = Loop::default();
+        pipeline.run(&[result("old", Outcome::Failed), result("gone", Outcome::Passed)]);
+        let planned = [
+            CaseResult { was: vec![id("old")], ..result("now", Outcome::NotRun) },
+            result("new", Outcome::NotRun),
+        ];
+        let cases = carried(&planned, &pipeline.heads);
+        let told: Vec<_> = cases
+            .iter()
+            .map(|case| (case.case.as_str(), case.change, case.before, case.carried.as_ref()))
+            .collect();
+        let failed = Carried {
+            from: pipeline.heads[&id("old")].known.clone().unwrap().at,
+            outcome: Outcome::Failed,
+        };
+        assert_eq!(
+            told,
+            [
+                ("now", Some(Change::NotRun), Some(Outcome::Failed), Some(&failed)),
+                ("new", Some(Change::NotRun), None, None),
+            ]
+        );
     }
 
     #[test]

@@ -2,12 +2,16 @@
 
 use std::error::Error;
 
-/// An error and its causes as one line, the outermost first.
+/// An error and its causes as one line, the outermost first. A cause that the text names already is
+/// left out: some libraries repeat it in their own message.
 pub fn chain(fault: &dyn Error) -> String {
     let mut text = fault.to_string();
     let mut cause = fault.source();
     while let Some(next) = cause {
-        text = format!("{text}: {next}");
+        let said = next.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
         cause = next.source();
     }
     text
@@ -24,5 +28,15 @@ mod tests {
     #[test]
     fn causes_follow_what_they_caused() {
         assert_eq!(chain(&Outer(std::fmt::Error)), format!("outer: {}", std::fmt::Error));
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer ({0})")]
+    struct Repeating(#[source] Outer);
+
+    #[test]
+    fn a_cause_that_was_named_is_not_named_again() {
+        let text = chain(&Repeating(Outer(std::fmt::Error)));
+        assert_eq!(text, format!("outer (outer): {}", std::fmt::Error));
     }
 }

@@ -49,7 +49,7 @@ pub enum Event {
     SurfacesRead(SurfacesRead),
     /// Readiness checks or controls were asked.
     ControlsRead(ControlsRead),
-    /// The suite is about to start, with these cases.
+    /// The suite is about to start, with these cases; or it would have, had the cycle got that far.
     SuitePlanned(Box<SuitePlanned>),
     /// An attempt is final.
     AttemptFinished(Box<Attempt>),
@@ -219,6 +219,13 @@ pub struct StepStarted {
     pub run_dir: Option<String>,
 }
 
+impl StepStarted {
+    /// Whether it is a request, which leaves an answer and no log.
+    pub fn is_request(&self) -> bool {
+        self.run_dir.is_none()
+    }
+}
+
 /// A deploy step ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepEnded {
@@ -232,7 +239,7 @@ pub struct StepEnded {
     pub duration_ms: u64,
     /// One phrase, as `exit 3`, `killed by SIGKILL`, `no such program`.
     pub detail: String,
-    /// The end of its output, masked.
+    /// The end of its output, or the answer to its request, masked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Excerpt>,
 }
@@ -408,6 +415,11 @@ pub enum NotRunReason {
     Cancelled,
     /// The process died before its attempt was final.
     Interrupted,
+    /// The suite never began: the cycle ended in an earlier phase.
+    NotReached {
+        /// That phase.
+        phase: Phase,
+    },
     /// A case that it needs is failing or did not run.
     BlockedBy {
         /// That case. Stored under a name that [`NotRun`] does not use: the two are one object there.
@@ -427,6 +439,7 @@ impl std::fmt::Display for NotRunReason {
             Self::Timeout => f.write_str("the suite's time was over"),
             Self::Cancelled => f.write_str("the suite was cancelled"),
             Self::Interrupted => f.write_str("the process died before its result was final"),
+            Self::NotReached { phase } => write!(f, "the cycle ended in its {phase} phase"),
             Self::BlockedBy { case } => write!(f, "blocked by {case}"),
             Self::NotSupported { what } => write!(f, "this version does not run {what}"),
         }
@@ -531,6 +544,7 @@ mod tests {
             NotRunReason::Timeout,
             NotRunReason::Cancelled,
             NotRunReason::Interrupted,
+            NotRunReason::NotReached { phase: Phase::Deploy },
             NotRunReason::BlockedBy { case: case("login") },
             NotRunReason::NotSupported { what: "suite commands".to_owned() },
         ];

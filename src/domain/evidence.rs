@@ -218,6 +218,17 @@ pub struct TlsSeen {
     pub days_left: i64,
     /// Seconds until it expires.
     pub seconds_left: i64,
+    /// Whether the certificate was checked; not with `insecure: true`. Stored only when it was not.
+    #[serde(default = "verified", skip_serializing_if = "is_verified")]
+    pub verified: bool,
+}
+
+fn verified() -> bool {
+    true
+}
+
+fn is_verified(verified: &bool) -> bool {
+    *verified
 }
 
 /// The beginning of a text from outside.

@@ -55,6 +55,10 @@ words!(FailureClass {
     Setup => "setup", Blocked => "blocked",
 });
 
+/// The subject of a failure whose request we refused to make, as the pipeline's `hosts` do not allow
+/// it: nothing was asked, so nothing is known of the service.
+pub const HOSTS_SUBJECT: &str = "hosts";
+
 /// Whose fault it is that an attempt did not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -250,6 +250,18 @@ words!(PhaseOutcome {
     Cancelled => "cancelled", Interrupted => "interrupted", Errored => "errored",
 });
 
+impl PhaseOutcome {
+    /// Whether the cycle goes on after it.
+    pub fn went_well(self) -> bool {
+        match self {
+            Self::Passed | Self::Skipped => true,
+            Self::Failed | Self::TimedOut | Self::Cancelled | Self::Interrupted | Self::Errored => {
+                false
+            }
+        }
+    }
+}
+
 /// Why something changed, as far as the records allow (SPEC section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -16,7 +16,7 @@ pub use identity::{
 };
 pub use later::{
     Alarm, CommitStatus, Culprit, Cycles, EmailNotify, Forge, MissedRun, NewsKind, Notify,
-    NotifyChannel, PublishGit, RepoAuth, ReportSpec, Schedule, SlackNotify, Until, Watch,
+    NotifyChannel, Poll, PublishGit, RepoAuth, ReportSpec, Schedule, SlackNotify, Until, Watch,
     WebhookNotify,
 };
 pub use matcher::{

@@ -7,19 +7,13 @@ use std::path::Path;
 /// Writers of files make many small writes; they reach the system in pieces of so many bytes.
 const BUFFER: usize = 128 * 1024;
 
-/// Writes a file so that nobody ever sees half of it, not even after a power cut.
+/// Writes a file so that nobody ever sees half of it, not even after a power cut. Its content is made
+/// while it is written: that of a large report is not held.
 ///
 /// # Errors
-/// When the folder cannot be made or the file not be written; what was there before stays.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_atomically_with(path, |out| out.write_all(bytes))
-}
-
-/// As [`write_atomically`], for a file that is made while it is written.
-///
-/// # Errors
-/// As [`write_atomically`], and those of `write`.
-pub fn write_atomically_with(
+/// Those of `write`, and when the folder cannot be made or the file not be written; what was there
+/// before stays.
+pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
@@ -51,8 +45,8 @@ mod tests {
     fn a_file_is_replaced_whole_and_leaves_nothing_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b.md");
-        write_atomically(&path, b"one").unwrap();
-        write_atomically(&path, b"two").unwrap();
+        write_atomically(&path, |out| out.write_all(b"one")).unwrap();
+        write_atomically(&path, |out| out.write_all(b"two")).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
@@ -61,8 +55,8 @@ mod tests {
     fn a_file_that_cannot_be_made_to_its_end_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("b.md");
-        write_atomically(&path, b"one").unwrap();
-        let broken = write_atomically_with(&path, |out| {
+        write_atomically(&path, |out| out.write_all(b"one")).unwrap();
+        let broken = write_atomically(&path, |out| {
             out.write_all(b"half")?;
             Err(io::Error::other("no more"))
         });
@@ -77,7 +71,7 @@ mod tests {
         let path = folder.path().join("taken");
         fs::create_dir(&path).unwrap();
         fs::write(path.join("mine"), "x").unwrap();
-        assert!(write_atomically(&path, b"new").is_err());
+        assert!(write_atomically(&path, |out| out.write_all(b"new")).is_err());
         assert!(path.join("mine").exists());
     }
 }

@@ -46,7 +46,7 @@ pub enum Error {
     #[error("no {what} in {repository}")]
     NotFound {
         /// What was looked for.
-        what: String,
+        what: Absent,
         /// Where.
         repository: String,
     },
@@ -133,6 +133,50 @@ pub enum Error {
     },
 }
 
+/// What does not exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Absent {
+    /// The repository at a remote address, or so the host says.
+    Repository,
+    /// A repository in a folder of this machine.
+    LocalRepository,
+    /// Our own copy: nothing was fetched yet.
+    Copy,
+    /// The branch that is meant when none is named.
+    DefaultBranch,
+    /// A branch, tag or commit, in words.
+    Revision(String),
+}
+
+impl std::fmt::Display for Absent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Repository => "repository",
+            Self::LocalRepository => "git repository",
+            Self::Copy => "fetched copy (fetch first)",
+            Self::DefaultBranch => "default branch",
+            Self::Revision(words) => words,
+        })
+    }
+}
+
+impl Absent {
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::Repository | Self::Copy => {
+                "check the spelling; hosts also answer so when the credentials may not see the repository"
+            }
+            Self::LocalRepository => {
+                "check watch.repo: a path there starts from the folder of the pipeline file"
+            }
+            Self::DefaultBranch => {
+                "commit something there, or name a branch: in watch.branches, or with --revision"
+            }
+            Self::Revision(_) => "check the spelling; what was not pushed there is not known",
+        }
+    }
+}
+
 /// The class of an [`Error`]: what a caller decides on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -195,9 +239,7 @@ impl Error {
             Self::AmbiguousRevision { .. } => {
                 "give more digits, or refs/heads/NAME or refs/tags/NAME"
             }
-            Self::NotFound { .. } => {
-                "check the spelling; hosts also answer so when the credentials may not see the repository"
-            }
+            Self::NotFound { what, .. } => what.hint(),
             Self::Auth { .. } => {
                 "check watch.auth; for ssh, that the key is loaded and the host is in known_hosts (connect once by hand)"
             }

@@ -16,7 +16,7 @@ use git2::{
 use super::advertisement::{BadAdvertisement, RemoteRefs, parse_advertisement};
 use super::auth::Auth;
 use super::deadline::Deadline;
-use super::error::Error;
+use super::error::{Absent, Error};
 use super::local::{Extent, copy_objects, open_source, read_shallow, write_shallow};
 use super::lock::{MirrorLock, Note};
 use super::mirror::MirrorOptions;
@@ -72,10 +72,9 @@ impl Place {
     /// Opens the mirror for reading.
     pub(super) fn open(&self) -> Result<Repository, Error> {
         open_mirror(&self.dir).map_err(|error| match error.code() {
-            ErrorCode::NotFound => Error::NotFound {
-                what: "fetched copy (fetch first)".into(),
-                repository: self.repository.clone(),
-            },
+            ErrorCode::NotFound => {
+                Error::NotFound { what: Absent::Copy, repository: self.repository.clone() }
+            }
             ErrorCode::Owner => Error::ForeignOwner { repository: self.dir.display().to_string() },
             _ => Error::mirror(&self.repository)(error),
         })

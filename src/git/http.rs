@@ -16,11 +16,14 @@ use url::Url;
 
 use super::auth::Auth;
 use super::client::client_for;
-use super::error::Error;
+use super::error::{Absent, Error};
 use super::helper::stored_credentials;
 use super::session::Session;
 use super::text::{clip, clip_bytes};
+use crate::domain::errors::chain;
 
+/// How much of an error of the HTTP machinery is kept.
+pub(super) const CAUSE_CAP: usize = 400;
 const MAX_REDIRECTS: usize = 5;
 const LIST_SUFFIX: &str = "/info/refs";
 const LIST_QUERY: &str = "service=git-upload-pack";
@@ -221,7 +224,7 @@ fn send(session: &Session, request: RequestBuilder, state: &State) -> Result<Res
             session.deadline.timeout(&session.repository, PHASE)
         } else {
             // Without the URL: the message names the repository already.
-            session.network(chain(&error.without_url()))
+            session.network(clip(&chain(&error.without_url()), CAUSE_CAP))
         }
     })
 }
@@ -238,7 +241,7 @@ fn accept(session: &Session, response: Response, wanted: &str) -> Result<Respons
         ))),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(refused(session, response)),
         StatusCode::NOT_FOUND | StatusCode::GONE => Err(Error::NotFound {
-            what: "repository".into(),
+            what: Absent::Repository,
             repository: session.repository.clone(),
         }),
         _ => Err(session.network(format!("it answered {status}"))),
@@ -288,21 +291,6 @@ fn basic(username: &str, password: &str) -> Option<HeaderValue> {
     .ok()?;
     value.set_sensitive(true);
     Some(value)
-}
-
-/// An error with its causes, on one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        // Some layers repeat their cause in their own text.
-        if !text.contains(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    clip(&text, 400)
 }
 
 #[cfg(test)]

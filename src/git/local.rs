@@ -11,7 +11,7 @@ use git2::{ErrorCode, ObjectType, Oid, PackBuilder, Repository, Revwalk};
 
 use super::advertisement::RemoteRefs;
 use super::deadline::Deadline;
-use super::error::Error;
+use super::error::{Absent, Error};
 use super::packs::write_pack;
 use super::text::clip;
 
@@ -31,7 +31,7 @@ pub(super) enum Extent {
 pub(super) fn open_source(path: &Path, repository: &str) -> Result<Repository, Error> {
     Repository::open(path).map_err(|error| match error.code() {
         ErrorCode::NotFound => {
-            Error::NotFound { what: "git repository".into(), repository: repository.to_owned() }
+            Error::NotFound { what: Absent::LocalRepository, repository: repository.to_owned() }
         }
         ErrorCode::Owner => Error::ForeignOwner { repository: repository.to_owned() },
         _ => unreadable(repository)(error),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::domain::revision::{Revision, Sha};
 
-use super::error::Error;
+use super::error::{Absent, Error};
 use super::refs::{read_default, read_refs};
 use super::text::{clip, clip_bytes};
 
@@ -80,6 +80,18 @@ impl fmt::Display for RevisionSpec {
     }
 }
 
+impl RevisionSpec {
+    /// What it is called when it does not exist.
+    fn absent(&self) -> Absent {
+        match self {
+            Self::DefaultBranch => Absent::DefaultBranch,
+            Self::Branch(_) | Self::Tag(_) | Self::Commit(_) | Self::Any(_) => {
+                Absent::Revision(self.to_string())
+            }
+        }
+    }
+}
+
 /// A branch or tag and its commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tip {
@@ -109,8 +121,7 @@ pub(super) fn resolve(
     spec: &RevisionSpec,
     repository: &str,
 ) -> Result<Revision, Error> {
-    let not_found =
-        || Error::NotFound { what: spec.to_string(), repository: repository.to_owned() };
+    let not_found = || Error::NotFound { what: spec.absent(), repository: repository.to_owned() };
     let (oid, branch) = match spec {
         RevisionSpec::DefaultBranch => read_default(repo).ok_or_else(not_found)?,
         RevisionSpec::Branch(name) => {
@@ -232,7 +243,8 @@ pub(super) fn find_commit<'r>(
 ) -> Result<Commit<'r>, Error> {
     repo.find_commit(oid).map_err(|error| match error.code() {
         ErrorCode::NotFound => {
-            Error::NotFound { what: format!("commit {oid}"), repository: repository.to_owned() }
+            let what = Absent::Revision(format!("commit {oid}"));
+            Error::NotFound { what, repository: repository.to_owned() }
         }
         _ => Error::mirror(repository)(error),
     })

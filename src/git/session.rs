@@ -18,9 +18,11 @@ use url::Url;
 use super::auth::Auth;
 use super::deadline::Deadline;
 use super::error::Error;
-use super::http::HttpTransport;
+use super::http::{CAUSE_CAP, HttpTransport};
 use super::ssh::SshTransport;
+use super::text::clip;
 use super::url::SshTarget;
+use crate::domain::errors::chain;
 
 const SCHEME: &str = "andon-session";
 /// The most bytes of a list of references that are read.
@@ -105,7 +107,7 @@ impl Session {
             stop(if late {
                 self.deadline.timeout(&self.repository, PHASE)
             } else {
-                self.network(super::http::chain(&error))
+                self.network(clip(&chain(&error), CAUSE_CAP))
             })
         })?;
         if count == 0 {

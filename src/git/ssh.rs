@@ -12,7 +12,7 @@ use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream};
 
 use super::auth::Auth;
 use super::child::{TimedChild, program};
-use super::error::Error;
+use super::error::{Absent, Error};
 use super::session::{Session, Wire};
 use super::url::SshTarget;
 
@@ -114,7 +114,7 @@ fn explain(session: &Session, words: &str) -> Error {
         "repository not found",
         "does not exist",
     ]) {
-        Error::NotFound { what: "repository".into(), repository }
+        Error::NotFound { what: Absent::Repository, repository }
     } else if words.is_empty() {
         session.network("ssh ended without an answer".to_owned())
     } else {

@@ -16,6 +16,7 @@ use super::names::Names;
 use super::source::{SourceFiles, decode};
 use super::suggest::Suggester;
 use super::yaml::{self, Entry, Node, Value};
+use crate::domain::paths::normal;
 
 pub(crate) use fields::{Fields, Placeholder, Shape, word_list};
 
@@ -63,15 +64,11 @@ impl<'a> Cx<'a> {
 
     /// A path as written in a file → the path from where the program stands.
     pub(crate) fn resolve(&self, at: Span, written: &str) -> PathBuf {
-        let dir = self.faults.path(at.file).parent().unwrap_or(Path::new(""));
-        let path = Path::new(written);
-        match path.strip_prefix(".") {
-            Ok(rest) if rest.as_os_str().is_empty() && !dir.as_os_str().is_empty() => {
-                dir.to_owned()
-            }
-            Ok(rest) if !rest.as_os_str().is_empty() => dir.join(rest),
-            Ok(_) | Err(_) => dir.join(path),
+        if written.is_empty() {
+            return PathBuf::new();
         }
+        let dir = self.faults.path(at.file).parent().unwrap_or(Path::new(""));
+        normal(&dir.join(written))
     }
 
     /// Reads a file as text. The fault is noted at `named_at`, or at the file itself.

@@ -1,6 +1,6 @@
 //! Which parts of a pipeline this version's `andon run` does not act on yet.
 
-use crate::domain::spec::{Pipeline, Until};
+use crate::domain::spec::{Pipeline, Poll, Until};
 
 /// A part that is checked but not acted on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -11,9 +11,13 @@ pub struct Unsupported {
     pub why: &'static str,
 }
 
-/// The configured parts that `andon run` does not act on, in the order of the file.
+/// The parts that `andon run` does not act on, in the order of the file: those that were written,
+/// never what holds by default.
 pub fn parts_not_acted_on(pipeline: &Pipeline) -> Vec<Unsupported> {
-    let watches = pipeline.watch.as_ref().is_some_and(|watch| watch.poll.is_some());
+    let watches = pipeline.watch.as_ref().is_some_and(|watch| match watch.poll {
+        Poll::Every(_) => true,
+        Poll::Default(_) | Poll::Off => false,
+    });
     let rollback = pipeline.deploy.as_ref().is_some_and(|deploy| deploy.rollback.is_some());
     let commands = pipeline.suite.as_ref().is_some_and(|suite| !suite.commands.is_empty());
     let loops = match pipeline.cycles.until {

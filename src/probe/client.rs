@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::answer::{HttpAnswer, head_bytes, header_texts, read_body};
 use super::cookies::CookieJar;
+use super::deadline::Deadline;
 use super::dial::{DialOptions, Dialer, micros};
 use super::fault::{Fault, FaultKind};
 use super::pool::{Connection, Pool, PoolKey, Sender};
@@ -78,7 +79,7 @@ pub struct Call<'a> {
     /// The step it belongs to, for the evidence.
     pub step: &'a str,
     /// When everything must be done, redirects and body included.
-    pub deadline: Instant,
+    pub deadline: Deadline,
     /// Which connection it goes over.
     pub connection: ConnectionUse,
     /// The cookies of the case.
@@ -185,9 +186,9 @@ impl Client {
         let mut trace = Trace::begin(call.step, protocol, method, request.url.as_str(), evidencer);
         let place = Target::of(&request.url).map(|target| target.authority()).unwrap_or_default();
         let exchange = self.exchange(request, call, &mut trace);
-        let outcome = match timeout_at(call.deadline, exchange).await {
+        let outcome = match timeout_at(call.deadline.at, exchange).await {
             Ok(outcome) => outcome,
-            Err(_elapsed) => Err(trace.timeout(&place)),
+            Err(_elapsed) => Err(trace.timeout(&place, call.deadline.limit)),
         };
         match outcome {
             Ok((response, sent_at, lease)) => Ok(Open { trace, response, place, sent_at, lease }),
@@ -233,7 +234,7 @@ impl Client {
 
     async fn connect(&self, key: &PoolKey, trace: &mut Trace) -> Result<Connection, Fault> {
         let options = DialOptions { tls: &key.tls, http2: key.http2 };
-        let transport = self.shared.dialer.dial(&key.target, options, trace).await?;
+        let (transport, _turn) = self.shared.dialer.dial(&key.target, options, trace).await?;
         let place = key.target.authority();
         let broken = |error: hyper::Error| Fault::from_hyper(&error, &place);
         let io = TokioIo::new(transport);
@@ -255,15 +256,15 @@ impl Client {
     pub(super) async fn collect(
         &self,
         open: Open,
-        deadline: Instant,
+        deadline: Deadline,
     ) -> (Exchange, Result<HttpAnswer, Fault>) {
         let Open { mut trace, mut response, place, sent_at, lease } = open;
         let mut so_far = BytesMut::new();
         let body = response.body_mut();
         let reading = read_body(body, sent_at, &place, &mut trace, &mut so_far);
-        let read = match timeout_at(deadline, reading).await {
+        let read = match timeout_at(deadline.at, reading).await {
             Ok(read) => read,
-            Err(_elapsed) => Err(trace.timeout(&place)),
+            Err(_elapsed) => Err(trace.timeout(&place, deadline.limit)),
         };
         let evidencer = &self.shared.evidencer;
         match read {

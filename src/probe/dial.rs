@@ -19,6 +19,7 @@ use super::target::{HostRules, Target};
 use super::tls::{self, TlsConfigs};
 use super::trace::{Stage, Trace};
 use super::transport::Transport;
+use super::turns::{Turn, Turns};
 use crate::domain::spec::TlsOptions;
 
 /// Lookups of names at the same time. A resolver that never answers holds so many threads at most.
@@ -35,6 +36,7 @@ pub(super) struct Dialer {
     rules: HostRules,
     tls: TlsConfigs,
     lookups: Arc<Semaphore>,
+    turns: Turns,
     /// What names resolved to a moment ago.
     known: Mutex<HashMap<String, (Instant, Vec<IpAddr>)>>,
     clock: WallClock,
@@ -51,7 +53,7 @@ impl Dialer {
     pub(super) fn new(rules: HostRules, clock: WallClock) -> Self {
         let lookups = Arc::new(Semaphore::new(MAX_LOOKUPS));
         let (tls, known) = (TlsConfigs::default(), Mutex::default());
-        Self { rules, tls, lookups, known, clock }
+        Self { rules, tls, lookups, turns: Turns::default(), known, clock }
     }
 
     /// Whether the pipeline's `hosts` allow this target.
@@ -59,13 +61,14 @@ impl Dialer {
         self.rules.check(target)
     }
 
-    /// Connects; how long each part took, and whom it met, goes into the trace.
+    /// Connects; how long each part took, and whom it met, goes into the trace. The next connection
+    /// to the same address has to wait for the turn that is given back, or for its end.
     pub(super) async fn dial(
         &self,
         target: &Target,
         options: DialOptions<'_>,
         trace: &mut Trace,
-    ) -> Result<Transport, Fault> {
+    ) -> Result<(Transport, Turn), Fault> {
         self.check(target)?;
         let place = target.authority();
         trace.enter(Stage::Resolving);
@@ -73,6 +76,10 @@ impl Dialer {
         let addresses = self.resolve(target).await?;
         trace.exchange.timings.resolve_us = Some(micros(started));
 
+        trace.enter(Stage::Queueing);
+        let queued = Instant::now();
+        let turn = self.turns.take(&target.host, target.port).await;
+        trace.set_out(queued.elapsed());
         trace.enter(Stage::Connecting);
         let started = Instant::now();
         let stream = connect(addresses, &place).await?;
@@ -81,7 +88,7 @@ impl Dialer {
         // Without it small requests wait for acknowledgements; a failure only costs time.
         let _slower = stream.set_nodelay(true);
         if !target.tls {
-            return Ok(Transport::Plain(stream));
+            return Ok((Transport::Plain(stream), turn));
         }
 
         trace.enter(Stage::Tls);
@@ -95,12 +102,12 @@ impl Dialer {
             .map_err(|error| tls::handshake_fault(&error, &place))?;
         trace.exchange.timings.tls_us = Some(micros(started));
         let (_, connection) = stream.get_ref();
-        trace.exchange.tls = tls::seen(connection, &target.host, self.clock.now());
+        trace.exchange.tls = tls::seen(connection, &target.host, options.tls, self.clock.now());
         if options.http2 && connection.alpn_protocol() != Some(b"h2") {
             let message = format!("{place} does not offer HTTP/2");
             return Err(Fault::new(FaultKind::Protocol, message));
         }
-        Ok(Transport::Tls(Box::new(stream)))
+        Ok((Transport::Tls(Box::new(stream)), turn))
     }
 
     async fn resolve(&self, target: &Target) -> Result<Vec<SocketAddr>, Fault> {

@@ -61,7 +61,7 @@ impl Client {
             exchanges.push(exchange);
             return StreamResult { exchanges, outcome: answer.map(|answer| (answer, None)) };
         }
-        let (exchange, answer, end) = self.read_stream(open, call.deadline, on_event).await;
+        let (exchange, answer, end) = self.read_stream(open, call.deadline.at, on_event).await;
         exchanges.push(exchange);
         StreamResult { exchanges, outcome: Ok((answer, Some(end))) }
     }

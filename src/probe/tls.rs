@@ -138,6 +138,7 @@ impl ServerCertVerifier for AnyCertificate {
 pub(super) fn seen(
     connection: &rustls::ClientConnection,
     server_name: &str,
+    options: &TlsOptions,
     now: Timestamp,
 ) -> Option<Box<TlsSeen>> {
     let leaf = connection.peer_certificates()?.first()?;
@@ -155,6 +156,7 @@ pub(super) fn seen(
         issuer: certificate.issuer().to_string(),
         days_left: left.div_euclid(86_400),
         seconds_left: left,
+        verified: !options.insecure,
     }))
 }
 

@@ -14,6 +14,7 @@ use crate::domain::redact::Masker;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Resolving,
+    Queueing,
     Connecting,
     Tls,
     Waiting,
@@ -24,6 +25,7 @@ impl Stage {
     fn words(self) -> &'static str {
         match self {
             Self::Resolving => "while its name was resolved",
+            Self::Queueing => "while many other connections to it were on their way",
             Self::Connecting => "while connecting",
             Self::Tls => "during the TLS handshake",
             Self::Waiting => "while waiting for the answer",
@@ -59,6 +61,11 @@ impl Trace {
         self.stage = stage;
     }
 
+    /// The time that we spent queueing before our own connections is not the service's.
+    pub(super) fn set_out(&mut self, queued: Duration) {
+        self.started += queued;
+    }
+
     /// Forgets what an attempt on a connection that had gone stale left behind.
     pub(super) fn begin_again(&mut self) {
         self.exchange.remote = None;
@@ -66,10 +73,17 @@ impl Trace {
         self.exchange.bytes_sent = 0;
     }
 
-    /// The deadline passed.
-    pub(super) fn timeout(&self, place: &str) -> Fault {
-        let took = Duration::from_millis(micros(self.started) / 1_000);
-        let message = format!("no answer from {place} within {took:?} ({})", self.stage.words());
+    /// The deadline passed. The time-out may have been running before this exchange began, so both
+    /// are said: what was configured, and how much of it this exchange had.
+    pub(super) fn timeout(&self, place: &str, limit: Duration) -> Fault {
+        let message = match micros(self.started) / 1_000 {
+            0 => format!("no answer from {place} within {limit:?} (no time was left to ask)"),
+            took => {
+                let took = Duration::from_millis(took);
+                let stage = self.stage.words();
+                format!("no answer from {place} within {limit:?} (after {took:?}, {stage})")
+            }
+        };
         Fault::new(FaultKind::Timeout, message)
     }
 
@@ -164,6 +178,19 @@ mod tests {
         many.push_str("end");
         let shown = evidencer.excerpt(many.as_bytes());
         assert!(!shown.text.contains("s3c") && shown.cut);
+    }
+
+    #[test]
+    fn a_time_out_is_never_said_as_what_was_left_of_it() {
+        let evidencer = Evidencer::default();
+        let trace = Trace::begin("s", Protocol::Http, "GET", "http://a/", &evidencer);
+        let limit = Duration::from_secs(10);
+        let message = trace.timeout("a", limit).message;
+        assert!(message.starts_with("no answer from a within 10s ("), "{message}");
+        assert!(!message.contains("0ns"), "{message}");
+        let earlier = Trace { started: trace.started - Duration::from_millis(209), ..trace };
+        let message = earlier.timeout("a", limit).message;
+        assert!(message.contains("within 10s (after 2"), "{message}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::domain::revision::Sha;
 use crate::domain::spec::{Control, Expect, Surface};
 use crate::domain::template::text_of;
 use crate::probe::ConnectionUse;
-use crate::suite::{Checked, RunEnv, check_request};
+use crate::suite::{Checked, RunEnv, check_request, shown_name};
 use crate::verdict::{Answer, extract_from_answer};
 
 /// A revision as a surface says it is kept up to so many characters.
@@ -158,7 +158,7 @@ pub(super) async fn ask_controls(
         let checked = check_request(env, name, request, expect, fresh, timeout).await;
         let remote = remote_of(&checked);
         let failure = checked.failure.map(|failure| failure.message);
-        ControlReading { name: name.clone(), failure, remote }
+        ControlReading { name: shown_name(env, name), failure, remote }
     });
     join_all(asked).await
 }

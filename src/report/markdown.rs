@@ -50,6 +50,7 @@ pub fn render_view(view: &View<'_>) -> String {
         lists::write(&mut page, view);
     } else {
         failures::write_uncredited(&mut page, view);
+        lists::write_unreached(&mut page, view);
     }
     reality::write(&mut page, view);
     deploy::write(&mut page, view);

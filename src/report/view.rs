@@ -154,6 +154,18 @@ impl<'a> View<'a> {
         })
     }
 
+    /// The cases that pass again on the revision on which they began to fail, and whose own
+    /// definition is the same: nobody has fixed anything.
+    pub fn fixed_by_no_commit(&self) -> impl Iterator<Item = &CaseView<'a>> {
+        let served = self.revision().map(|revision| &revision.sha);
+        self.changed(Change::Fixed).filter(move |case| {
+            case.finding.is_some_and(|finding| {
+                let failed_on = finding.first_failing.as_ref().map(|first| &first.revision);
+                !finding.definition_changed && failed_on.is_some() && failed_on == served
+            })
+        })
+    }
+
     /// The cases with that change, in order.
     pub fn changed(&self, change: Change) -> impl Iterator<Item = &CaseView<'a>> {
         self.cases.iter().filter(move |case| case.change() == Some(change))

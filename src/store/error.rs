@@ -65,6 +65,9 @@ pub enum StoreError {
     /// Nothing was written: the store was opened for reading.
     #[error("the store was opened for reading only")]
     ReadOnly,
+    /// Nothing was written: the file, or the disk that it lies on, takes no writing.
+    #[error("the database cannot be written to: its file or its disk is read-only")]
+    Unwritable,
     /// Nothing was written: the disk, or the quota, is full.
     #[error("no space is left for the database")]
     Full,
@@ -149,8 +152,13 @@ impl StoreError {
             Self::Replaced { .. } => {
                 Some("restart Andon, and restore backups only while it is stopped")
             }
+            Self::Unwritable => {
+                Some("check who owns the state folder, and that its disk is mounted for writing")
+            }
             Self::Full => Some("free some space; what was stored before is still there"),
-            Self::Damaged { .. } => Some("`andon doctor` says more; restore a backup"),
+            Self::Damaged { .. } => {
+                Some("restore a backup of the state folder; `andon doctor` checks all of it")
+            }
             Self::DiskFailed => Some("check the disk, then start Andon again"),
             Self::UnreadableEvent { .. } => Some("it may stem from a newer version of Andon"),
             Self::Conflict { .. } | Self::Fenced { .. } => {
@@ -158,32 +166,6 @@ impl StoreError {
             }
             Self::UnknownCycle { .. } => Some("`andon cycles PIPELINE` lists what there is"),
             Self::ReadOnly | Self::Unstorable { .. } | Self::Closed | Self::Database(_) => None,
-        }
-    }
-
-    /// Whether the database cannot be reached at all (exit code 5), as opposed to a refusal that
-    /// tells something about the request.
-    pub fn is_unavailable(&self) -> bool {
-        match self {
-            Self::Missing { .. }
-            | Self::Unavailable { .. }
-            | Self::Locked
-            | Self::NotOurs { .. }
-            | Self::TooNew { .. }
-            | Self::Outdated { .. }
-            | Self::OldSqlite { .. }
-            | Self::Replaced { .. }
-            | Self::ReadOnly
-            | Self::Full
-            | Self::Damaged { .. }
-            | Self::DiskFailed
-            | Self::Closed => true,
-            Self::Conflict { .. }
-            | Self::Fenced { .. }
-            | Self::UnknownCycle { .. }
-            | Self::UnreadableEvent { .. }
-            | Self::Unstorable { .. }
-            | Self::Database(_) => false,
         }
     }
 
@@ -205,6 +187,7 @@ impl StoreError {
             | Self::OldSqlite { .. }
             | Self::Replaced { .. }
             | Self::ReadOnly
+            | Self::Unwritable
             | Self::Full
             | Self::Damaged { .. }
             | Self::DiskFailed
@@ -224,6 +207,9 @@ impl From<sqlx::Error> for StoreError {
         const CORRUPT: i32 = 11;
         const FULL: i32 = 13;
         const NOT_A_DATABASE: i32 = 26;
+        /// The file that readers and the writer share could not be made as large as it must be. It
+        /// is made when the database is opened, so a full disk shows here first.
+        const IO_SHM_SIZE: i32 = 4874;
         const IO_FSYNC: i32 = 1034;
         const IO_DIR_FSYNC: i32 = 1290;
 
@@ -237,8 +223,8 @@ impl From<sqlx::Error> for StoreError {
         match code.map(|code| (code, code & 0xff)) {
             Some((IO_FSYNC | IO_DIR_FSYNC, _)) => Self::DiskFailed,
             Some((_, BUSY | LOCKED)) => Self::Locked,
-            Some((_, READONLY)) => Self::ReadOnly,
-            Some((_, FULL)) => Self::Full,
+            Some((IO_SHM_SIZE, _) | (_, FULL)) => Self::Full,
+            Some((_, READONLY)) => Self::Unwritable,
             Some((_, CORRUPT | NOT_A_DATABASE)) => Self::Damaged { detail: error.to_string() },
             Some(_) | None => Self::Database(error),
         }
@@ -287,20 +273,21 @@ mod tests {
     #[test]
     fn result_codes_are_told_apart() {
         type IsIt = fn(&StoreError) -> bool;
-        let table: [(i32, IsIt); 12] = [
+        let table: [(i32, IsIt); 13] = [
             (5, |e| matches!(e, StoreError::Locked)),
             (261, |e| matches!(e, StoreError::Locked)),
             (517, |e| matches!(e, StoreError::Locked)),
             (6, |e| matches!(e, StoreError::Locked)),
-            (8, |e| matches!(e, StoreError::ReadOnly)),
-            (1032, |e| matches!(e, StoreError::ReadOnly)),
+            (8, |e| matches!(e, StoreError::Unwritable)),
+            (1032, |e| matches!(e, StoreError::Unwritable)),
             (13, |e| matches!(e, StoreError::Full)),
             (11, |e| matches!(e, StoreError::Damaged { .. })),
             (26, |e| matches!(e, StoreError::Damaged { .. })),
             (1034, |e| matches!(e, StoreError::DiskFailed)),
             (1290, |e| matches!(e, StoreError::DiskFailed)),
-            // An input or output error of another kind may pass, such as one of a full disk.
-            (4874, |e| matches!(e, StoreError::Database(_))),
+            (4874, |e| matches!(e, StoreError::Full)),
+            // An input or output error of another kind may pass.
+            (778, |e| matches!(e, StoreError::Database(_))),
         ];
         for (code, is_expected) in table {
             let error = StoreError::from(sqlx::Error::Database(Box::new(Said(code))));

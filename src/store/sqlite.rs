@@ -82,8 +82,11 @@ impl SqliteStore {
     }
 
     async fn open_reading(path: PathBuf, busy_timeout: Duration) -> Result<Self> {
-        if !path.exists() {
-            return Err(StoreError::Missing { path });
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Err(StoreError::Missing { path }),
+            // A folder that we may not look into is not an empty one.
+            Err(error) => return Err(open::unavailable(&path, error)),
         }
         let readers = open::readers(&path, busy_timeout);
         open::check_readable(&readers, &path).await?;

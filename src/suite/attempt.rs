@@ -14,6 +14,7 @@ use crate::domain::attempt::Attempt;
 use crate::domain::evidence::Evidence;
 use crate::domain::failure::{Blame, Failure, FailureClass};
 use crate::domain::spec::{Case, Shape, Suite};
+use crate::probe::Deadline;
 use crate::verdict::{Finding, judge_percentiles, percentiles};
 
 /// A case within a suite that many tasks share.
@@ -48,7 +49,7 @@ pub(super) async fn run_attempt(
     let case = case_ref.get();
     let started_at = env.shared.clock.now();
     let started = Instant::now();
-    let deadline = started + case.timeout;
+    let deadline = Deadline::from(started, case.timeout);
     let (result, mut evidence, samples) = match case.shape {
         Shape::Once => {
             let run = run_once(&env, case, &setup, 0, deadline).await;
@@ -83,7 +84,7 @@ async fn run_once(
     case: &Case,
     setup: &Captures,
     index: u32,
-    deadline: Instant,
+    deadline: Deadline,
 ) -> Run {
     let started = Instant::now();
     let mut iteration = Iteration::new(env, setup, index);
@@ -100,7 +101,7 @@ async fn run_parallel(
     case_ref: &CaseRef,
     setup: &Arc<Captures>,
     (times, quorum): (u32, u32),
-    deadline: Instant,
+    deadline: Deadline,
 ) -> Runs {
     let mut tasks = JoinSet::new();
     for index in 0..times {
@@ -141,12 +142,12 @@ async fn run_repeat(
     case: &Case,
     setup: &Captures,
     (times, every): (u32, Duration),
-    deadline: Instant,
+    deadline: Deadline,
 ) -> Runs {
     let (mut evidence, mut samples) = (Evidence::default(), Vec::new());
     for index in 0..times {
         if index > 0 {
-            sleep_until(deadline.min(Instant::now() + every)).await;
+            sleep_until(deadline.at.min(Instant::now() + every)).await;
         }
         let run = run_once(env, case, setup, index, deadline).await;
         evidence.absorb(run.evidence);

@@ -4,8 +4,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::env::RunEnv;
 use super::http_step::{HttpDone, HttpStep, perform};
 use super::lookup::EnvLookup;
@@ -14,7 +12,7 @@ use super::seal::seal_failure;
 use crate::domain::evidence::Exchange;
 use crate::domain::failure::{Blame, Failure};
 use crate::domain::spec::{Expect, HttpRequest};
-use crate::probe::{ConnectionUse, HttpAnswer, repro_http};
+use crate::probe::{ConnectionUse, Deadline, HttpAnswer, repro_http};
 use crate::verdict::Finding;
 
 /// What came of a request outside any case.
@@ -51,7 +49,7 @@ pub async fn check_request(
         return Checked { failure, answer: None, exchanges: Vec::new() };
     }
     let lookup = EnvLookup::of(env);
-    let deadline = Instant::now() + timeout;
+    let deadline = Deadline::after(timeout);
     let step =
         HttpStep { name, request, expect, capture: &[], connection, cookies: None, deadline };
     let HttpDone { exchanges, answer, judgement } = perform(env, step, &lookup).await;

@@ -4,16 +4,18 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 
 use serde_json::Value;
-use tokio::time::Instant;
 
 use super::env::RunEnv;
 use super::lookup::EnvLookup;
 use super::references::visit_request;
 use crate::domain::evidence::Exchange;
-use crate::domain::failure::FailureClass;
+use crate::domain::failure::{Blame, FailureClass, HOSTS_SUBJECT};
 use crate::domain::spec::{Capture, Expect, HttpRequest};
-use crate::probe::{Call, ConnectionUse, CookieJar, Fault, HttpAnswer, HttpResult, render_request};
-use crate::verdict::{Answer, Finding, extract_from_answer, judge_http};
+use crate::probe::{
+    Call, ConnectionUse, CookieJar, Deadline, Fault, FaultKind, HttpAnswer, HttpResult,
+    render_request,
+};
+use crate::verdict::{Answer, Finding, extract_from_answer, judge_http, judge_unfinished};
 
 /// One request and everything around it.
 #[derive(Clone, Copy)]
@@ -24,7 +26,7 @@ pub(super) struct HttpStep<'a> {
     pub(super) capture: &'a [Capture],
     pub(super) connection: ConnectionUse,
     pub(super) cookies: Option<&'a Mutex<CookieJar>>,
-    pub(super) deadline: Instant,
+    pub(super) deadline: Deadline,
 }
 
 /// What came of it.
@@ -51,7 +53,11 @@ pub(super) async fn perform(env: &RunEnv, step: HttpStep<'_>, lookup: &EnvLookup
     };
     let HttpResult { exchanges, answer } = env.client().send(request, call).await;
     match answer {
-        Err(fault) => HttpDone { exchanges, answer: None, judgement: Err(from_fault(&fault)) },
+        Err(fault) => {
+            let identity = uses_identity(env, step.request);
+            let finding = unfinished(&fault, exchanges.last(), identity, step.expect, lookup);
+            HttpDone { exchanges, answer: None, judgement: Err(finding) }
+        }
         Ok(answer) => {
             let judgement = judge(env, step, &answer, lookup);
             HttpDone { exchanges, answer: Some(answer), judgement }
@@ -101,17 +107,53 @@ fn not_captured(name: &str, fault: &str) -> Finding {
     Finding::service(FailureClass::Assertion, subject, "a value", fault).saying(message)
 }
 
+/// No whole answer, as a finding: by its status where that came and is wrong.
+pub(super) fn unfinished(
+    fault: &Fault,
+    exchange: Option<&Exchange>,
+    with_identity: bool,
+    expect: &Expect,
+    lookup: &EnvLookup<'_>,
+) -> Finding {
+    // The status of a redirect that leads nowhere good is not what is wrong with it.
+    let says_nothing = fault.kind == FaultKind::Redirect || fault.blame() != Blame::Service;
+    let Some(status) = exchange.and_then(|exchange| exchange.status).filter(|_| !says_nothing)
+    else {
+        return from_fault(fault);
+    };
+    let mut answer = Answer::new(status, &[], b"");
+    answer.with_identity = with_identity;
+    match judge_unfinished(&answer, &fault.message, expect, lookup) {
+        Ok(()) => from_fault(fault),
+        Err(finding) => finding,
+    }
+}
+
 /// No answer, as a finding.
 pub(super) fn from_fault(fault: &Fault) -> Finding {
+    let (subject, expected) = match fault.kind {
+        FaultKind::NotAllowed => (HOSTS_SUBJECT, "a host that the pipeline's hosts allow"),
+        FaultKind::BadRequest
+        | FaultKind::Dns
+        | FaultKind::Refused
+        | FaultKind::Unreachable
+        | FaultKind::Reset
+        | FaultKind::Cut
+        | FaultKind::Protocol
+        | FaultKind::Tls
+        | FaultKind::Timeout
+        | FaultKind::TooLarge
+        | FaultKind::Redirect => ("answer", "an answer"),
+    };
     let message = match fault.blame() {
-        crate::domain::failure::Blame::Service => format!("expected an answer, got: {fault}"),
-        crate::domain::failure::Blame::Measurement => {
+        Blame::Service => format!("expected an answer, got: {fault}"),
+        Blame::Measurement => {
             format!("the request could not be made: {fault}")
         }
     };
     Finding {
         blame: fault.blame(),
-        ..Finding::service(fault.class(), "answer", "an answer", fault.to_string())
+        ..Finding::service(fault.class(), subject, expected, fault.to_string())
     }
     .saying(message)
 }

@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
 
 use super::env::RunEnv;
 use super::jwt;
@@ -15,7 +14,7 @@ use super::references::visit_request;
 use crate::domain::failure::FailureClass;
 use crate::domain::spec::{Expect, Identity, IdentityKind, JwtSpec, LoginSpec};
 use crate::domain::template::text_of;
-use crate::probe::{Call, ConnectionUse, render_request};
+use crate::probe::{Call, ConnectionUse, Deadline, render_request};
 use crate::verdict::{Answer, extract_from_answer, judge_http};
 
 /// A token is made afresh when it has less than this, or a third of its life, left: a request that
@@ -172,7 +171,7 @@ impl RunEnv {
             render_request(&login.request, &lookup).map_err(|fault| setup(fault.to_string()))?;
         let call = Call {
             step: "login",
-            deadline: Instant::now() + LOGIN_TIMEOUT,
+            deadline: Deadline::after(LOGIN_TIMEOUT),
             connection: ConnectionUse::Shared,
             cookies: None,
         };

@@ -18,11 +18,13 @@ use crate::domain::evidence::Evidence;
 use crate::domain::failure::{Blame, Failure};
 use crate::domain::spec::{Action, Step};
 use crate::domain::template::text_of;
-use crate::probe::{ConnectionUse, CookieJar, repro_http, repro_sse};
+use crate::probe::{ConnectionUse, CookieJar, Deadline, repro_http, repro_sse};
 use crate::verdict::{Finding, describe_duration};
 
 /// How long sockets that are still open get to close in good order at the end.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
+/// How much longer than `eventually.within` a look may take that began within it.
+const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// One run through the steps of a case.
 pub(super) struct Iteration<'a> {
@@ -52,7 +54,7 @@ impl<'a> Iteration<'a> {
     }
 
     /// Runs steps in order up to the first that does not hold.
-    pub(super) async fn run(&mut self, steps: &[Step], deadline: Instant) -> Result<(), Failure> {
+    pub(super) async fn run(&mut self, steps: &[Step], deadline: Deadline) -> Result<(), Failure> {
         for step in steps {
             self.step(step, deadline).await?;
         }
@@ -60,18 +62,19 @@ impl<'a> Iteration<'a> {
     }
 
     /// Runs one step, again and again where it says so.
-    pub(super) async fn step(&mut self, step: &Step, deadline: Instant) -> Result<(), Failure> {
+    pub(super) async fn step(&mut self, step: &Step, deadline: Deadline) -> Result<(), Failure> {
         let started = Instant::now();
-        let deadline = step.timeout.map_or(deadline, |timeout| deadline.min(started + timeout));
+        let own = step.timeout.map(|timeout| Deadline::from(started, timeout));
+        let deadline = own.map_or(deadline, |own| deadline.or_sooner(own));
         let Some(eventually) = step.eventually else { return self.attempt(step, deadline).await };
-        let until = deadline.min(started + eventually.within);
+        let until = deadline.at.min(started + eventually.within);
+        // The last look must be able to end, even if it begins just before the time is over.
+        let last = Deadline { at: until + LAST_LOOK, limit: eventually.within };
         for tries in 1_u32.. {
-            // The last look must be able to end, even if it begins just before the time is over.
-            let failure =
-                match self.attempt(step, deadline.min(until + Duration::from_secs(5))).await {
-                    Ok(()) => return Ok(()),
-                    Err(failure) => failure,
-                };
+            let failure = match self.attempt(step, deadline.or_sooner(last)).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => failure,
+            };
             let next = Instant::now() + eventually.every;
             if failure.blame == Blame::Measurement || next > until {
                 return Err(after_tries(failure, tries, started.elapsed()));
@@ -82,7 +85,7 @@ impl<'a> Iteration<'a> {
     }
 
     /// Runs one step once.
-    async fn attempt(&mut self, step: &Step, deadline: Instant) -> Result<(), Failure> {
+    async fn attempt(&mut self, step: &Step, deadline: Deadline) -> Result<(), Failure> {
         self.log_in(step).await?;
         let env = self.env;
         let captures = std::mem::take(&mut self.captures);

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use super::env::RunEnv;
-use crate::domain::template::Lookup;
+use crate::domain::template::{Lookup, Template};
 use crate::probe::variable;
 
 /// What earlier steps captured, by name.
@@ -138,6 +138,41 @@ impl Lookup for ReproLookup<'_> {
     }
 }
 
+/// The name of a step or a check as people read it. One that nobody wrote is made of the address,
+/// with `${…}` in it: what that stands for is filled in, unless it is secret or changes with each use.
+pub fn shown_name(env: &RunEnv, name: &str) -> String {
+    if !name.contains("${") {
+        return name.to_owned();
+    }
+    let lookup = EnvLookup::of(env);
+    let filled = Template::parse(name).ok().and_then(|t| t.render(&ShownLookup(&lookup)).ok());
+    env.evidencer().mask(&filled.unwrap_or_else(|| name.to_owned()))
+}
+
+/// The values of names for people; what is not told stays as it was written.
+struct ShownLookup<'a>(&'a EnvLookup<'a>);
+
+impl ShownLookup<'_> {
+    fn told(&self, name: &str) -> Option<Value> {
+        let changes = ["uuid", "random", "now", "unix_time"].contains(&name);
+        let credential = name.starts_with("secret.") || name.starts_with("identity.");
+        if changes || credential || is_sensitive(name) {
+            return None;
+        }
+        match self.0.env.shared.vars.iter().find(|var| var.name == name) {
+            Some(var) if var.secret => var.template.render(self).ok(),
+            Some(var) => var.value.clone(),
+            None => self.0.get(name),
+        }
+    }
+}
+
+impl Lookup for ShownLookup<'_> {
+    fn get(&self, name: &str) -> Option<Value> {
+        Some(self.told(name).unwrap_or_else(|| Value::from(format!("${{{name}}}"))))
+    }
+}
+
 /// Whether a captured value is probably a credential, by its name.
 pub(super) fn is_sensitive(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
@@ -151,7 +186,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::env::testing::env;
     use super::*;
-    use crate::domain::template::Template;
     use serde_json::json;
 
     fn render(text: &str, lookup: &dyn Lookup) -> String {
@@ -183,6 +217,25 @@ mod tests {
     fn a_variable_that_depends_on_the_step_is_filled_in_by_it() {
         let env = env(&[("who", json!("user-${index}")), ("deep", json!("<${who}>"))], &[]);
         assert_eq!(render("${deep}", &EnvLookup::within(&env, [None, None], 3)), "<user-3>");
+    }
+
+    #[test]
+    fn names_show_what_is_known_and_not_secret() {
+        let vars = [
+            ("base_url", json!("https://staging.example.com")),
+            ("keyed", json!("${base_url}/${secret.key}")),
+            ("each", json!("${index}")),
+            ("api_key", json!("abc")),
+        ];
+        let env = env(&vars, &[]);
+        let shown = |text: &str| shown_name(&env, text);
+        assert_eq!(shown("GET ${base_url}/health"), "GET https://staging.example.com/health");
+        assert_eq!(shown("GET ${keyed}"), "GET https://staging.example.com/${secret.key}");
+        for kept in
+            ["${each} ${uuid} ${nobody}", "${identity.bob.token}", "${api_key}", "costs $$5", "${"]
+        {
+            assert_eq!(shown(kept), kept);
+        }
     }
 
     #[test]

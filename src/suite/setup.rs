@@ -5,8 +5,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::env::RunEnv;
 use super::iteration::{Finished, Iteration};
 use super::lookup::Captures;
@@ -14,6 +12,7 @@ use super::references::visit_case;
 use crate::domain::evidence::Evidence;
 use crate::domain::failure::{Blame, Failure, FailureClass};
 use crate::domain::spec::{Case, CaseGroup, Step};
+use crate::probe::Deadline;
 
 /// The most that all setup steps of one group may take, where they do not say otherwise.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(120);
@@ -43,7 +42,7 @@ pub(super) async fn set_up(env: &RunEnv, groups: &[CaseGroup]) -> SetUp {
     let mut captures = Captures::new();
     let mut broken = Vec::new();
     for (group, spec) in groups.iter().enumerate().filter(|(_, spec)| !spec.setup.is_empty()) {
-        let deadline = Instant::now() + SETUP_TIMEOUT;
+        let deadline = Deadline::after(SETUP_TIMEOUT);
         let mut iteration = Iteration::new(env, &captures, 0);
         let (mut result, mut done) = (Ok(()), 0);
         for step in &spec.setup {
@@ -116,7 +115,7 @@ pub(super) async fn tear_down(
 ) -> Vec<String> {
     let mut failures = Vec::new();
     for spec in groups.iter().filter(|spec| !spec.teardown.is_empty()) {
-        let deadline = Instant::now() + timeout;
+        let deadline = Deadline::after(timeout);
         let mut iteration = Iteration::new(env, captures, 0);
         for step in &spec.teardown {
             if let Err(failure) = iteration.step(step, deadline).await {

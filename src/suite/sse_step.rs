@@ -3,12 +3,12 @@
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::http_step::{from_fault, seen, uses_identity};
+use super::http_step::{from_fault, seen, unfinished, uses_identity};
 use super::iteration::Iteration;
 use super::lookup::EnvLookup;
 use crate::domain::spec::{HttpRequest, Step};
 use crate::probe::{
-    AfterMessage, Call, ConnectionUse, HttpAnswer, SseEvent, StreamEnd, render_request,
+    AfterMessage, Call, ConnectionUse, Deadline, HttpAnswer, SseEvent, StreamEnd, render_request,
 };
 use crate::verdict::{
     EventsEnd, Finding, Message, MessageFold, Progress, judge_http, judge_stream,
@@ -19,17 +19,18 @@ pub(super) async fn perform(
     iteration: &mut Iteration<'_>,
     step: &Step,
     request: &HttpRequest,
-    deadline: Instant,
+    deadline: Deadline,
     lookup: &EnvLookup<'_>,
 ) -> Result<Vec<(String, Value)>, Finding> {
     let started = Instant::now();
     let expect = &step.expect;
     let rendered = render_request(request, lookup).map_err(|fault| from_fault(&fault))?;
     let mut fold = MessageFold::new(expect, &step.capture, lookup)?;
-    let within = expect.events.as_ref().map(|events| started + events.within);
+    let within = expect.events.as_ref().map(|events| Deadline::from(started, events.within));
+    let deadline = within.map_or(deadline, |within| deadline.or_sooner(within));
     let call = Call {
         step: &step.name,
-        deadline: within.map_or(deadline, |within| within.min(deadline)),
+        deadline,
         connection: ConnectionUse::Shared,
         cookies: Some(&iteration.cookies),
     };
@@ -46,16 +47,21 @@ pub(super) async fn perform(
         true => client.stream(rendered, call, Some(&mut take)).await,
         false => client.stream(rendered, call, None).await,
     };
+    let identity = uses_identity(iteration.env, request);
+    let outcome = result
+        .outcome
+        .map_err(|fault| unfinished(&fault, result.exchanges.last(), identity, expect, lookup));
     result.exchanges.into_iter().for_each(|exchange| iteration.evidence.record(exchange));
-    let (answer, end) = result.outcome.map_err(|fault| from_fault(&fault))?;
-    let identity = matches!(answer.status, 401 | 403) && uses_identity(iteration.env, request);
+    let (answer, end) = outcome?;
     let Some(end) = end else {
         return judge_refusal(&answer, identity, step, lookup);
     };
     let end = match end {
         StreamEnd::Stopped => EventsEnd::Satisfied,
         StreamEnd::Ended => EventsEnd::StreamEnded,
-        StreamEnd::Deadline => EventsEnd::Deadline(started.elapsed()),
+        StreamEnd::Deadline => {
+            EventsEnd::Deadline { limit: deadline.limit, waited: started.elapsed() }
+        }
         StreamEnd::Cut(fault) => EventsEnd::Cut(fault.message),
     };
     let folded = fold.finish(&step.name, &end);

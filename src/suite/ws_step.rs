@@ -1,5 +1,7 @@
 //! A step on a WebSocket: open or go on, send, read until the answer is certain, close.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -10,11 +12,12 @@ use crate::domain::evidence::Exchange;
 use crate::domain::failure::FailureClass;
 use crate::domain::spec::{Action, Expect, Step, WsOpen, WsStep};
 use crate::probe::{
-    AfterMessage, Call, ConnectionUse, Fault, WsEnd, WsSession, render_ws_message, render_ws_open,
-    repro_ws,
+    AfterMessage, Call, ConnectionUse, Deadline, Fault, WsEnd, WsSession, render_ws_message,
+    render_ws_open, repro_ws,
 };
 use crate::verdict::{
-    EventsEnd, Finding, Handshake, Message, MessageFold, Progress, judge_close, judge_handshake,
+    Answer, EventsEnd, Finding, Handshake, Message, MessageFold, Progress, judge_close,
+    judge_handshake,
 };
 
 /// An open socket, and how it was opened.
@@ -39,7 +42,7 @@ pub(super) async fn perform(
     iteration: &mut Iteration<'_>,
     step: &Step,
     ws: &WsStep,
-    deadline: Instant,
+    deadline: Deadline,
     lookup: &EnvLookup<'_>,
 ) -> Result<Vec<(String, Value)>, Fail> {
     let started = Instant::now();
@@ -74,7 +77,7 @@ pub(super) async fn perform(
         (Some(name), false) => {
             iteration.sockets.insert(name.clone(), socket);
         }
-        (None, false) => socket.leave(deadline).await,
+        (None, false) => socket.leave(deadline.at).await,
         (_, true) => {}
     }
     outcome.map_err(|finding| (finding, repro))
@@ -99,7 +102,7 @@ async fn open_socket(
     step: &Step,
     ws: &WsStep,
     open: &WsOpen,
-    deadline: Instant,
+    deadline: Deadline,
     lookup: &EnvLookup<'_>,
 ) -> Result<Option<(Socket, Exchange, bool)>, Fail> {
     let fail = |finding| (finding, Some(repro(open, ws, &step.expect, lookup)));
@@ -114,8 +117,9 @@ async fn open_socket(
     let (answer, session) = match opening.outcome {
         Ok(outcome) => outcome,
         Err(fault) => {
+            let finding = refused_unfinished(&fault, &opening.exchange, step, lookup);
             iteration.evidence.record(opening.exchange);
-            return Err(fail(from_fault(&fault)));
+            return Err(fail(finding));
         }
     };
     let mut seen = seen(&answer);
@@ -132,9 +136,28 @@ async fn open_socket(
         (Err(finding), session) => {
             iteration.evidence.record(opening.exchange);
             if let Some(session) = session {
-                Socket { session, open: open.clone() }.leave(deadline).await;
+                Socket { session, open: open.clone() }.leave(deadline.at).await;
             }
             Err(fail(finding))
+        }
+    }
+}
+
+/// A handshake without a whole answer: a refusal stays one, even if not all of its body came.
+fn refused_unfinished(
+    fault: &Fault,
+    exchange: &Exchange,
+    step: &Step,
+    lookup: &EnvLookup<'_>,
+) -> Finding {
+    let Some(status) = exchange.status.filter(|status| *status != 101) else {
+        return from_fault(fault);
+    };
+    match judge_handshake(&Answer::new(status, &[], b""), &step.expect, lookup) {
+        Ok(_) => from_fault(fault),
+        Err(finding) => {
+            let finding_says = finding.clone().into_failure().message;
+            finding.saying(format!("{finding_says}; {fault}"))
         }
     }
 }
@@ -154,7 +177,7 @@ struct Talk<'t, 'l> {
     ws: &'t WsStep,
     lookup: &'t EnvLookup<'l>,
     started: Instant,
-    deadline: Instant,
+    deadline: Deadline,
     session: &'t mut WsSession,
     exchange: &'t mut Exchange,
 }
@@ -172,11 +195,14 @@ impl Talk<'_, '_> {
             (Ok(()), false) => EventsEnd::Satisfied,
             (Ok(()), true) => self.read(&mut fold, self.read_deadline()).await,
             // The message could not be sent; why the socket ended stands in what came last.
-            (Err(_), _) => self.read(&mut fold, self.deadline.min(soon())).await,
+            (Err(_), _) => {
+                self.read(&mut fold, Deadline { at: self.deadline.at.min(soon()), ..self.deadline })
+                    .await
+            }
         };
         let folded = fold.finish(&self.step.name, &end);
         events.extend(folded.events);
-        if let (Err(fault), EventsEnd::Satisfied | EventsEnd::Deadline(_)) = (&sent, &end) {
+        if let (Err(fault), EventsEnd::Satisfied | EventsEnd::Deadline { .. }) = (&sent, &end) {
             return Err(from_fault(fault));
         }
         if !(must_close && matches!(end, EventsEnd::Closed { .. })) {
@@ -192,7 +218,7 @@ impl Talk<'_, '_> {
             let reason = close.reason.as_ref().map(|reason| reason.render(self.lookup));
             let reason = reason.transpose().map_err(|unknown| from_fault(&Fault::from(unknown)))?;
             let reason = reason.unwrap_or_default();
-            self.session.close(close.code, &reason, self.deadline, self.exchange).await;
+            self.session.close(close.code, &reason, self.deadline.at, self.exchange).await;
         }
         Ok(folded.captured)
     }
@@ -200,17 +226,18 @@ impl Talk<'_, '_> {
     async fn send_all(&mut self) -> Result<(), Fault> {
         for message in &self.ws.send {
             let text = render_ws_message(message, self.lookup)?;
-            self.session.send(&text, self.deadline, self.exchange).await?;
+            self.session.send(&text, self.deadline.at, self.exchange).await?;
         }
         Ok(())
     }
 
-    fn read_deadline(&self) -> Instant {
-        let within = self.step.expect.events.as_ref().map(|events| self.started + events.within);
-        within.map_or(self.deadline, |within| within.min(self.deadline))
+    fn read_deadline(&self) -> Deadline {
+        let events = self.step.expect.events.as_ref();
+        let within = events.map(|events| Deadline::from(self.started, events.within));
+        within.map_or(self.deadline, |within| self.deadline.or_sooner(within))
     }
 
-    async fn read(&mut self, fold: &mut MessageFold<'_>, until: Instant) -> EventsEnd {
+    async fn read(&mut self, fold: &mut MessageFold<'_>, until: Deadline) -> EventsEnd {
         let lookup = self.lookup;
         let mut take = |text: &str, at_ms: u64| {
             let message = Message::new(at_ms, text, None);
@@ -218,8 +245,8 @@ impl Talk<'_, '_> {
             let stop = fold.push(&message, lookup) != Progress::NeedMore;
             AfterMessage { event, stop }
         };
-        let end = self.session.read(until, self.exchange, &mut take).await;
-        self.ended(end)
+        let end = self.session.read(until.at, self.exchange, &mut take).await;
+        self.ended(end, until.limit)
     }
 
     /// Reads on, whatever comes, until the server closes the socket as it must.
@@ -227,20 +254,20 @@ impl Talk<'_, '_> {
         let Some(close) = &self.step.expect.close else { return Ok(()) };
         let end = match end {
             EventsEnd::Closed { .. } | EventsEnd::Cut(_) => end,
-            EventsEnd::Satisfied | EventsEnd::Deadline(_) | EventsEnd::StreamEnded => {
-                let until = self.deadline.min(Instant::now() + close.within);
+            EventsEnd::Satisfied | EventsEnd::Deadline { .. } | EventsEnd::StreamEnded => {
+                let until = self.deadline.at.min(Instant::now() + close.within);
                 let mut ignore = |_: &str, _: u64| AfterMessage::default();
                 let end = self.session.read(until, self.exchange, &mut ignore).await;
-                self.ended(end)
+                self.ended(end, close.within)
             }
         };
         judge_close(&end, &self.step.expect, self.lookup)
     }
 
-    fn ended(&self, end: WsEnd) -> EventsEnd {
+    fn ended(&self, end: WsEnd, limit: Duration) -> EventsEnd {
         match end {
             WsEnd::Stopped => EventsEnd::Satisfied,
-            WsEnd::Deadline => EventsEnd::Deadline(self.started.elapsed()),
+            WsEnd::Deadline => EventsEnd::Deadline { limit, waited: self.started.elapsed() },
             WsEnd::Closed { code, reason } => EventsEnd::Closed { code, reason },
             WsEnd::Cut(fault) => EventsEnd::Cut(fault.message),
         }
@@ -248,7 +275,7 @@ impl Talk<'_, '_> {
 }
 
 fn soon() -> Instant {
-    Instant::now() + std::time::Duration::from_millis(200)
+    Instant::now() + Duration::from_millis(200)
 }
 
 fn closed_before_sending(end: &EventsEnd) -> Finding {
@@ -260,7 +287,7 @@ fn closed_before_sending(end: &EventsEnd) -> Finding {
             (FailureClass::WsClose, format!("close {code} ({reason})"))
         }
         EventsEnd::Cut(fault) => (FailureClass::Connection, fault.clone()),
-        EventsEnd::Satisfied | EventsEnd::Deadline(_) | EventsEnd::StreamEnded => {
+        EventsEnd::Satisfied | EventsEnd::Deadline { .. } | EventsEnd::StreamEnded => {
             (FailureClass::Connection, "a socket that takes no message".to_owned())
         }
     };

@@ -20,7 +20,7 @@ pub fn decide(
     }
     let went_well = |phase: Phase| {
         let outcome = state.phase_record(phase).and_then(|record| record.outcome);
-        matches!(outcome, Some(PhaseOutcome::Passed | PhaseOutcome::Skipped))
+        outcome.is_some_and(PhaseOutcome::went_well)
     };
     if !went_well(Phase::Checkout) || !went_well(Phase::Deploy) {
         return (Verdict::DeployFailed, None);

@@ -31,8 +31,14 @@ pub enum Progress {
 pub enum EventsEnd {
     /// Nothing more was wanted.
     Satisfied,
-    /// The deadline, so long after the step's start.
-    Deadline(Duration),
+    /// The deadline.
+    Deadline {
+        /// The time-out as it was configured.
+        limit: Duration,
+        /// How long after the step's start it passed: less than the time-out, where that had been
+        /// running before.
+        waited: Duration,
+    },
     /// The server closed the socket.
     Closed {
         /// The close code.
@@ -233,7 +239,7 @@ impl EventsFold {
         let wanted = self.expected.join(", ");
         let actual = format!("{} of {}", self.expected.len() - missing.len(), self.expected.len());
         let until = match end {
-            EventsEnd::Deadline(within) => format!("within {}", describe_duration(*within)),
+            EventsEnd::Deadline { limit, waited } => within(*limit, *waited),
             EventsEnd::Closed { code, .. } => format!("before the socket was closed with {code}"),
             EventsEnd::StreamEnded => "before the stream ended".to_owned(),
             EventsEnd::Satisfied | EventsEnd::Cut(_) => "in time".to_owned(),
@@ -274,6 +280,16 @@ impl EventsFold {
             0 => format!("came: {}", names.join(", ")),
             more => format!("came: {} and {more} more", names.join(", ")),
         }
+    }
+}
+
+/// A time-out in words; where steps before took a good part of it, with what was left.
+fn within(limit: Duration, waited: Duration) -> String {
+    let words = format!("within {}", describe_duration(limit));
+    match waited.as_millis() {
+        millis if millis * 10 >= limit.as_millis() * 9 => words,
+        0 => format!("{words}, of which nothing was left"),
+        _ => format!("{words}, of which {} were left", describe_duration(waited)),
     }
 }
 
@@ -332,7 +348,8 @@ mod tests {
     }
 
     fn deadline() -> EventsEnd {
-        EventsEnd::Deadline(Duration::from_secs(5))
+        let five = Duration::from_secs(5);
+        EventsEnd::Deadline { limit: five, waited: five }
     }
 
     #[test]
@@ -381,6 +398,15 @@ mod tests {
         assert!(judge(&expect(&[], &["e"], false), &[], &closed(1011)).1.is_some());
         let found = judge(&wanted, &["b"], &deadline()).1.unwrap().into_failure();
         assert_eq!(found.message, "expected events a, b, got 1 of 2 within 5s: a missing; came: b");
+    }
+
+    #[test]
+    fn a_time_out_is_said_as_it_was_configured() {
+        let ms = Duration::from_millis;
+        assert_eq!(within(ms(5_000), ms(5_002)), "within 5s");
+        assert_eq!(within(ms(5_000), ms(4_990)), "within 5s");
+        assert_eq!(within(ms(5_000), ms(209)), "within 5s, of which 209ms were left");
+        assert_eq!(within(ms(5_000), ms(0)), "within 5s, of which nothing was left");
     }
 
     #[test]

@@ -94,6 +94,26 @@ pub fn judge_stream(
     judge_times(answer, expect)
 }
 
+/// Judges the status of an answer that never came whole, because of `why`: a wrong status says more
+/// than why its body did not come.
+///
+/// # Errors
+/// When the status is not as expected.
+pub fn judge_unfinished(
+    answer: &Answer<'_>,
+    why: &str,
+    expect: &Expect,
+    lookup: &dyn Lookup,
+) -> Result<(), Finding> {
+    judge_status(answer, expect.status.as_ref(), lookup).map_err(|finding| {
+        let message = format!(
+            "expected {} {}, got {}; {why}",
+            finding.subject, finding.expected, finding.actual
+        );
+        finding.saying(message)
+    })
+}
+
 fn judge_head(answer: &Answer<'_>, expect: &Expect, lookup: &dyn Lookup) -> Result<(), Finding> {
     judge_status(answer, expect.status.as_ref(), lookup)?;
     judge_tls(answer, expect)?;

@@ -88,8 +88,10 @@ fn holds(
 ) -> Result<bool, JudgeError> {
     Ok(match condition {
         Condition::Exists(wanted) => actual.is_some() == *wanted,
-        // What is not there does not fit the inner matcher either, so `not` holds of it.
-        Condition::Not(inner) => judge_value(actual, inner, lookup)?.is_some(),
+        Condition::Not(inner) => {
+            let differs = judge_value(actual, inner, lookup)?.is_some();
+            differs && (actual.is_some() || asks_for_presence(inner))
+        }
         Condition::Equals(wanted) => equals(actual, wanted, lookup)?,
         Condition::OneOf(wanted) => {
             for one in wanted {
@@ -121,6 +123,24 @@ fn holds(
             None => false,
             Some(actual) => judge_schema(actual, schema)?.is_none(),
         },
+    })
+}
+
+/// Whether a matcher speaks of a value's being there. Only then can its negation hold of a value
+/// that is missing: `not: 5` asks for another value, not for none.
+fn asks_for_presence(matcher: &Matcher) -> bool {
+    matcher.conditions.iter().any(|condition| match condition {
+        Condition::Exists(_) => true,
+        Condition::Not(inner) => asks_for_presence(inner),
+        Condition::Equals(_)
+        | Condition::Contains(_)
+        | Condition::Matches(_)
+        | Condition::Type(_)
+        | Condition::OneOf(_)
+        | Condition::Compare(..)
+        | Condition::Length(_)
+        | Condition::Each(_)
+        | Condition::Schema(_) => false,
     })
 }
 
@@ -265,7 +285,13 @@ mod tests {
         assert!(none(Condition::Exists(false)));
         assert!(!none(Condition::Exists(true)));
         assert!(!none(Condition::Equals(json(json!(null)))));
-        assert!(none(Condition::Not(Box::new(one(Condition::Equals(json(json!(1))))))));
+        let not = |inner| Condition::Not(Box::new(one(inner)));
+        assert!(!none(not(Condition::Equals(json(json!(1))))));
+        assert!(!none(not(Condition::Contains(json(json!("x"))))));
+        assert!(!none(not(not(Condition::Equals(json(json!(1)))))));
+        assert!(none(not(Condition::Exists(true))));
+        assert!(!none(not(Condition::Exists(false))));
+        assert!(none(not(not(Condition::Exists(false)))));
         assert!(!none(Condition::Each(Box::new(one(Condition::Exists(true))))));
     }
 

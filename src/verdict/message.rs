@@ -237,7 +237,8 @@ mod tests {
         for text in texts {
             fold.push(&Message::new(0, text, None), &nothing);
         }
-        let end = EventsEnd::Deadline(Duration::from_secs(1));
+        let end =
+            EventsEnd::Deadline { limit: Duration::from_secs(1), waited: Duration::from_secs(1) };
         (fold.progress(), fold.finish("s", &end))
     }
 

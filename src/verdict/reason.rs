@@ -143,9 +143,7 @@ fn failed_control(state: &CycleState) -> String {
 }
 
 fn failed_phase(state: &CycleState) -> String {
-    let failed = state.phases.iter().find(|record| {
-        !matches!(record.outcome, Some(PhaseOutcome::Passed | PhaseOutcome::Skipped) | None)
-    });
+    let failed = state.phases.iter().find(|record| record.outcome.is_some_and(|o| !o.went_well()));
     let Some(record) = failed else { return "the deploy failed".to_owned() };
     if record.phase == Phase::Checkout {
         let detail = record.detail.as_deref().unwrap_or("the revision could not be laid out");

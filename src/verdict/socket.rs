@@ -125,10 +125,10 @@ pub fn judge_close(end: &EventsEnd, expect: &Expect, lookup: &dyn Lookup) -> Res
         EventsEnd::Cut(fault) => {
             Err(Finding::service(FailureClass::Connection, "handshake", wanted, fault.clone()))
         }
-        EventsEnd::Deadline(_) | EventsEnd::Satisfied | EventsEnd::StreamEnded => {
+        EventsEnd::Deadline { .. } | EventsEnd::Satisfied | EventsEnd::StreamEnded => {
             // The case's own time may have been over sooner.
             let waited = match end {
-                EventsEnd::Deadline(waited) => close.within.min(*waited),
+                EventsEnd::Deadline { waited, .. } => close.within.min(*waited),
                 EventsEnd::Closed { .. }
                 | EventsEnd::Cut(_)
                 | EventsEnd::Satisfied
@@ -241,7 +241,8 @@ mod tests {
         for (waited, said) in
             [(2003, "an open socket after 2s"), (500, "an open socket after 500ms")]
         {
-            let end = EventsEnd::Deadline(Duration::from_millis(waited));
+            let waited = Duration::from_millis(waited);
+            let end = EventsEnd::Deadline { limit: Duration::from_secs(2), waited };
             let open = judge_close(&end, &expect, &nothing).unwrap_err();
             assert_eq!(open.class, FailureClass::Assertion);
             assert_eq!(open.actual, said);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Stdio;
 
 use super::stage::{PIPELINE, Stage, did, start};
@@ -149,6 +149,29 @@ fn the_parts_that_are_not_acted_on_are_named_once() {
     let ran = stage.andon(&["run", "small", "--cycles", "2"]).ends(0);
     let told = "note not acted on by this version: watch.poll\n";
     assert_eq!(ran.err.matches(told).count(), 1, "{}", ran.err);
+    // What holds by default, nobody asked for.
+    stage.write_pipeline("small", &PIPELINE.replace(", poll: off", ""));
+    let ran = stage.andon(&["run", "small"]).ends(0);
+    assert!(!ran.err.contains("not acted on"), "{}", ran.err);
+}
+
+#[test]
+fn reports_are_not_written_through_a_link_that_leads_out() {
+    let stage = Stage::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let reports = stage.path().join("reports");
+    symlink(elsewhere.path(), &reports).unwrap();
+    let told = stage.andon(&["run", "small"]).ends(2).prints_nothing();
+    told.says(&["reports is a link that leads out of", "help: make it a folder of its own"]);
+    assert!(!stage.path().join("www/version").exists(), "nothing is deployed");
+
+    fs::remove_file(&reports).unwrap();
+    stage.andon(&["run", "small"]).ends(0);
+    fs::remove_dir_all(reports.join("small")).unwrap();
+    symlink(elsewhere.path(), reports.join("small")).unwrap();
+    let told = stage.andon(&["report", "small", "--rebuild"]).ends(2);
+    told.says(&["reports/small is a link that leads out of"]);
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
 }
 
 #[test]

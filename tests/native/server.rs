@@ -63,6 +63,12 @@ pub(crate) enum Frame {
     Drop,
     /// Text for ever, without a pause.
     Flood(String),
+    /// Says nothing, answers no ping, and keeps the connection.
+    Freeze,
+    /// Waits so long, and answers pings meanwhile.
+    Pause(Duration),
+    /// Waits until all others that wait for the same are there.
+    Meet(Arc<tokio::sync::Barrier>),
     /// Keeps the socket open until the client leaves.
     Stay,
 }
@@ -288,6 +294,15 @@ async fn socket(
             Frame::Flood(text) => {
                 while socket.send(Message::text(text.clone())).await.is_ok() {}
                 false
+            }
+            Frame::Meet(all) => {
+                all.wait().await;
+                true
+            }
+            Frame::Freeze => return std::future::pending().await,
+            Frame::Pause(time) => {
+                let quiet = async { while let Some(Ok(_)) = socket.next().await {} };
+                tokio::time::timeout(time, quiet).await.is_err()
             }
             Frame::Stay => {
                 while let Some(Ok(_)) = socket.next().await {}

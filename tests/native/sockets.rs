@@ -1,9 +1,12 @@
 //! WebSocket steps: handshakes, refusals, events, sessions, closes.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use andon::domain::evidence::Direction;
 use andon::domain::failure::FailureClass;
 
-use crate::kit::{Ran, run};
+use crate::kit::{Ran, Running, pipeline, run, run_with, with_cases};
 use crate::server::{Asked, Frame, Reply, Server, json};
 
 fn event(name: &str) -> Frame {
@@ -44,6 +47,11 @@ fn service(asked: Asked) -> Reply {
         "/1011" => open(vec![event("a"), Frame::Close(1011, "internal")]),
         "/cut" => open(vec![event("a"), Frame::Drop]),
         "/flood" => open(vec![Frame::Flood(r#"{"type": "ping"}"#.to_owned())]),
+        "/slow" => {
+            open(vec![event("a"), Frame::Pause(Duration::from_secs(150)), event("b"), Frame::Stay])
+        }
+        "/frozen" => open(vec![event("a"), Frame::Freeze]),
+        "/late-error" => open(vec![event("a"), event("b"), event("error"), Frame::Stay]),
         "/stay" => open(vec![Frame::Stay]),
         "/500" => json(500, r#"{"error": "broken"}"#),
         "/not-ws" => json(200, "{}"),
@@ -192,6 +200,76 @@ async fn events_go_wrong_in_different_ways() {
     assert_eq!(ran.last("closed").evidence.exchanges[0].close.as_ref().map(|c| c.code), Some(1011));
     assert_eq!(ran.last("cut").evidence.exchanges[0].close.as_ref().map(|c| c.code), Some(1006));
     assert_eq!(ran.last("missing").evidence.events[0].missing, ["b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_server_is_pinged_and_a_dead_one_noticed() {
+    let server = Server::start(service).await;
+    let cases = r#"
+- id: slow
+  timeout: 10m
+  steps: [{ ws: { url: "${ws}/slow" }, expect: { events: { by: $.type, within: 5m, all: [a, b] } } }]
+- id: frozen
+  timeout: 10m
+  steps: [{ ws: { url: "${ws}/frozen" }, expect: { events: { by: $.type, within: 5m, all: [a, b] } } }]
+- id: impatient
+  timeout: 10m
+  steps: [{ ws: { url: "${ws}/frozen" }, expect: { events: { by: $.type, within: 30s, all: [a, b] } } }]
+"#;
+    let running = Running { timeout: Duration::from_secs(900), ..Running::default() };
+    let ran = run_with(pipeline(&with_cases(server.port, cases), &[]), running).await;
+    let kinds = |case: &str| -> Vec<String> {
+        let frames = &ran.last(case).evidence.exchanges[0].frames;
+        frames.iter().map(|frame| frame.kind.clone()).collect()
+    };
+    ran.passed("slow");
+    assert!(!kinds("slow").iter().any(|kind| kind == "ping" || kind == "pong"));
+    ran.failed("frozen", FailureClass::Connection, "answered none of 3 pings after 1 of 2");
+    assert_eq!(kinds("frozen"), ["text", "ping", "ping", "ping"]);
+    assert!(ran.last("frozen").duration_ms < 120_000);
+    ran.failed("impatient", FailureClass::MissingEvent, "got 1 of 2 within 30s: b missing");
+    assert_eq!(kinds("impatient"), ["text", "ping"]);
+    let error = ran.last("impatient").evidence.exchanges[0].error.as_deref().unwrap_or_default();
+    assert!(error.contains("did not answer a ping within 10s"), "{error}");
+}
+
+#[tokio::test]
+async fn sockets_that_take_turns_to_open_are_open_at_the_same_time() {
+    let all = Arc::new(tokio::sync::Barrier::new(250));
+    let meet = move |_: Asked| {
+        Reply::Ws(None, vec![Frame::Meet(Arc::clone(&all)), event("met"), Frame::Stay])
+    };
+    let server = Server::start(meet).await;
+    let cases = r#"
+- id: crowd
+  timeout: 30s
+  parallel: { times: 250, quorum: 250 }
+  steps: [{ ws: { url: "${ws}/" }, expect: { events: { by: $.type, within: 30s, all: [met] } } }]
+"#;
+    let ran = run(server.port, cases).await;
+    ran.passed("crowd");
+    assert_eq!(ran.last("crowd").evidence.connections, 250);
+}
+
+#[tokio::test]
+async fn forbidden_events_count_until_the_last_expected_one() {
+    let ran = cases(
+        r#"
+- id: until_the_last
+  steps:
+    - ws: { url: "${ws}/late-error" }
+      expect: { events: { by: $.type, within: 5s, all: [a, b], none: [error] } }
+- id: for_a_while_after
+  steps:
+    - ws: { url: "${ws}/late-error", session: s }
+      expect: { events: { by: $.type, within: 5s, all: [a, b] } }
+    - ws: { session: s }
+      expect: { events: { by: $.type, within: 5s, none: [error] } }
+"#,
+    )
+    .await;
+    ran.passed("until_the_last");
+    ran.failed("for_a_while_after", FailureClass::UnexpectedEvent, "no event error, got error");
 }
 
 #[tokio::test]

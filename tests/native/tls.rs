@@ -96,7 +96,9 @@ async fn certificates_are_checked_and_shown() {
     assert!(ran.last("good").evidence.exchanges[0].timings.tls_us.is_some());
     ran.passed("insecure");
     let seen = ran.last("insecure").evidence.exchanges[0].tls.clone().expect("TLS was seen");
-    assert!(seen.days_left < 0);
+    assert!(seen.days_left < 0 && !seen.verified && tls.verified);
+    let stored = serde_json::to_string(&seen).expect("evidence can be stored");
+    assert!(stored.contains(r#""verified":false"#), "{stored}");
     ran.failed("too_short", Tls, "expected certificate expires in > 36500d");
     ran.failed("unknown_ca", Tls, "signed by nobody we trust");
     ran.failed("expired", Tls, "has expired, or the clock here is wrong");

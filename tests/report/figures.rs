@@ -64,6 +64,18 @@ fn what_is_written_is_free_of_contradictions() {
     }
 }
 
+#[test]
+fn a_certificate_that_nobody_checked_is_said_to_be_so() {
+    let mut state = stories::auth_broken();
+    assert!(!markdown::render(&state).contains("not verified"));
+    let attempts = state.attempts.values_mut().flatten();
+    let exchanges = attempts.flat_map(|attempt| &mut attempt.evidence.exchanges);
+    exchanges.filter_map(|exchange| exchange.tls.as_mut()).for_each(|tls| tls.verified = false);
+    let text = markdown::render(&state);
+    assert!(text.contains("TLS `*.staging.example.com` (**not verified**, 61 days left)"));
+    assert!(text.contains("| **not verified**, 61 days left |"), "{text}");
+}
+
 /// Changes one thing in a sound report and returns what the recount says.
 fn tampered(change: impl FnOnce(&mut CycleJson<'static>, &mut String)) -> Vec<Contradiction> {
     let state = stories::auth_broken();

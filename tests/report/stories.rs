@@ -171,6 +171,7 @@ pub fn deploy_failed() -> CycleState {
     story.step(PhaseOutcome::Failed, "exit 3", output);
     story.phase(Phase::Deploy, PhaseOutcome::Failed, 192_000, Some("step 1 of 1 failed"));
     story.surfaces(Moment::Before, BASE, BASE);
+    story.suite_unreached(&CASES, Phase::Deploy);
     story.baseline(10, 0);
     story.findings.baseline = None;
     story.decided(Verdict::DeployFailed, "deploy step Roll out failed: exit 3")
@@ -181,6 +182,7 @@ pub fn not_ready() -> CycleState {
     let mut story = Story::new(10);
     story.resolve().deployed().surfaces(Moment::Before, BASE, HEAD);
     story.phase(Phase::Ready, PhaseOutcome::TimedOut, 300_000, Some("the deadline passed"));
+    story.suite_unreached(&CASES, Phase::Ready);
     story.decided(Verdict::NotReady, "api never served the revision")
 }
 

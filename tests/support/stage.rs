@@ -48,6 +48,9 @@ pub(crate) struct Answer {
     /// Keep the answer for so long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     wait_ms: Option<u64>,
+    /// Take the `sha` of the request's JSON for the revision that is served from now on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    deploys: bool,
     /// Close the connection without an answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     hang_up: bool,
@@ -138,7 +141,7 @@ fn serve(stream: &TcpStream, seen: &Seen, folder: &Path) -> std::io::Result<()> 
     stream.set_read_timeout(Some(GATE_TIME))?;
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream);
-    while let Some(path) = read_request(&mut reader)? {
+    while let Some((path, body)) = read_request(&mut reader)? {
         let deploy = lines(&folder.join("starts")).len() as u64;
         let nth = seen.counts.lock().unwrap().count(deploy, &path);
         let answer = answer_to(&path, nth, folder);
@@ -150,6 +153,10 @@ fn serve(stream: &TcpStream, seen: &Seen, folder: &Path) -> std::io::Result<()> 
             }
         }
         thread::sleep(Duration::from_millis(answer.wait_ms.unwrap_or(0)));
+        if answer.deploys {
+            let order: Value = serde_json::from_slice(&body)?;
+            fs::write(folder.join("revision"), order["sha"].as_str().unwrap_or_default())?;
+        }
         if answer.hang_up {
             return Ok(());
         }
@@ -172,8 +179,8 @@ impl Counts {
     }
 }
 
-/// The path of a request, without its query; `None` when the client is done.
-fn read_request(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<String>> {
+/// The path of a request, without its query, and its body; `None` when the client is done.
+fn read_request(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<(String, Vec<u8>)>> {
     let mut first = String::new();
     if reader.read_line(&mut first)? == 0 {
         return Ok(None);
@@ -188,9 +195,10 @@ fn read_request(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<St
             length = value.trim().parse().unwrap_or(0);
         }
     }
-    reader.read_exact(&mut vec![0; length])?;
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
     let target = first.split(' ').nth(1).unwrap_or("/");
-    Ok(Some(target.split('?').next().unwrap_or("/").to_owned()))
+    Ok(Some((target.split('?').next().unwrap_or("/").to_owned(), body)))
 }
 
 fn answer_to(path: &str, nth: u64, folder: &Path) -> Answer {

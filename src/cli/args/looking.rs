@@ -83,8 +83,8 @@ pub struct DiffArgs {
     /// The later cycle
     #[arg(value_parser = values::cycle)]
     pub b: Option<u32>,
-    /// Compare with the last green cycle instead of the baseline
-    #[arg(long, value_name = "WHAT", conflicts_with = "b")]
+    /// Compare with the last green cycle instead of the baseline: `--against green`
+    #[arg(long, value_name = "WHAT", conflicts_with = "b", hide_possible_values = true)]
     pub against: Option<Against>,
     /// Print JSON
     #[arg(long)]
@@ -146,7 +146,7 @@ pub struct LogsArgs {
     /// The cycle's number (default: the newest)
     #[arg(value_parser = values::cycle)]
     pub cycle: Option<u32>,
-    /// Only this phase
+    /// Only this phase; only `deploy` runs commands that have a log
     #[arg(long, value_name = "PHASE")]
     pub phase: Option<String>,
     /// Go on printing while the cycle runs

@@ -29,10 +29,11 @@ fn exchange(out: &mut Out, seen: &Exchange) -> io::Result<()> {
         row("address", remote)?;
     }
     if let Some(tls) = &seen.tls {
+        let unverified = if tls.verified { "" } else { ", not verified" };
         row(
             "tls",
             &clean(&format!(
-                "{}, {} by {}, {} days left",
+                "{}, {} by {}, {} days left{unverified}",
                 tls.version, tls.subject, tls.issuer, tls.days_left
             )),
         )?;

@@ -178,7 +178,7 @@ impl Live {
     }
 
     fn phase_ended(&self, ended: &PhaseEnded) {
-        let trouble = !matches!(ended.outcome, PhaseOutcome::Passed | PhaseOutcome::Skipped);
+        let trouble = !ended.outcome.went_well();
         if trouble || self.is_verbose() {
             self.line(ended.phase.as_str(), &words::phase(ended));
         } else if ended.phase == Phase::Ready && ended.outcome == PhaseOutcome::Skipped {

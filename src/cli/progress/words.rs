@@ -29,7 +29,7 @@ pub(super) fn surface(surface: &SurfaceReading) -> String {
         || format!("says nothing: {}", surface.error.as_deref().unwrap_or("no answer")),
         |served| format!("serves {}", served_short(served)),
     );
-    let wrong = surface.matches == Some(false);
+    let wrong = surface.matches == Some(false) && surface.served.is_some();
     let note = if wrong { bold(" (not the wanted revision)") } else { String::new() };
     format!("{} {}{note}", clean(&surface.surface), reason(&serves))
 }

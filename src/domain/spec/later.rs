@@ -18,14 +18,26 @@ pub struct Watch {
     pub paths: Vec<String>,
     /// Paths that do not count.
     pub ignore_paths: Vec<String>,
-    /// Time between two looks; `None` is off.
-    pub poll: Option<Duration>,
+    /// How often the remote is asked.
+    pub poll: Poll,
     /// Quiet time before a cycle starts.
     pub settle: Duration,
     /// A commit whose message holds this is not run for.
     pub skip_marker: String,
     /// How to log in.
     pub auth: Option<RepoAuth>,
+}
+
+/// How often a remote is asked for new commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Poll {
+    /// So often, because nobody said anything.
+    Default(Duration),
+    /// So often, as written.
+    Every(Duration),
+    /// Never: only webhooks, schedules and hand.
+    Off,
 }
 
 /// How to log in to a repository.

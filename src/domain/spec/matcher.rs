@@ -22,7 +22,8 @@ pub struct Matcher {
 pub enum Condition {
     /// The same JSON value; numbers by value, so that 1 equals 1.0.
     Equals(JsonTemplate),
-    /// The inner matcher does not hold.
+    /// The value is there, and the inner matcher does not hold of it. Of what is missing only
+    /// `not: { exists: true }` holds.
     Not(Box<Matcher>),
     /// A string holds this text, a list holds this element, a map holds this key.
     Contains(JsonTemplate),

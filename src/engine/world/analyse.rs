@@ -26,6 +26,7 @@ const TREND: u32 = 29;
 
 impl World {
     pub(super) async fn analyse(&self, journal: &mut Journal) -> Result<(), EngineError> {
+        self.account_for_unreached_suite(journal).await?;
         let results = results_of(journal.state());
         let suspicious = suspicious_of(journal.state());
         let (verdict, void_reason) = verdict::decide(journal.state(), &results, &suspicious);
@@ -156,8 +157,14 @@ fn compare(
 ) -> Outcomes {
     let this = cycle_ref(state).filter(|_| verdict.has_valid_suite());
     let Some(this) = this else {
-        // A void cycle is never compared with anything, and leaves nothing behind.
-        return Outcomes { cases: diff::uncompared(results), renames: vec![], heads: vec![] };
+        // A cycle without a valid suite leaves nothing behind.
+        let nothing_ran = results.iter().all(|result| result.outcome == Outcome::NotRun);
+        let cases = if nothing_ran && verdict != Verdict::Void {
+            diff::carried(results, &history.heads)
+        } else {
+            diff::uncompared(results)
+        };
+        return Outcomes { cases, renames: vec![], heads: vec![] };
     };
     let config_digest = state.queued.definition.config_digest.as_str().into();
     let comparison = Comparison {

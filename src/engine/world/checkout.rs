@@ -162,7 +162,7 @@ impl World {
             }
         }
         let Some((_, name)) = newest else {
-            let what = format!("branch like {}", watched.join(", "));
+            let what = git::Absent::Revision(format!("branch like {}", watched.join(", ")));
             return Err(git::Error::NotFound { what, repository: mirror.url().to_string() });
         };
         RevisionSpec::branch(&name)

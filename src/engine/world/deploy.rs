@@ -13,7 +13,7 @@ use crate::domain::outcome::PhaseOutcome;
 use crate::domain::spec::{Command, DeployAction, DeployStep, Expect, HttpRequest};
 use crate::engine::{EngineError, Journal, Progress, StatePaths};
 use crate::probe::ConnectionUse;
-use crate::suite::check_request;
+use crate::suite::{Checked, check_request, shown_name};
 
 impl World {
     pub(super) async fn deploy_step(
@@ -56,7 +56,7 @@ impl World {
         let timeout = SignedDuration::try_from(step.timeout).unwrap_or(SignedDuration::MAX);
         let started = StepStarted {
             index,
-            name: step.name.clone(),
+            name: shown_name(&self.env_of(journal)?, &step.name),
             attempt,
             deadline_at: journal.now().saturating_add(timeout).unwrap_or(jiff::Timestamp::MAX),
             run_dir: runs.then(|| run_dir.to_string_lossy().into_owned()),
@@ -137,15 +137,22 @@ impl World {
             checked = asked => Some(checked),
             () = cancel.cancelled() => None,
         };
-        let (outcome, detail) = match checked.map(|checked| checked.failure) {
+        let (outcome, detail, output) = match checked {
             // Whether it was carried out, nobody knows.
             None => {
-                (PhaseOutcome::Cancelled, "was cancelled while waiting for the answer".to_owned())
+                let detail = "was cancelled while waiting for the answer".to_owned();
+                (PhaseOutcome::Cancelled, detail, None)
             }
-            Some(None) => (PhaseOutcome::Passed, "answered as expected".to_owned()),
-            Some(Some(failure)) => (PhaseOutcome::Failed, failure.message),
+            Some(Checked { failure: None, .. }) => {
+                (PhaseOutcome::Passed, "answered as expected".to_owned(), None)
+            }
+            // Why a platform refuses stands in what it answers.
+            Some(Checked { failure: Some(failure), exchanges, .. }) => {
+                let body = exchanges.into_iter().next_back().and_then(|exchange| exchange.body);
+                (PhaseOutcome::Failed, failure.message, body)
+            }
         };
-        Ok(StepEnd { outcome, duration_ms: millis(started.elapsed()), detail, output: None })
+        Ok(StepEnd { outcome, duration_ms: millis(started.elapsed()), detail, output })
     }
 
     /// A step's end is unknown: what do the surfaces serve?

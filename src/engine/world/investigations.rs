@@ -9,7 +9,6 @@ use super::World;
 use crate::cluster::slug_of;
 use crate::domain::findings::{Cluster, Findings, InvestigationState};
 use crate::domain::names::InvestigationId;
-use crate::engine::files::write_atomically;
 use crate::engine::{EngineError, Journal, Progress};
 use crate::investigation::{self, Facts};
 
@@ -72,7 +71,8 @@ impl World {
                 journal.observer().on(Progress::Note { text: &text });
             }
             if existing.as_deref() != Some(updated.text.as_str()) {
-                write_atomically(&self.document(journal, &snapshot.file), updated.text.as_bytes())?;
+                let place = document(journal, &snapshot.file);
+                self.report_folder(journal).write(place, updated.text.as_bytes())?;
             }
         }
         Ok(())
@@ -98,9 +98,8 @@ impl World {
             let Some(noted) = investigation::mark_gone(&text, journal.key().cycle) else {
                 continue;
             };
-            if let Err(fault) =
-                write_atomically(&self.document(journal, &row.file()), noted.as_bytes())
-            {
+            let place = document(journal, &row.file());
+            if let Err(fault) = self.report_folder(journal).write(place, noted.as_bytes()) {
                 tracing::warn!(%fault, id = %row.id, "cannot note that a failure is gone");
             }
         }
@@ -119,13 +118,19 @@ impl World {
         Facts { id, file, cluster, findings, state: journal.state(), decided_at }
     }
 
-    fn document(&self, journal: &Journal, file: &str) -> PathBuf {
-        self.report_folder(journal).join("investigations").join(file)
-    }
-
     fn read_document(&self, journal: &Journal, file: &str) -> Option<String> {
-        read_capped(&self.document(journal, file))
+        let (folder, place) = (self.report_folder(journal), document(journal, file));
+        if let Err(fault) = folder.check(&place) {
+            tracing::warn!(%fault, file, "an investigation is not read");
+            return None;
+        }
+        read_capped(&folder.path_of(place))
     }
+}
+
+/// Where a document lies in the folder of the reports.
+fn document(journal: &Journal, file: &str) -> PathBuf {
+    Path::new(journal.key().pipeline.as_str()).join("investigations").join(file)
 }
 
 /// A document as text; bytes that are none are shown as such rather than lost.

@@ -4,7 +4,7 @@
 //! `andon report --rebuild` writes it later from the same records.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
@@ -12,8 +12,7 @@ use super::{World, phase_ended};
 use crate::domain::errors::chain;
 use crate::domain::event::{Event, ReportWritten};
 use crate::domain::outcome::{Phase, PhaseOutcome};
-use crate::engine::files::{write_atomically, write_atomically_with};
-use crate::engine::{EngineError, Journal, indexes};
+use crate::engine::{EngineError, Journal, ReportFolder, indexes};
 use crate::report::view::View;
 use crate::report::{self, Draft, ReportFile};
 
@@ -31,10 +30,10 @@ impl World {
         };
         journal.append(events).await?;
         self.mark_gone(journal).await?;
-        let root = self.reports_root(journal);
+        let folder = self.report_folder(journal);
         let pages = indexes(journal.store().as_ref(), &journal.key().pipeline).await?;
         for ReportFile { path, bytes } in pages {
-            if let Err(fault) = write_atomically(&root.join(&path), &bytes) {
+            if let Err(fault) = folder.write(&path, &bytes) {
                 tracing::warn!(%fault, path, "cannot write an index");
             }
         }
@@ -43,8 +42,9 @@ impl World {
 
     fn write_files(&self, journal: &Journal) -> io::Result<ReportWritten> {
         let folder = self.report_folder(journal);
+        let place = Path::new(journal.key().pipeline.as_str());
         let view = View::of(journal.state());
-        let markdown = write_drafts(&folder, report::drafts(&view).collect())?;
+        let markdown = write_drafts(&folder, place, report::drafts(&view).collect())?;
         self.write_investigations(journal)?;
         let queued = &journal.state().queued;
         let path =
@@ -53,21 +53,22 @@ impl World {
         Ok(ReportWritten { path, digest })
     }
 
-    pub(super) fn report_folder(&self, journal: &Journal) -> PathBuf {
-        self.reports_root(journal).join(journal.key().pipeline.as_str())
-    }
-
-    fn reports_root(&self, journal: &Journal) -> PathBuf {
-        self.setup.working_dir.join(&journal.state().queued.definition.report_dir)
+    pub(super) fn report_folder(&self, journal: &Journal) -> ReportFolder {
+        let named = Path::new(&journal.state().queued.definition.report_dir);
+        ReportFolder::new(&self.setup.working_dir, named)
     }
 }
 
 /// Writes the files of a cycle side by side, and the Markdown, which names them, when they are there.
-fn write_drafts(folder: &Path, mut drafts: Vec<Draft<'_, '_>>) -> io::Result<ReportFile> {
+fn write_drafts(
+    folder: &ReportFolder,
+    place: &Path,
+    mut drafts: Vec<Draft<'_, '_>>,
+) -> io::Result<ReportFile> {
     let last = drafts.pop().ok_or_else(|| io::Error::other("no Markdown was made"))?;
     let markdown = std::thread::scope(|scope| {
         let write = |draft: Draft<'_, '_>| {
-            write_atomically_with(&folder.join(&draft.path), |out| draft.write_to(out))
+            folder.write_with(place.join(&draft.path), |out| draft.write_to(out))
         };
         let others: Vec<_> =
             drafts.into_iter().map(|draft| scope.spawn(move || write(draft))).collect();
@@ -77,6 +78,6 @@ fn write_drafts(folder: &Path, mut drafts: Vec<Draft<'_, '_>>) -> io::Result<Rep
         }
         markdown
     })?;
-    write_atomically(&folder.join(&markdown.path), &markdown.bytes)?;
+    folder.write(place.join(&markdown.path), &markdown.bytes)?;
     Ok(markdown)
 }

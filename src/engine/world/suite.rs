@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::{World, phase_ended};
@@ -16,6 +17,7 @@ use crate::domain::event::{
 use crate::domain::names::CaseId;
 use crate::domain::outcome::{Phase, PhaseOutcome};
 use crate::domain::spec::{Case, Suite, SuiteCommand};
+use crate::domain::state::CycleState;
 use crate::engine::{EngineError, Journal, Progress};
 use crate::suite::{Selection, SuiteEnd, SuiteNews, SuitePlan, run_suite};
 use crate::verdict::{glob_matches, in_quarantine};
@@ -26,8 +28,9 @@ const BATCH: usize = 200;
 const CHANNEL: usize = 1024;
 /// How often a surface that says nothing is asked after the suite.
 const SURFACE_TRIES: u32 = 3;
-/// How often the surfaces are looked at while the suite runs.
-const WATCH_EVERY: Duration = Duration::from_secs(15);
+/// How often the surfaces are looked at while the suite runs: a revision that came and went between
+/// two looks is not seen, and a look costs one request for each surface. There is one more at the end.
+const WATCH_EVERY: Duration = Duration::from_secs(5);
 
 impl World {
     pub(super) async fn run_suite(
@@ -58,18 +61,33 @@ impl World {
         deadline_at: Timestamp,
     ) -> Result<(), EngineError> {
         let mut events = self.controls_read(journal, Moment::Before).await?;
-        let today = jiff::tz::TimeZone::UTC.to_datetime(journal.now()).date();
-        let only = journal.state().queued.options.only.clone();
-        events.push(Event::SuitePlanned(Box::new(SuitePlanned {
-            name: suite.name.clone(),
-            digest: suite.digest.clone(),
-            cases: planned_cases(suite, only.as_deref(), today),
-            expected_cases: suite.expected_cases,
-            flaky: suite.flaky,
-            suspicious: suite.suspicious,
-            deadline_at,
-        })));
+        let planned = planned_suite(journal, suite, deadline_at);
+        events.push(Event::SuitePlanned(Box::new(planned)));
         journal.append(events).await
+    }
+
+    /// A cycle that ended before its suite still says what should have run: a report of it reads
+    /// "ran 0 of 25", never "0 of 0".
+    pub(super) async fn account_for_unreached_suite(
+        &self,
+        journal: &mut Journal,
+    ) -> Result<(), EngineError> {
+        let Some(suite) = self.suite.as_deref().filter(|_| journal.state().plan.is_none()) else {
+            return Ok(());
+        };
+        let planned = planned_suite(journal, suite, journal.now());
+        let reason = why_not_reached(journal.state());
+        let not_run = |case: &PlannedCase| NotRun { case: case.id.clone(), reason: reason.clone() };
+        let ended = SuiteEnded {
+            stopped_by: None,
+            not_run: planned.cases.iter().map(not_run).collect(),
+            setup_failures: Vec::new(),
+            teardown_failures: Vec::new(),
+            retries_withheld: None,
+            duration_ms: 0,
+        };
+        let planned = Event::SuitePlanned(Box::new(planned));
+        journal.append(vec![planned, Event::SuiteEnded(ended)]).await
     }
 
     async fn run_cases(
@@ -118,6 +136,8 @@ impl World {
         receiver: &mut mpsc::Receiver<SuiteNews>,
     ) -> Result<(), EngineError> {
         let mut watch = tokio::time::interval(WATCH_EVERY);
+        // Surfaces that are slow to answer are not asked all the time.
+        watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         watch.tick().await;
         let mut batch = Vec::with_capacity(BATCH);
         loop {
@@ -182,6 +202,29 @@ impl World {
         }
         let readings = self.read_controls(journal).await?;
         Ok(vec![Event::ControlsRead(ControlsRead { of: ControlKind::Control, moment, readings })])
+    }
+}
+
+fn planned_suite(journal: &Journal, suite: &Suite, deadline_at: Timestamp) -> SuitePlanned {
+    let today = jiff::tz::TimeZone::UTC.to_datetime(journal.now()).date();
+    let only = journal.state().queued.options.only.as_deref();
+    SuitePlanned {
+        name: suite.name.clone(),
+        digest: suite.digest.clone(),
+        cases: planned_cases(suite, only, today),
+        expected_cases: suite.expected_cases,
+        flaky: suite.flaky,
+        suspicious: suite.suspicious,
+        deadline_at,
+    }
+}
+
+fn why_not_reached(state: &CycleState) -> NotRunReason {
+    let before_diff = state.phases.iter().rev().find(|record| record.phase < Phase::Diff);
+    match before_diff.map_or(Phase::Queued, |record| record.phase) {
+        // Only a cancel ends this phase before its plan.
+        Phase::Suite => NotRunReason::Cancelled,
+        phase => NotRunReason::NotReached { phase },
     }
 }
 

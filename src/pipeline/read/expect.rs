@@ -1,6 +1,7 @@
 //! `expect` of a step: what must hold, and whether this kind of step can show it.
 
 use crate::domain::spec::{Expect, Ordering, TlsExpect};
+use crate::pipeline::check::any_status;
 use crate::pipeline::faults::Span;
 use crate::pipeline::read::events;
 use crate::pipeline::read::matcher::{Subject, matcher};
@@ -88,7 +89,7 @@ pub(crate) fn expect(cx: &mut Cx<'_>, node: &Node, target: Target) -> Expect {
         refused: fields.optional(cx, "refused", events::refused),
         close: either.and_then(|key| fields.optional(cx, key, events::close)),
     };
-    warn_of_any_status(cx, &expect, fields.key_span("status"));
+    tell_any_status(cx, &expect, fields.key_span("status"));
     expect
 }
 
@@ -154,15 +155,23 @@ fn check_pairs(cx: &mut Cx<'_>, fields: &Fields<'_>, either: Option<&'static str
     }
 }
 
-fn warn_of_any_status(cx: &mut Cx<'_>, expect: &Expect, at: Span) {
+/// A step that takes any status and looks at nothing else passes whatever happens; one that only
+/// takes the time takes an error page for a fast answer.
+fn tell_any_status(cx: &mut Cx<'_>, expect: &Expect, at: Span) {
     let Some(status) = &expect.status else { return };
-    let checks_more = !expect.headers.is_empty()
+    let looks_closer = !expect.headers.is_empty()
         || !expect.json.is_empty()
-        || expect.body.is_some()
+        || expect.body.as_ref().is_some_and(|body| !any_status::is_no_demand(body))
         || expect.schema.is_some()
-        || expect.events.is_some();
-    if !checks_more && crate::pipeline::check::any_status::accepts_any(status) {
-        cx.warning(at, "every status is accepted, so this step cannot tell a broken service")
-            .help("leave `status` out to expect 2xx, or say which ones are right");
+        || expect.events.is_some()
+        || expect.tls.is_some();
+    if looks_closer || !any_status::accepts_any(status) {
+        return;
     }
+    let fault = if expect.latency.is_some() || expect.first_byte.is_some() {
+        cx.warning(at, "every status is accepted, so a quick error page passes")
+    } else {
+        cx.error(at, "every status is accepted, so this step passes whatever happens")
+    };
+    fault.help("leave `status` out to expect 2xx, or say which ones are right");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::spec::{MissedRun, RepoAuth, Schedule, Watch};
+use crate::domain::spec::{MissedRun, Poll, RepoAuth, Schedule, Watch};
 use crate::domain::template::Template;
 use crate::pipeline::crontab::{Crontab, Zones};
 use crate::pipeline::diagnostic::quoted;
@@ -49,7 +49,7 @@ pub(crate) fn watch(cx: &mut Cx<'_>, node: &Node) -> Watch {
         branches: fields.one_or_many(cx, "branches", Cx::glob),
         paths: fields.one_or_many(cx, "paths", Cx::glob),
         ignore_paths: fields.one_or_many(cx, "ignore_paths", Cx::glob),
-        poll: poll.unwrap_or(Some(DEFAULT_POLL)),
+        poll: poll.unwrap_or(Poll::Default(DEFAULT_POLL)),
         settle: fields.optional(cx, "settle", Cx::pause).unwrap_or(DEFAULT_SETTLE),
         skip_marker: fields
             .optional(cx, "skip_marker", Cx::text)
@@ -58,12 +58,12 @@ pub(crate) fn watch(cx: &mut Cx<'_>, node: &Node) -> Watch {
     }
 }
 
-fn poll(cx: &mut Cx<'_>, node: &Node) -> Option<Duration> {
+fn poll(cx: &mut Cx<'_>, node: &Node) -> Poll {
     match &node.value {
-        Value::Text(text) if text == "off" => None,
+        Value::Text(text) if text == "off" => Poll::Off,
         Value::Bool(false) => {
             cx.wrong_type(node, "a duration or `off`").help("write `off`");
-            None
+            Poll::Off
         }
         _ => {
             let poll = cx.duration_in(node, Duration::ZERO..=LONGEST);
@@ -72,7 +72,7 @@ fn poll(cx: &mut Cx<'_>, node: &Node) -> Option<Duration> {
                 cx.error(node.span, format!("a poll every {text} is too much for a git server"))
                     .help("at least `1s`, or `off`");
             }
-            Some(poll)
+            Poll::Every(poll)
         }
     }
 }

@@ -62,7 +62,8 @@ struct Events {
     ordered: Option<bool>,
     /// Names that must come. The same name twice must come twice.
     all: Option<OneOrMany<Template>>,
-    /// Names that must not come before the last of `all`, or before `within` where `all` is empty.
+    /// Names that must not come before the last of `all`, or before `within` where `all` is empty. The step ends with the last of `all`:
+    /// to watch for longer, let a next step on the same session name only `none`.
     none: Option<OneOrMany<Template>>,
     /// Only messages that match count.
     #[schemars(rename = "where")]
@@ -138,7 +139,7 @@ impl JsonSchema for Matcher {
 struct Conditions {
     /// The same JSON value; numbers by value.
     equals: Option<Json>,
-    /// The inner matcher does not hold.
+    /// The value is there, and the inner matcher does not hold of it.
     not: Option<Box<Matcher>>,
     /// A text holds this text, a list this element, a map this key.
     contains: Option<Json>,

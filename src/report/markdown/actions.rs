@@ -62,16 +62,11 @@ fn unproven(actions: &mut Vec<Action>, view: &View<'_>) {
     let logs = format!("`andon logs {} {}`", queued.pipeline, queued.cycle);
     match view.verdict() {
         Some(Verdict::DeployFailed) => {
-            let step = headline::failed_step(view).map_or_else(String::new, |(step, _)| {
-                format!(" step “{}”", escape::text(&step.started.name))
-            });
+            let environment = escape::text(queued.environment.as_str());
+            let repair = repair_of_deploy(view, &logs);
             first(
                 actions,
-                format!(
-                    "Repair the deploy{step}: {}. Until then {} does not have this revision.",
-                    logs,
-                    escape::text(queued.environment.as_str())
-                ),
+                format!("{repair}. Until then {environment} does not have this revision."),
             );
         }
         Some(Verdict::NotReady) => first(
@@ -90,6 +85,19 @@ fn unproven(actions: &mut Vec<Action>, view: &View<'_>) {
         ),
         Some(Verdict::Green | Verdict::Red | Verdict::Incomplete | Verdict::Superseded) | None => {}
     }
+}
+
+/// What to do about a deploy that failed. Only a command has a log.
+fn repair_of_deploy(view: &View<'_>, logs: &str) -> String {
+    let Some((step, _)) = headline::failed_step(view) else {
+        return format!("Repair the deploy: {logs}");
+    };
+    let name = escape::text(&step.started.name);
+    if !step.started.is_request() {
+        return format!("Repair the deploy step “{name}”: {logs}");
+    }
+    let where_ = if headline::failed_output(view).is_some() { ": its answer is above" } else { "" };
+    format!("Find out why “{name}” was not answered as expected{where_}")
 }
 
 fn void(view: &View<'_>) -> String {
@@ -234,6 +242,20 @@ fn suite(actions: &mut Vec<Action>, view: &View<'_>) {
         actions.push(Action {
             priority: low(),
             text: format!("Steady {cases}: each hides what it should show."),
+        });
+    }
+    let unsteady: Vec<String> =
+        view.fixed_by_no_commit().map(|case| escape::code(case.id.as_str())).collect();
+    if let Some(revision) = view.revision().filter(|_| !unsteady.is_empty()) {
+        let cases = words::list(&unsteady[..unsteady.len().min(3)]);
+        let more = unsteady.len().saturating_sub(3);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        actions.push(Action {
+            priority: low(),
+            text: format!(
+                "Find out what else changed: {cases}{more} failed and passed on {}.",
+                super::short(&revision.sha)
+            ),
         });
     }
     let renames = findings.map_or(0, |findings| findings.renames.len());

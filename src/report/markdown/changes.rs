@@ -69,7 +69,11 @@ fn row(view: &View<'_>, case: &CaseView<'_>) -> Vec<String> {
 fn since(view: &View<'_>, case: &CaseView<'_>) -> String {
     let first = case.finding.and_then(|finding| finding.first_failing.as_ref());
     match (case.change(), first) {
-        (Some(Change::Fixed), Some(first)) => format!("was failing since cycle {}", first.cycle),
+        (Some(Change::Fixed), Some(first)) => {
+            let since = format!("was failing since cycle {}", first.cycle);
+            let same = view.fixed_by_no_commit().any(|fixed| fixed.id == case.id);
+            if same { since + ", on this very revision" } else { since }
+        }
         (_, Some(first)) if first.cycle == view.state.queued.cycle => "this cycle".to_owned(),
         (_, Some(first)) => format!(
             "cycle {} ({}), {}",

@@ -35,21 +35,7 @@ pub fn write(page: &mut Page, view: &View<'_>) {
         &cut_note(view, view.state.steps.len().saturating_sub(MAX_ROWS)).unwrap_or_default(),
     );
     checks(page, view);
-    let on_top = headline::failed_output(view);
-    for step in view.state.steps.iter().filter(|step| failed(step)).take(5) {
-        let of_step = step.ended.as_ref().and_then(|ended| ended.output.as_ref());
-        // What the headline shows in full is not shown twice.
-        let is_shown = of_step.is_some_and(|output| {
-            Some(output.text.as_str()) == on_top
-                && output.text.trim_end().lines().count() <= headline::OUTPUT_LINES
-        });
-        if is_shown {
-            let name = escape::text(&step.started.name);
-            page.block(&format!("The output of “{name}” stands at the top."));
-        } else {
-            output(page, step);
-        }
-    }
+    outputs(page, view);
     decisions(page, view);
 }
 
@@ -92,28 +78,47 @@ fn step_row(step: &StepRecord) -> Vec<String> {
 }
 
 fn failed(step: &StepRecord) -> bool {
-    step.ended.as_ref().is_some_and(|ended| match ended.outcome {
-        PhaseOutcome::Passed | PhaseOutcome::Skipped => false,
-        PhaseOutcome::Failed
-        | PhaseOutcome::TimedOut
-        | PhaseOutcome::Cancelled
-        | PhaseOutcome::Interrupted
-        | PhaseOutcome::Errored => true,
-    })
+    step.ended.as_ref().is_some_and(|ended| !ended.outcome.went_well())
+}
+
+/// What the steps that failed left behind. What the headline shows in full is not shown twice.
+fn outputs(page: &mut Page, view: &View<'_>) {
+    let on_top = headline::failed_output(view);
+    let mut said = false;
+    for step in view.state.steps.iter().filter(|step| failed(step)).take(5) {
+        let of_step = step.ended.as_ref().and_then(|ended| ended.output.as_ref());
+        let is_shown = of_step.is_some_and(|output| {
+            Some(output.text.as_str()) == on_top
+                && output.text.trim_end().lines().count() <= headline::OUTPUT_LINES
+        });
+        if !is_shown {
+            output(page, step);
+        } else if !said {
+            said = true;
+            let name = escape::text(&step.started.name);
+            let what = if step.started.is_request() { "answer to" } else { "output of" };
+            page.block(&format!("The {what} “{name}” stands at the top."));
+        }
+    }
 }
 
 fn output(page: &mut Page, step: &StepRecord) {
-    let name = escape::text(&step.started.name);
-    let Some(output) = step.ended.as_ref().and_then(|ended| ended.output.as_ref()) else {
-        page.block(&format!("“{name}” left no output."));
-        return;
-    };
-    if output.text.trim().is_empty() {
-        page.block(&format!("“{name}” left no output."));
-        return;
+    let of_step = step.ended.as_ref().and_then(|ended| ended.output.as_ref());
+    match of_step.filter(|output| !output.text.trim().is_empty()) {
+        Some(output) => {
+            let name = escape::text(&step.started.name);
+            let what = if step.started.is_request() {
+                "The answer to"
+            } else {
+                "The end of the output of"
+            };
+            page.block(&format!("{what} “{name}”{}:", kept(output)));
+            page.block(&escape::fenced(&output.text, "text", Keep::Last, 40));
+        }
+        // Why no answer came, or an empty one, the table says.
+        None if step.started.is_request() => {}
+        None => page.block(&format!("“{}” left no output.", escape::text(&step.started.name))),
     }
-    page.block(&format!("The end of the output of “{name}”{}:", kept(output)));
-    page.block(&escape::fenced(&output.text, "text", Keep::Last, 40));
 }
 
 fn kept(output: &Excerpt) -> String {

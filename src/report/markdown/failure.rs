@@ -171,7 +171,8 @@ fn tls_phrase(tls: &TlsSeen) -> String {
         left if left < 0 => "**expired**".to_owned(),
         left => format!("{left} days left"),
     };
-    format!("TLS {} ({left})", escape::cell_code(&tls.subject))
+    let unverified = if tls.verified { "" } else { "**not verified**, " };
+    format!("TLS {} ({unverified}{left})", escape::cell_code(&tls.subject))
 }
 
 fn timing(exchange: &Exchange) -> String {

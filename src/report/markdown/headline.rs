@@ -221,14 +221,7 @@ fn ending(outcome: PhaseOutcome) -> &'static str {
 /// The step that ended the deploy.
 pub(super) fn failed_step<'a>(view: &View<'a>) -> Option<(&'a StepRecord, &'a StepEnded)> {
     let ended = view.state.steps.iter().rev().filter_map(|step| Some((step, step.ended.as_ref()?)));
-    ended.into_iter().find(|(_, ended)| match ended.outcome {
-        PhaseOutcome::Passed | PhaseOutcome::Skipped => false,
-        PhaseOutcome::Failed
-        | PhaseOutcome::TimedOut
-        | PhaseOutcome::Cancelled
-        | PhaseOutcome::Interrupted
-        | PhaseOutcome::Errored => true,
-    })
+    ended.into_iter().find(|(_, ended)| !ended.outcome.went_well())
 }
 
 /// The end of the output of the step that ended the deploy.

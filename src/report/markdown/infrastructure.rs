@@ -4,7 +4,8 @@
 //! those of the step that failed, in the deciding attempt of a failing case, and only when the
 //! failure is about the answer as such (its status, a refused handshake, no answer at all) or the
 //! answer is a 5xx, which nobody expects by accident. Of a step that asked again and again the last
-//! answer counts.
+//! answer counts. A request that the pipeline's own `hosts` refused says nothing about a service, so
+//! it stands apart.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use super::page::Page;
 use super::{MAX_ROWS, cut_note};
 use crate::domain::escape;
 use crate::domain::evidence::Exchange;
-use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::failure::{Failure, FailureClass, HOSTS_SUBJECT};
 use crate::domain::names::CaseId;
 use crate::domain::spec::Priority;
 use crate::report::view::{CaseView, View};
@@ -21,11 +22,16 @@ use crate::report::words;
 /// An endpoint: the method, and the address without its query. A list of endpoints, not of requests.
 type Endpoint<'a> = (&'a str, &'a str);
 
+/// At most so many cases or endpoints are named in one place.
+const SHOWN: usize = 5;
+
 /// What an endpoint answered that it should not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Answer<'a> {
     Status(u16),
     Nothing(&'a str),
+    /// We did not ask: the pipeline's `hosts` forbid it.
+    NotAllowed,
 }
 
 struct Missing<'a> {
@@ -40,8 +46,16 @@ pub fn write(page: &mut Page, view: &View<'_>) {
     }
     page.section("Missing infrastructure");
     let mut found: BTreeMap<(Endpoint<'_>, Answer<'_>), Missing<'_>> = BTreeMap::new();
+    let mut refused: BTreeMap<Endpoint<'_>, Vec<&CaseId>> = BTreeMap::new();
     for case in view.cases.iter().filter(|case| case.is_failing()) {
-        for answer in answers(case) {
+        for (endpoint, answer) in answers(case) {
+            let answer = match answer {
+                Answer::NotAllowed => {
+                    refused.entry(endpoint).or_default().push(case.id);
+                    continue;
+                }
+                Answer::Status(_) | Answer::Nothing(_) => (endpoint, answer),
+            };
             let entry = found
                 .entry(answer)
                 .or_insert(Missing { cases: Vec::new(), priority: case.priority() });
@@ -53,8 +67,32 @@ pub fn write(page: &mut Page, view: &View<'_>) {
         page.block(
             "None: no case failed on 404, 403, 405, 501, 5xx or an endpoint that did not answer.",
         );
-        return;
+    } else {
+        table(page, view, found);
     }
+    if !refused.is_empty() {
+        page.block(&not_asked(&refused));
+    }
+}
+
+/// What our own allow-list kept us from asking.
+fn not_asked(refused: &BTreeMap<Endpoint<'_>, Vec<&CaseId>>) -> String {
+    let named = refused.iter().take(SHOWN).map(|((method, address), cases)| {
+        let endpoint = escape::cell_code(&format!("{method} {address}"));
+        format!("{endpoint} (for {})", case_names(cases))
+    });
+    let mut named: Vec<String> = named.collect();
+    if refused.len() > SHOWN {
+        named.push(format!("{} more", words::number((refused.len() - SHOWN) as u64)));
+    }
+    format!("Not asked, as the pipeline's `hosts` do not allow it: {}.", named.join(", "))
+}
+
+fn table<'a>(
+    page: &mut Page,
+    view: &View<'_>,
+    found: BTreeMap<(Endpoint<'a>, Answer<'a>), Missing<'a>>,
+) {
     let mut found: Vec<_> = found.into_iter().collect();
     found.sort_by_key(|(_, missing)| (missing.priority, std::cmp::Reverse(missing.cases.len())));
     let shown = found.iter().take(MAX_ROWS);
@@ -65,19 +103,23 @@ pub fn write(page: &mut Page, view: &View<'_>) {
 }
 
 fn row(endpoint: Endpoint<'_>, answer: Answer<'_>, missing: &Missing<'_>) -> Vec<String> {
-    const SHOWN: usize = 5;
-    let mut cases: Vec<String> =
-        missing.cases.iter().take(SHOWN).map(|id| escape::cell_code(id.as_str())).collect();
-    if missing.cases.len() > SHOWN {
-        cases.push(format!("{} more", words::number((missing.cases.len() - SHOWN) as u64)));
-    }
     let answered = match answer {
         Answer::Status(status) => status.to_string(),
         Answer::Nothing(error) => format!("no answer: {}", escape::cell(error)),
+        Answer::NotAllowed => "not asked".to_owned(),
     };
     let priority = missing.priority.map_or_else(|| "–".to_owned(), |p| p.to_string());
     let endpoint = escape::cell_code(&format!("{} {}", endpoint.0, endpoint.1));
-    vec![endpoint, answered, cases.join(", "), priority]
+    vec![endpoint, answered, case_names(&missing.cases), priority]
+}
+
+fn case_names(cases: &[&CaseId]) -> String {
+    let mut names: Vec<String> =
+        cases.iter().take(SHOWN).map(|id| escape::cell_code(id.as_str())).collect();
+    if cases.len() > SHOWN {
+        names.push(format!("{} more", words::number((cases.len() - SHOWN) as u64)));
+    }
+    names.join(", ")
 }
 
 fn answers<'a>(case: &CaseView<'a>) -> Vec<(Endpoint<'a>, Answer<'a>)> {
@@ -113,6 +155,7 @@ fn answered<'a>(exchange: &'a Exchange, failure: &Failure) -> Option<Answer<'a>>
             Some(Answer::Status(status))
         }
         Some(_) => None,
+        None if failure.subject.as_deref() == Some(HOSTS_SUBJECT) => Some(Answer::NotAllowed),
         None if is_about_the_answer(failure.class) => {
             Some(Answer::Nothing(exchange.error.as_deref().unwrap_or("nothing came")))
         }

@@ -7,7 +7,7 @@ use super::page::Page;
 use super::{MAX_ROWS, cut_note, short};
 use crate::domain::escape;
 use crate::domain::event::{NotRunReason, Quarantined};
-use crate::domain::outcome::Outcome;
+use crate::domain::outcome::{Change, Outcome};
 use crate::report::view::{CaseView, View};
 use crate::report::words;
 
@@ -22,6 +22,32 @@ pub fn write(page: &mut Page, view: &View<'_>) {
     not_run(page, view);
     skipped(page, view);
     quarantine(page, view);
+}
+
+/// What a cycle that ended before its suite leaves open: all of it, so it is folded. A void cycle
+/// carries nothing.
+pub fn write_unreached(page: &mut Page, view: &View<'_>) {
+    let cases: Vec<&CaseView<'_>> = view.changed(Change::NotRun).collect();
+    if cases.is_empty() {
+        return;
+    }
+    let carried = |wanted: fn(Outcome) -> bool| {
+        let known = cases.iter().filter_map(|case| case.finding?.carried.as_ref());
+        known.filter(|carried| wanted(carried.outcome)).count()
+    };
+    let (failing, good) = (carried(Outcome::is_failing), carried(|outcome| !outcome.is_failing()));
+    let unknown = cases.len() - failing - good;
+    let told = [(good, "passed"), (failing, "failing"), (unknown, "without a result so far")];
+    let told = told.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
+    page.section("Not run");
+    page.block(&format!(
+        "None ran of {}. What was known before this cycle: {}.",
+        words::count(cases.len() as u64, "planned case", "planned cases"),
+        words::list(&told.collect::<Vec<_>>()),
+    ));
+    page.details("Each of them, with its last known result", |page| {
+        not_run_table(page, view, &cases);
+    });
 }
 
 fn passing(page: &mut Page, view: &View<'_>) {
@@ -151,12 +177,15 @@ fn is_same_kind(a: Option<&NotRunReason>, b: Option<&NotRunReason>) -> bool {
 fn reason_kind(reason: Option<&NotRunReason>) -> String {
     match reason {
         None => "no reason is recorded".to_owned(),
-        Some(NotRunReason::BlockedBy { .. }) => "blocked by a case that it needs".to_owned(),
+        Some(NotRunReason::BlockedBy { .. }) => "a case that it needs did not pass".to_owned(),
         Some(NotRunReason::NotSupported { what }) => {
             format!("this version does not run {}", escape::text(what))
         }
         Some(
-            reason @ (NotRunReason::Timeout | NotRunReason::Cancelled | NotRunReason::Interrupted),
+            reason @ (NotRunReason::Timeout
+            | NotRunReason::Cancelled
+            | NotRunReason::Interrupted
+            | NotRunReason::NotReached { .. }),
         ) => reason.to_string(),
     }
 }
@@ -166,18 +195,24 @@ fn not_run(page: &mut Page, view: &View<'_>) {
     if cases.is_empty() {
         return;
     }
+    let reasons = match not_run_reasons(view).as_slice() {
+        [(why, _)] => format!(" because {why}"),
+        several => {
+            let told = several.iter().take(5);
+            let told = told.map(|(why, n)| format!("{} because {why}", words::number(*n as u64)));
+            format!(": {}", words::list(&told.collect::<Vec<_>>()))
+        }
+    };
     page.section("Not run");
-    let reasons: Vec<String> = not_run_reasons(view)
-        .iter()
-        .take(5)
-        .map(|(why, how_many)| format!("{} because {why}", words::number(*how_many as u64)))
-        .collect();
-    let planned = view.counts().planned;
     page.block(&format!(
-        "{} of {planned} did not run: {}. A carried result is of the cycle it names, not of this one.",
+        "{} of {} did not run{reasons}. A carried result is of the cycle it names, not of this one.",
         cases.len(),
-        words::list(&reasons),
+        view.counts().planned,
     ));
+    not_run_table(page, view, &cases);
+}
+
+fn not_run_table(page: &mut Page, view: &View<'_>, cases: &[&CaseView<'_>]) {
     let rows: Vec<Vec<String>> =
         cases.iter().take(MAX_ROWS).map(|case| not_run_row(view, case)).collect();
     page.table(&["case", "why", "carried result", "priority"], &rows);

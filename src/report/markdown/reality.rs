@@ -23,6 +23,8 @@ struct Host<'a> {
     received: u64,
     unencrypted: bool,
     days_left: Option<i64>,
+    /// Whether some certificate was taken unchecked.
+    unverified: bool,
 }
 
 /// Everything that went over the wire in a cycle.
@@ -99,6 +101,7 @@ fn see<'a>(host: &mut Host<'a>, exchange: &'a Exchange) {
     host.sent += exchange.bytes_sent;
     host.received += exchange.bytes_received;
     host.unencrypted |= !(exchange.url.starts_with("https:") || exchange.url.starts_with("wss:"));
+    host.unverified |= exchange.tls.as_ref().is_some_and(|tls| !tls.verified);
     let left = exchange.tls.as_ref().map(|tls| tls.days_left);
     host.days_left = match (host.days_left, left) {
         (Some(known), Some(new)) => Some(known.min(new)),
@@ -129,6 +132,7 @@ fn host_row(name: &str, host: &Host<'_>) -> Vec<String> {
         None if host.unencrypted => "not encrypted".to_owned(),
         None => "–".to_owned(),
     };
+    let tls = if host.unverified { format!("**not verified**, {tls}") } else { tls };
     vec![
         escape::cell_code(name),
         addresses.join(", "),

@@ -4,7 +4,7 @@ use super::page::Page;
 use super::short;
 use crate::domain::escape;
 use crate::domain::history::{Counts, CycleSummary};
-use crate::domain::outcome::Verdict;
+use crate::domain::outcome::{Phase, Verdict};
 use crate::domain::revision::Revision;
 use crate::report::view::View;
 use crate::report::words;
@@ -146,6 +146,7 @@ fn slower(before: Option<u64>, now: Option<u64>) -> String {
 }
 
 fn suite_ms(view: &View<'_>) -> Option<u64> {
+    view.state.phase_record(Phase::Suite)?;
     view.state.suite_ended.as_ref().map(|ended| ended.duration_ms)
 }
 

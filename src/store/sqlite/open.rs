@@ -80,8 +80,7 @@ pub(super) async fn open_writer(
     options: &SqliteConnectOptions,
 ) -> Result<SqliteConnection> {
     create_private_file(path)?;
-    let mut connection =
-        connect(options.clone()).await.map_err(|error| unavailable(path, error))?;
+    let mut connection = connect(options.clone()).await.map_err(|error| not_opened(path, error))?;
     let checked = prepare_writer(&mut connection, path).await;
     match checked {
         Ok(()) => Ok(connection),
@@ -127,7 +126,7 @@ async fn use_write_ahead_log(connection: &mut SqliteConnection) -> Result<()> {
 pub(super) async fn check_readable(readers: &SqlitePool, path: &Path) -> Result<()> {
     let mut connection = match readers.acquire().await {
         Ok(connection) => connection,
-        Err(error) => return Err(unavailable(path, error)),
+        Err(error) => return Err(not_opened(path, error)),
     };
     match schema::inspect(&mut connection, path).await? {
         Found::Current => Ok(()),
@@ -145,7 +144,7 @@ pub(super) fn create_private_parent(path: &Path) -> Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(dir)
-        .map_err(|error| unavailable(dir, error))
+        .map_err(|error| not_created(dir, error))
 }
 
 /// SQLite would create the file readable for everyone. Its side files take over the mode.
@@ -153,7 +152,24 @@ fn create_private_file(path: &Path) -> Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(unavailable(path, error)),
+        Err(error) => Err(not_created(path, error)),
+    }
+}
+
+/// Why a connection was not made: what the disk says comes before what the database makes of it.
+fn not_opened(path: &Path, error: sqlx::Error) -> StoreError {
+    match StoreError::from(error) {
+        StoreError::Database(error) => unavailable(path, error),
+        known => known,
+    }
+}
+
+/// Why a folder or a file was not made, in the words that an append would use.
+fn not_created(path: &Path, error: io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
+        io::ErrorKind::ReadOnlyFilesystem => StoreError::Unwritable,
+        _ => unavailable(path, error),
     }
 }
 
@@ -162,4 +178,21 @@ pub(super) fn unavailable(
     error: impl std::error::Error + Send + Sync + 'static,
 ) -> StoreError {
     StoreError::Unavailable { path: path.to_owned(), cause: Box::new(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_disk_that_takes_nothing_is_told_apart_from_a_wrong_folder() {
+        let told = |errno: Errno| not_created(Path::new("state"), errno.into());
+        assert!(matches!(told(Errno::NOSPC), StoreError::Full));
+        assert!(matches!(told(Errno::DQUOT), StoreError::Full));
+        assert!(matches!(told(Errno::ROFS), StoreError::Unwritable));
+        assert!(matches!(told(Errno::ACCESS), StoreError::Unavailable { .. }));
+        assert!(told(Errno::NOSPC).hint().is_some() && told(Errno::ROFS).hint().is_some());
+    }
 }

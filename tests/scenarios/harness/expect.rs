@@ -19,12 +19,17 @@ pub(crate) fn same_as_file(path: &Path, text: &str, what: &str) {
         return;
     }
     let expected = fs::read_to_string(path).unwrap_or_default();
-    if expected == text {
+    if without_chance(&expected) == without_chance(text) {
         return;
     }
     let lines = similar::TextDiff::from_lines(expected.as_str(), text);
     let diff = lines.unified_diff().context_radius(2).to_string();
     panic!("{what}: not as in {} ({BLESS}=1 rewrites it):\n{diff}", path.display());
+}
+
+/// Whether a kept connection was still open when a case asked for one is a matter of moments.
+fn without_chance(text: &str) -> String {
+    text.replace("resolve N ms · connect N ms · ", "")
 }
 
 pub(crate) fn says(text: &str, says: &Says, what: &str) {
