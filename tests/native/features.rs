@@ -273,7 +273,7 @@ async fn runs_side_by_side_need_their_quorum() {
     )
     .await;
     ran.passed("enough");
-    assert_eq!(ran.last("enough").evidence.latencies.map(|l| l.samples), Some(5));
+    assert_eq!(ran.last("enough").evidence.latencies.as_deref().map(|l| l.samples), Some(5));
     assert_eq!(ran.last("enough").evidence.exchanges_total, 5);
     ran.failed(
         "too_few",
