@@ -159,14 +159,10 @@ fn forms_of(value: &str) -> Vec<Vec<u8>> {
         forms.extend(wrapped_forms(text.as_bytes()));
         forms.push(hex::encode(&text).into_bytes());
         forms.push(hex::encode_upper(&text).into_bytes());
-        for kept in URL_SAFE_SETS {
-            forms.extend(percent_encoded(&text, kept).map(String::into_bytes));
-        }
-        forms.extend(json_escaped(&text).map(String::into_bytes));
-        forms.extend(html_escaped(&text).map(String::into_bytes));
+        forms.extend(quoted_forms(&text).into_iter().map(String::into_bytes));
+        forms.extend(each_character_encoded(&text).into_iter().map(String::into_bytes));
         forms.push(text.replace('\'', r"'\''").into_bytes());
         forms.push(text.replace('\'', r#"'"'"'"#).into_bytes());
-        forms.push(text.into_bytes());
     }
     forms.retain(|form| form.len() >= MIN_SECRET_BYTES);
     forms
@@ -233,12 +229,49 @@ fn percent_encoded(text: &str, kept: &str) -> [String; 3] {
     [upper, encode(|byte| format!("%{byte:02x}")), form]
 }
 
+/// The text as it stands within quotes of some language, and that once more within JSON: a message
+/// that quotes an answer quotes what was quoted there before.
+fn quoted_forms(text: &str) -> Vec<String> {
+    let mut once = vec![text.to_owned()];
+    once.extend(json_escaped(text));
+    once.extend(html_escaped(text));
+    // As Python's `repr` writes it.
+    once.push(text.replace('\\', r"\\").replace('\'', r"\'"));
+    once.push(percent_encoded(&percent_encoded(text, "~")[0], "~")[0].clone());
+    for kept in URL_SAFE_SETS {
+        once.extend(percent_encoded(text, kept));
+    }
+    let mut forms: Vec<String> = once.iter().flat_map(|form| json_escaped(form)).collect();
+    forms.append(&mut once);
+    forms.sort_unstable();
+    forms.dedup();
+    forms
+}
+
+/// Longer secrets are left out of what few programs write: it is up to six times as long.
+const MAX_EACH_ENCODED: usize = 256;
+
+/// The text with every character encoded, also those that need not be.
+fn each_character_encoded(text: &str) -> Vec<String> {
+    if text.len() > MAX_EACH_ENCODED {
+        return Vec::new();
+    }
+    let upper: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let units: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+    let entities: String = text.chars().map(|c| format!("&#{};", u32::from(c))).collect();
+    vec![upper.to_lowercase(), upper, units, entities]
+}
+
 /// The inside of a JSON text: plain, with `\/`, and as encoders write it that keep HTML or ASCII safe.
-fn json_escaped(text: &str) -> [String; 4] {
+fn json_escaped(text: &str) -> [String; 5] {
     let quoted = serde_json::Value::from(text).to_string();
     let plain = quoted[1..quoted.len() - 1].to_owned();
     let slashed = plain.replace('/', r"\/");
     let html_safe = ['<', '>', '&', '\'']
+        .iter()
+        .fold(plain.clone(), |text, c| text.replace(*c, &format!("\\u{:04x}", u32::from(*c))));
+    // As Go writes it, which leaves the apostrophe alone.
+    let go = ['<', '>', '&']
         .iter()
         .fold(plain.clone(), |text, c| text.replace(*c, &format!("\\u{:04x}", u32::from(*c))));
     let mut units = [0_u16; 2];
@@ -249,14 +282,15 @@ fn json_escaped(text: &str) -> [String; 4] {
         }
         out
     });
-    [plain, slashed, html_safe, ascii]
+    [plain, slashed, html_safe, go, ascii]
 }
 
-/// The text as HTML writes it, with the two usual spellings of an apostrophe.
-fn html_escaped(text: &str) -> [String; 2] {
+/// The text as HTML writes it, with the usual spellings of quotes.
+fn html_escaped(text: &str) -> [String; 3] {
     let most = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let quoted = most.replace('"', "&quot;");
-    [quoted.replace('\'', "&#39;"), quoted.replace('\'', "&#x27;")]
+    let named = most.replace('"', "&quot;");
+    let numbered = most.replace('"', "&#34;").replace('\'', "&#39;");
+    [named.replace('\'', "&#39;"), named.replace('\'', "&#x27;"), numbered]
 }
 
 #[cfg(test)]
@@ -300,6 +334,28 @@ mod tests {
         }
         for prefix in ["", "a", "ab"] {
             assert!(masker.mask(&b64(prefix)).contains(MASK), "base64 after {prefix:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_within_quotes_is_masked() {
+        let secret = r#"pass"wo\rd'1&2<3"#;
+        let masker = Masker::new([secret.to_owned()]);
+        let json = serde_json::Value::from(secret).to_string();
+        let go = json.replace('&', "\\u0026").replace('<', "\\u003c");
+        let shown = [
+            format!("{:?}", format!("{{\"x\": {json}}}")),
+            serde_json::Value::from(go.clone()).to_string(),
+            go,
+            "pass&#34;wo\\rd&#39;1&amp;2&lt;3".to_owned(),
+            r#"'pass"wo\\rd\'1&2<3'"#.to_owned(),
+            secret.bytes().map(|byte| format!("%{byte:02x}")).collect(),
+            secret.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect(),
+            "pass%2522wo%255Crd%25271%25262%253C3".to_owned(),
+        ];
+        for text in shown {
+            let out = masker.mask(&text);
+            assert!(out.contains(MASK) && !out.contains("wo"), "{text} → {out}");
         }
     }
 
