@@ -142,6 +142,15 @@ fn parts_that_a_run_does_not_act_on_are_named() {
 }
 
 #[test]
+fn a_port_behind_a_user_is_no_password() {
+    for repo in ["ssh://git@git.example.com:2222/acme/x.git", "https://git.example.com:8443/x.git"]
+    {
+        let watched = pipeline(&format!("watch: {{ repo: \"{repo}\" }}\n{CASE}"));
+        assert_eq!(watched.watch.unwrap().repo, repo);
+    }
+}
+
+#[test]
 fn a_suite_can_be_read_without_its_pipeline() {
     let suite = "suite: P1\ncases:\n  - { id: a, steps: [{ http: \"${base_url}/${identity.bob.token}\" }] }\n";
     let load = |text: String| {

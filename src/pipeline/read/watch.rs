@@ -88,11 +88,7 @@ pub(crate) fn repo(cx: &mut Cx<'_>, node: &Node) -> String {
         if !["https", "http", "ssh", "git", "file"].contains(&scheme) {
             cx.error(node.span, format!("{} is not an address of a repository", quoted(&text)))
                 .help("use https, ssh, or a path");
-        } else if rest
-            .split('/')
-            .next()
-            .is_some_and(|host| host.contains(':') && host.contains('@'))
-        {
+        } else if has_password(rest) {
             cx.error(node.span, "a password stands in the address")
                 .help("use `auth: { username, password: \"${secret.NAME}\" }`");
         }
@@ -104,6 +100,12 @@ pub(crate) fn repo(cx: &mut Cx<'_>, node: &Node) -> String {
         return text;
     }
     cx.resolve(node.span, &text).to_string_lossy().into_owned()
+}
+
+/// Whether what stands before the `@` of an address has a password; a port stands after it.
+fn has_password(after_scheme: &str) -> bool {
+    let authority = after_scheme.split('/').next().unwrap_or_default();
+    authority.rsplit_once('@').is_some_and(|(login, _)| login.contains(':'))
 }
 
 fn auth(cx: &mut Cx<'_>, node: &Node) -> RepoAuth {
