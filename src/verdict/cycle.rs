@@ -60,8 +60,9 @@ fn void_reason(facts: &CycleFacts<'_>) -> Option<VoidReason> {
     if facts.control_failed {
         return Some(VoidReason::ControlFailed);
     }
-    // A suite that skipped everything showed nothing either.
-    let ran = facts.cases.iter().any(|case| case.outcome.is_known());
+    // A suite that skipped everything showed nothing either, nor one whose every result is in
+    // quarantine: no case that decides has spoken.
+    let ran = facts.cases.iter().any(|case| case.outcome.is_known() && !case.quarantined);
     (!ran).then_some(VoidReason::NoResults)
 }
 
@@ -126,6 +127,15 @@ mod tests {
         missing.quarantined = true;
         let cases = [case(Outcome::Passed), failing, missing];
         assert_eq!(judge_cycle(&facts(&cases)), (Verdict::Green, None));
+    }
+
+    #[test]
+    fn a_suite_in_quarantine_shows_nothing() {
+        let mut failing = case(Outcome::Failed);
+        failing.quarantined = true;
+        let cases = [failing];
+        let void = (Verdict::Void, Some(VoidReason::NoResults));
+        assert_eq!(judge_cycle(&facts(&cases)), void);
     }
 
     #[test]
