@@ -47,6 +47,23 @@ fn in_the_suite() {
     assert_eq!(bench.show(1)["cases"][1]["attempts"], 1);
 }
 
+/// The suite was changed while nobody ran it: the cycle that was left is brought to its end, whatever
+/// became of its cases since.
+#[test]
+fn in_the_suite_and_a_case_gets_another_name_before_anybody_looks() {
+    let bench = Bench::held(&[Hold::Suite]);
+    let run = bench.start();
+    bench.await_hold(&run, Hold::Suite);
+    run.kill();
+    bench.release(Hold::Suite);
+    let suite = bench.place.read("suite.yaml").replace("test_003_three", "test_003_renamed");
+    bench.place.write("suite.yaml", &suite);
+    bench.run().expect_code(0);
+    bench.is_sound(&[(2, "green"), (1, "cancelled")]);
+    let left = bench.show(1);
+    assert_eq!((&left["suite"]["passed"], &left["suite"]["not_run"]), (&1.into(), &2.into()));
+}
+
 #[test]
 fn while_the_deploy_runs_and_it_ends_before_anybody_looks() {
     let bench = Bench::held(&[Hold::BeforeDeploy]);

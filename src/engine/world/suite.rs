@@ -258,9 +258,20 @@ fn suite_ended(ended: SuiteEnd, suite: &Suite, journal: &Journal) -> SuiteEnded 
         case: planned.id.clone(),
         reason: NotRunReason::NotSupported { what: "suite commands".to_owned() },
     });
+    let mut not_run: Vec<NotRun> = ended.not_run.into_iter().chain(unsupported).collect();
+    // The suite may be another one than was planned, when it was changed while nobody ran it: what
+    // it no longer knows did not run either.
+    let told: HashSet<&CaseId> = not_run.iter().map(|entry| &entry.case).collect();
+    let state = journal.state();
+    let forgotten = state.planned().iter().map(|planned| &planned.id);
+    let forgotten = forgotten
+        .filter(|id| state.attempts_of(id).is_empty() && !told.contains(id))
+        .map(|id| NotRun { case: id.clone(), reason: NotRunReason::Interrupted });
+    let forgotten: Vec<NotRun> = forgotten.collect();
+    not_run.extend(forgotten);
     SuiteEnded {
         stopped_by: ended.stopped_by,
-        not_run: ended.not_run.into_iter().chain(unsupported).collect(),
+        not_run,
         setup_failures: ended.setup_failures,
         teardown_failures: ended.teardown_failures,
         retries_withheld: ended.retries_withheld,
