@@ -112,6 +112,9 @@ pub struct CycleSummary {
     pub decided_at: Option<jiff::Timestamp>,
     /// The suite's digest.
     pub suite_digest: Option<String>,
+    /// The glob that limited its cases (`--only`): about all others it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<String>,
     /// How its cases ended.
     pub counts: Counts,
     /// How long the suite took.

@@ -80,12 +80,17 @@ fn headline(cycles: &[&CycleSummary]) -> String {
     let verdict = said(latest.verdict);
     let mut text = format!("**Cycle {} is {verdict}.**", latest.cycle);
     if latest.verdict != Some(Verdict::Green) {
-        text.push_str(&match cycles.iter().find(|cycle| cycle.verdict == Some(Verdict::Green)) {
+        text.push_str(&match cycles.iter().find(|cycle| is_green(cycle)) {
             Some(green) => format!(" Last green: {}{}.", link(green, ""), of(green)),
             None => " No cycle was green yet.".to_owned(),
         });
     }
     text
+}
+
+/// Whether the whole suite was green: a part of it says nothing about the rest.
+fn is_green(cycle: &CycleSummary) -> bool {
+    cycle.verdict == Some(Verdict::Green) && cycle.only.is_none()
 }
 
 fn of(cycle: &CycleSummary) -> String {
@@ -139,7 +144,7 @@ fn pipeline_row(line: &PipelineLine<'_>) -> String {
         return format!("| [{name}]({folder}README.md) | – | – | – | – | – | – |\n");
     };
     let [ran, _, failing] = figures(latest);
-    let green = cycles.iter().find(|cycle| cycle.verdict == Some(Verdict::Green));
+    let green = cycles.iter().find(|cycle| is_green(cycle));
     let green = green.map_or_else(
         || "never".to_owned(),
         |green| format!("{}{}", link(green, &folder), of(green)),

@@ -63,6 +63,9 @@ pub struct CycleJson<'a, Cases = Vec<CaseJson<'a>>> {
     pub revision: Option<RevisionJson<'a>>,
     /// Commits whose cycles this one takes the place of.
     pub taken_together: Vec<Text<'a>>,
+    /// The glob that limited its cases; `null` where the whole suite was planned.
+    #[serde(default)]
+    pub only: Option<Text<'a>>,
     /// The phase it is in.
     #[schemars(extend("enum" = words_of!(Phase)))]
     pub phase: Text<'a>,

@@ -398,6 +398,7 @@ impl Story {
     pub fn baseline(&mut self, passed: u32, failed: u32) -> &mut Self {
         let number = self.state.queued.cycle;
         let summary = |cycle: u32, verdict: Verdict, passed: u32, failed: u32| CycleSummary {
+            only: None,
             cycle,
             verdict: Some(verdict),
             trigger: "schedule: nightly".into(),

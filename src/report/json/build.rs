@@ -63,6 +63,7 @@ fn arranged<'a, Cases>(view: &View<'a>, cases: Cases) -> CycleJson<'a, Cases> {
         },
         revision: view.revision().map(revision),
         taken_together: shas(&queued.taken_together),
+        only: queued.options.only.as_deref().map(borrowed),
         phase: borrowed(phase.as_str()),
         verdict: view.verdict().map(|verdict| borrowed(verdict.as_str())),
         void_reason: view.void_reason().map(|reason| borrowed(reason.as_str())),

@@ -86,7 +86,7 @@ pub(super) fn decode_events(cycle: &CycleKey, rows: Vec<RawEvent>) -> Result<Vec
 const CYCLE: &str = "SELECT p.name AS pipeline, c.number, c.environment, c.last_seq,
         c.trigger_kind, c.trigger_detail, c.requested, c.phase, c.held, c.verdict, c.void_reason,
         c.revision_info, c.suite, c.suite_digest, c.planned, c.passed, c.flaky, c.failed,
-        c.errored, c.skipped, c.not_run, c.suite_ms, c.report, c.queued_at_us, c.decided_at_us,
+        c.errored, c.skipped, c.not_run, c.only_cases, c.suite_ms, c.report, c.queued_at_us, c.decided_at_us,
         c.finished_at_us
     FROM pipeline p JOIN cycle c ON c.pipeline_id = p.id ";
 
@@ -114,6 +114,7 @@ row_struct! {
         errored: u32,
         skipped: u32,
         not_run: u32,
+        only_cases: Option<String>,
         suite_ms: Option<i64>,
         report: Option<String>,
         queued_at_us: i64,
@@ -143,6 +144,7 @@ impl StoredCycle {
             decided_at: self.decided_at_us.map(instant).transpose()?,
             suite_digest: self.suite_digest,
             counts,
+            only: self.only_cases,
             suite_ms: self.suite_ms.map(i64::unsigned_abs),
         };
         Ok(CycleRow {
@@ -223,7 +225,9 @@ pub(super) async fn find_baseline(
     let verdicts = match baseline {
         Baseline::Valid => "c.verdict IN ('green', 'red', 'incomplete')",
         Baseline::Whole => "c.verdict IN ('green', 'red', 'incomplete') AND c.only_cases IS NULL",
-        Baseline::Green => "c.verdict IN ('green', 'red', 'incomplete') AND c.verdict = 'green'",
+        Baseline::Green => {
+            "c.verdict IN ('green', 'red', 'incomplete') AND c.verdict = 'green' AND c.only_cases IS NULL"
+        }
     };
     let sql = format!(
         "{CYCLE} WHERE p.name = ? AND c.environment = ? AND c.number < ? AND {verdicts}
