@@ -84,12 +84,14 @@ impl Live {
             Event::StepEnded(ended) => self.step_ended(ended, state),
             Event::SurfacesRead(read) => self.surfaces(read),
             Event::ControlsRead(read) => self.controls(read),
-            Event::SuitePlanned(plan) => {
+            // In the diff phase it only says what did not run.
+            Event::SuitePlanned(plan) if state.phase() == Phase::Suite => {
                 let cases = counted(plan.cases.len(), "case");
                 self.line("suite", &format!("{}: {cases}", clean(&plan.name)));
             }
             Event::AttemptFinished(attempt) => self.attempt(attempt, state),
-            Event::SuiteEnded(ended) => self.suite_ended(ended),
+            Event::SuiteEnded(ended) if state.phase() == Phase::Suite => self.suite_ended(ended),
+            Event::SuitePlanned(_) | Event::SuiteEnded(_) => {}
             Event::PhaseEnded(ended) => self.phase_ended(ended),
             Event::Analysed(_) | Event::ReportWritten(_) if self.result_follows => {}
             Event::Analysed(findings) => self.line("verdict", &words::verdict(findings)),
