@@ -7,15 +7,15 @@
 use std::cmp::Reverse;
 
 use super::group::Member;
-use crate::domain::history::RecentRun;
-use crate::domain::outcome::{Cause, Change};
+use crate::domain::history::{FailureChange, RecentRun};
+use crate::domain::outcome::Cause;
 
 /// Why a cluster began.
 pub(super) struct Reason<'a> {
     pub(super) cause: Cause,
     pub(super) because: String,
-    /// The case by which the cluster is traced: of those with this cause one that was ever good,
-    /// and among these the one that has been failing longest.
+    /// The case by which the cluster is traced: of those with this cause one that was ever seen
+    /// without this failure, and among these the one that has had it longest.
     pub(super) lead: Member<'a>,
 }
 
@@ -29,9 +29,12 @@ pub(super) fn reason_of<'a>(members: &[Member<'a>]) -> Reason<'a> {
     let best = ORDER.iter().map(|cause| (votes(*cause), *cause)).rev().max_by_key(|(n, _)| *n);
     let (count, cause) = best.filter(|(n, _)| *n > 0).unwrap_or((members.len(), Cause::Unknown));
     let lead = members.iter().filter(|member| named(member) == cause).min_by_key(|member| {
+        let before = member.began_after().map(|before| before.cycle);
+        let since = member.began_in().map(|since| since.cycle);
+        let first = member.first_failing().map(|first| first.cycle);
         let good = member.last_good().map(|good| good.cycle);
-        let since = member.first_failing().map(|first| first.cycle);
-        (good.is_none(), since, Reverse(good), member.position)
+        let series = (good.is_none(), first, Reverse(good));
+        (before.is_none(), since, Reverse(before), series, member.position)
     });
     let lead = *lead.or(members.first()).expect("a cluster has at least one member");
     let mut because = sentence(cause, &lead, members);
@@ -49,14 +52,14 @@ fn named(member: &Member<'_>) -> Cause {
 
 fn sentence(cause: Cause, lead: &Member<'_>, members: &[Member<'_>]) -> String {
     let case = &lead.result.case;
-    let also = also_changed(lead);
+    let (also, began) = (also_changed(lead), began(lead));
     match cause {
         Cause::Flake => flake(lead) + &also,
         Cause::Suite => {
-            format!("The definition of {case} changed just before this failure began{also}")
+            format!("The definition of {case} changed just before {began}{also}")
         }
         Cause::Config => {
-            format!("The pipeline's configuration changed just before this failure began{also}")
+            format!("The pipeline's configuration changed just before {began}{also}")
         }
         Cause::Code => code(lead),
         Cause::Environment => environment(lead),
@@ -65,6 +68,16 @@ fn sentence(cause: Cause, lead: &Member<'_>, members: &[Member<'_>]) -> String {
         }
         Cause::Unknown => {
             "None of its cases was ever known here before, so nothing tells what changed".to_owned()
+        }
+    }
+}
+
+/// How the present failure came about, as the end of a sentence.
+fn began(lead: &Member<'_>) -> String {
+    match lead.failure_changed() {
+        None => "this failure began".to_owned(),
+        Some(changed) => {
+            format!("the failure became this one in cycle {}", changed.to.cycle)
         }
     }
 }
@@ -101,6 +114,16 @@ fn flake(lead: &Member<'_>) -> String {
 }
 
 fn code(lead: &Member<'_>) -> String {
+    if let Some(FailureChange { from, to }) = lead.failure_changed() {
+        return format!(
+            "The revision changed from {} (failing in another way in cycle {}) to {} (failing in \
+             this way since cycle {}), and nothing else of ours did",
+            from.revision.short(),
+            from.cycle,
+            to.revision.short(),
+            to.cycle,
+        );
+    }
     match (lead.last_good(), lead.first_failing()) {
         (Some(good), Some(bad)) if good.revision != bad.revision => format!(
             "The revision changed from {} (good in cycle {}) to {} (failing in cycle {}), and \
@@ -124,7 +147,7 @@ fn environment(lead: &Member<'_>) -> String {
             "{case} was good on this very revision in cycle {cycle}, and neither its definition \
              nor the configuration changed since its last result"
         ),
-        None if is_another_failure(lead) => format!(
+        None if lead.failure_changed().is_some() => format!(
             "The failure of {case} became another one although neither the revision, the \
              configuration nor its definition changed"
         ),
@@ -135,13 +158,9 @@ fn environment(lead: &Member<'_>) -> String {
     }
 }
 
-fn is_another_failure(lead: &Member<'_>) -> bool {
-    lead.finding.is_some_and(|finding| finding.change == Some(Change::ChangedFailure))
-}
-
-/// The last cycle in which the case was good on the revision on which it began to fail.
+/// The last cycle in which the case was good on the revision on which its failure began.
 fn good_on_this_revision(lead: &Member<'_>) -> Option<u32> {
-    let began = lead.first_failing()?;
+    let began = lead.began_in()?;
     let key = RecentRun::key_of(&began.revision);
     let earlier = lead.head?.recent.iter().rev().filter(|run| run.cycle < began.cycle);
     let mut good = earlier.filter(|run| run.revision_key == key && !run.outcome.is_failing());

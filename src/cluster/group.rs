@@ -12,7 +12,7 @@ use crate::domain::event::PlannedCase;
 use crate::domain::evidence::Evidence;
 use crate::domain::failure::Failure;
 use crate::domain::findings::{CaseFinding, CaseResult, Cluster};
-use crate::domain::history::{CaseHead, CycleRef, FingerprintSeen};
+use crate::domain::history::{CaseHead, CycleRef, FailureChange, FingerprintSeen};
 use crate::domain::names::{CaseId, Fingerprint};
 use crate::domain::outcome::Cause;
 use crate::domain::revision::Sha;
@@ -43,7 +43,8 @@ pub struct Grouping<'a> {
     pub commits: &'a HashMap<(Sha, Sha), CommitRange>,
 }
 
-/// From the last good to the first failing revision, each pair once, in the order of the findings.
+/// From the last revision without a failure to the first with it, each pair once, in the order of
+/// the findings.
 pub fn ranges_needed(findings: &[CaseFinding]) -> Vec<(Sha, Sha)> {
     let mut met = HashSet::new();
     let ranges = findings.iter().filter_map(range_of);
@@ -54,8 +55,21 @@ fn range_of(finding: &CaseFinding) -> Option<(Sha, Sha)> {
     if !finding.outcome?.is_failing() {
         return None;
     }
-    let (good, bad) = (finding.last_good.as_ref()?, finding.first_failing.as_ref()?);
-    (good.revision != bad.revision).then(|| (good.revision.clone(), bad.revision.clone()))
+    let (before, since) = (began_after(finding)?, began_in(finding)?);
+    (before.revision != since.revision).then(|| (before.revision.clone(), since.revision.clone()))
+}
+
+/// The last cycle that did not have the present failure: the case was good in it, or failed in
+/// another way.
+fn began_after(finding: &CaseFinding) -> Option<&CycleRef> {
+    let changed = finding.failure_changed.as_ref().map(|changed| &changed.from);
+    changed.or(finding.last_good.as_ref())
+}
+
+/// The first cycle that had the present failure.
+fn began_in(finding: &CaseFinding) -> Option<&CycleRef> {
+    let changed = finding.failure_changed.as_ref().map(|changed| &changed.to);
+    changed.or(finding.first_failing.as_ref())
 }
 
 /// The clusters of a cycle: those that decide the verdict first, then by priority, then the larger,
@@ -103,6 +117,21 @@ impl<'a> Member<'a> {
 
     pub(super) fn first_failing(&self) -> Option<&'a CycleRef> {
         self.finding?.first_failing.as_ref()
+    }
+
+    /// The last cycle that did not have its present failure.
+    pub(super) fn began_after(&self) -> Option<&'a CycleRef> {
+        began_after(self.finding?)
+    }
+
+    /// The first cycle that had its present failure.
+    pub(super) fn began_in(&self) -> Option<&'a CycleRef> {
+        began_in(self.finding?)
+    }
+
+    /// Where its present failure took the place of another one, when it did.
+    pub(super) fn failure_changed(&self) -> Option<&'a FailureChange> {
+        self.finding?.failure_changed.as_ref()
     }
 
     /// Everything that had changed when its failure began, the most telling first.
@@ -182,6 +211,7 @@ impl<'a> Draft<'a> {
             times_seen: seen.map_or(0, |seen| seen.times) + u32::from(!counted),
             last_good: lead.last_good().cloned(),
             first_failing: lead.first_failing().cloned(),
+            failure_changed: lead.failure_changed().cloned(),
             suspects: commits.map_or_else(Vec::new, |range| {
                 range.commits.iter().map(|commit| commit.sha.clone()).collect()
             }),
@@ -277,6 +307,7 @@ mod tests {
                 fingerprint: Some(fingerprint.clone()),
                 last_good: ever_good.then(|| at(6, 1)),
                 first_failing: Some(at(7, 2)),
+                failure_changed: None,
                 age: 1,
                 flaky_rate: None,
                 slower: None,
@@ -295,6 +326,7 @@ mod tests {
                 last_good: ever_good.then(|| at(6, 1)),
                 first_failing: Some(at(7, 2)),
                 failing_for: 1,
+                failure_changed: None,
                 causes: causes.to_vec(),
                 recent: Vec::new(),
             });
@@ -460,6 +492,60 @@ mod tests {
         }
         story.findings[0].last_good = Some(at(5, 2));
         assert_eq!(ranges_needed(&story.findings[..1]), [], "no commit between one revision");
+    }
+
+    #[test]
+    fn a_failure_that_became_another_one_rests_on_that_change() {
+        let mut story = Story::default().failing("a", "x", "P1", &[Cause::Code]);
+        let (good, first) = (at(4, 1), at(5, 2));
+        let changed = FailureChange { from: at(6, 3), to: at(7, 4) };
+        let finding = &mut story.findings[0];
+        finding.change = Some(Change::ChangedFailure);
+        (finding.last_good, finding.first_failing) = (Some(good.clone()), Some(first.clone()));
+        finding.failure_changed = Some(changed.clone());
+        assert_eq!(ranges_needed(&story.findings), [(sha(3), sha(4))]);
+        let commit = |digit| CommitRange {
+            commits: vec![CommitInfo {
+                sha: sha(digit),
+                subject: "Tidy up".to_owned(),
+                author: "Ada".to_owned(),
+                time: jiff::Timestamp::UNIX_EPOCH,
+                files: Vec::new(),
+                files_total: 0,
+            }],
+            total: 1,
+        };
+        story.commits.insert((sha(1), sha(2)), commit(2));
+        story.commits.insert((sha(3), sha(4)), commit(4));
+        let cluster = story.clusters().remove(0);
+        assert_eq!(cluster.suspects, [sha(4)]);
+        assert_eq!((cluster.last_good, cluster.first_failing), (Some(good), Some(first)));
+        assert_eq!(cluster.failure_changed, Some(changed));
+        assert_eq!(
+            cluster.because,
+            "The revision changed from 3333333 (failing in another way in cycle 6) to 4444444 \
+             (failing in this way since cycle 7), and nothing else of ours did."
+        );
+        story.heads[0].causes = vec![Cause::Config];
+        assert_eq!(
+            story.cause().1,
+            "The pipeline's configuration changed just before the failure became this one in cycle 7."
+        );
+    }
+
+    #[test]
+    fn a_cluster_is_traced_by_the_case_that_has_had_its_failure_longest() {
+        let mut story = Story::default().failing("became", "x", "P1", &[Cause::Code]).failing(
+            "was",
+            "x",
+            "P1",
+            &[Cause::Code],
+        );
+        story.findings[0].first_failing = Some(at(4, 2));
+        story.findings[0].failure_changed = Some(FailureChange { from: at(6, 3), to: at(7, 4) });
+        story.findings[1].first_failing = Some(at(5, 2));
+        let cluster = story.clusters().remove(0);
+        assert_eq!((cluster.first_failing, cluster.failure_changed), (Some(at(5, 2)), None));
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn compare_case(this: &CycleRef, result: &CaseResult, history: Option<History<'_
     let Some(History { head, known_as }) = history else {
         finding.change = Some(change_of(None, Some(Seen::from(result))));
         finding.flaky_rate = figures::flaky_rate(&[], history::run_of(result, this));
-        add_series(&mut finding, this, None);
+        add_series(&mut finding, result, this, None);
         return finding;
     };
     let known = head.known.as_ref();
@@ -122,12 +122,17 @@ fn compare_case(this: &CycleRef, result: &CaseResult, history: Option<History<'_
     if !result.outcome.is_known() {
         finding.carried = known.map(carry);
     }
-    add_series(&mut finding, this, Some(head));
+    add_series(&mut finding, result, this, Some(head));
     finding
 }
 
 /// Since when it has been failing, and when it was last good.
-fn add_series(finding: &mut CaseFinding, this: &CycleRef, head: Option<&CaseHead>) {
+fn add_series(
+    finding: &mut CaseFinding,
+    result: &CaseResult,
+    this: &CycleRef,
+    head: Option<&CaseHead>,
+) {
     let Some(change) = finding.change else { return };
     match change {
         Change::NewFailing | Change::Regressed => {
@@ -138,6 +143,8 @@ fn add_series(finding: &mut CaseFinding, this: &CycleRef, head: Option<&CaseHead
         Change::StillFailing | Change::ChangedFailure => {
             finding.last_good = head.and_then(|head| head.last_good.clone());
             finding.first_failing = head.and_then(|head| head.first_failing.clone());
+            finding.failure_changed =
+                head.and_then(|head| history::failure_change(head, result, this));
             finding.age = head.map_or(0, |head| head.failing_for) + 1;
         }
         Change::Fixed => {
@@ -169,6 +176,7 @@ fn bare_finding(result: &CaseResult) -> CaseFinding {
         fingerprint: Seen::from(result).fingerprint.cloned(),
         last_good: None,
         first_failing: None,
+        failure_changed: None,
         age: 0,
         flaky_rate: None,
         slower: None,
@@ -189,6 +197,7 @@ fn removed_case(head: &CaseHead) -> CaseFinding {
         fingerprint: None,
         last_good: None,
         first_failing: None,
+        failure_changed: None,
         age: 0,
         flaky_rate: None,
         slower: None,
@@ -289,6 +298,30 @@ mod tests {
         assert_eq!(after.cases[1].first_failing.as_ref().unwrap().cycle, 1);
         assert_eq!(after.cases[1].age, 2, "the cycle that did not run it does not count");
         assert_eq!(after.cases[0].carried, None);
+    }
+
+    #[test]
+    fn a_failure_that_became_another_one_is_remembered_as_long_as_it_lasts() {
+        let in_way = |print: &str| {
+            let mut failing = result("a", Outcome::Failed);
+            failing.failure.as_mut().unwrap().0 = Fingerprint::new(1, print);
+            failing
+        };
+        let mut pipeline = Loop::default();
+        let changed = |compared: Compared| {
+            let finding = &compared.cases[0];
+            let between = finding.failure_changed.as_ref();
+            let between = between.map(|changed| (changed.from.cycle, changed.to.cycle));
+            (finding.first_failing.as_ref().map(|first| first.cycle), between)
+        };
+        pipeline.run(&[result("a", Outcome::Passed)]);
+        assert_eq!(changed(pipeline.run(&[in_way("a")])), (Some(2), None));
+        assert_eq!(changed(pipeline.run(&[in_way("b")])), (Some(2), Some((2, 3))));
+        pipeline.run(&[result("a", Outcome::NotRun)]);
+        assert_eq!(changed(pipeline.run(&[in_way("b")])), (Some(2), Some((2, 3))));
+        assert_eq!(changed(pipeline.run(&[in_way("a")])), (Some(2), Some((5, 6))));
+        assert_eq!(changed(pipeline.run(&[result("a", Outcome::Passed)])).1, None);
+        assert_eq!(changed(pipeline.run(&[in_way("a")])), (Some(8), None));
     }
 
     #[test]

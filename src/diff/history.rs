@@ -7,7 +7,9 @@ use super::Comparison;
 use super::change::{Seen, differ};
 use super::figures::is_good;
 use crate::domain::findings::{CaseFinding, CaseResult};
-use crate::domain::history::{CaseHead, CycleRef, KnownResult, RECENT_RUNS, RecentRun};
+use crate::domain::history::{
+    CaseHead, CycleRef, FailureChange, KnownResult, RECENT_RUNS, RecentRun,
+};
 use crate::domain::names::CaseId;
 use crate::domain::outcome::{Cause, Outcome};
 
@@ -22,7 +24,8 @@ pub fn advance(
     config_digest: &Arc<str>,
 ) -> CaseHead {
     let causes = causes_after(head, result, this, config_digest);
-    let Series { last_good, first_failing, failing_for } = series_after(head, result, this);
+    let Series { last_good, first_failing, failing_for, failure_changed } =
+        series_after(head, result, this);
     let known = if result.outcome.is_known() {
         Some(known_result(result, this, config_digest))
     } else {
@@ -36,6 +39,7 @@ pub fn advance(
         last_good,
         first_failing,
         failing_for,
+        failure_changed,
         causes,
         recent: recent_after(head, run_of(result, this)),
     }
@@ -56,6 +60,7 @@ struct Series {
     last_good: Option<CycleRef>,
     first_failing: Option<CycleRef>,
     failing_for: u32,
+    failure_changed: Option<FailureChange>,
 }
 
 fn series_after(head: Option<&CaseHead>, result: &CaseResult, this: &CycleRef) -> Series {
@@ -63,21 +68,40 @@ fn series_after(head: Option<&CaseHead>, result: &CaseResult, this: &CycleRef) -
     let was_failing =
         head.filter(|head| head.known.as_ref().is_some_and(|known| known.outcome.is_failing()));
     match result.outcome {
-        Outcome::Passed | Outcome::Flaky => {
-            Series { last_good: Some(this.clone()), first_failing: None, failing_for: 0 }
-        }
+        Outcome::Passed | Outcome::Flaky => Series {
+            last_good: Some(this.clone()),
+            first_failing: None,
+            failing_for: 0,
+            failure_changed: None,
+        },
         Outcome::Failed | Outcome::Errored => Series {
             last_good: last_good(),
             first_failing: was_failing
                 .map_or_else(|| Some(this.clone()), |head| head.first_failing.clone()),
             failing_for: was_failing.map_or(0, |head| head.failing_for) + 1,
+            failure_changed: was_failing.and_then(|head| failure_change(head, result, this)),
         },
         Outcome::NotRun | Outcome::Skipped => Series {
             last_good: last_good(),
             first_failing: head.and_then(|head| head.first_failing.clone()),
             failing_for: head.map_or(0, |head| head.failing_for),
+            failure_changed: head.and_then(|head| head.failure_changed.clone()),
         },
     }
+}
+
+/// Where a case that was failing before and is failing now began to fail in the present way, when
+/// that was not when it began to fail.
+pub(super) fn failure_change(
+    head: &CaseHead,
+    result: &CaseResult,
+    this: &CycleRef,
+) -> Option<FailureChange> {
+    if goes_on(head, result) {
+        return head.failure_changed.clone();
+    }
+    let from = head.known.as_ref()?.at.clone();
+    Some(FailureChange { from, to: this.clone() })
 }
 
 fn recent_after(head: Option<&CaseHead>, run: Option<RecentRun>) -> Vec<RecentRun> {

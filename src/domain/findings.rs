@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::commit::CommitRange;
 use super::failure::{Failure, FailureClass};
-use super::history::{Counts, CycleRef, CycleSummary};
+use super::history::{Counts, CycleRef, CycleSummary, FailureChange};
 use super::names::{CaseId, Fingerprint, InvestigationId};
 use super::outcome::{Cause, Change, Outcome, Verdict, VoidReason};
 use super::revision::Sha;
@@ -108,6 +108,9 @@ pub struct CaseFinding {
     /// series that ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_failing: Option<CycleRef>,
+    /// Where the present failure took the place of another one, when it did since `first_failing`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_changed: Option<FailureChange>,
     /// For how many cycles it has been failing, this one included.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub age: u32,
@@ -175,12 +178,16 @@ pub struct Cluster {
     pub first_seen_cycle: u32,
     /// In how many cycles it was seen, this one included.
     pub times_seen: u32,
-    /// The last good cycle of the case it is traced by: the one that has been failing longest
-    /// among those that were ever good.
+    /// The last good cycle of the case it is traced by: among those that were ever seen otherwise,
+    /// the one that has been failing in this way longest.
     pub last_good: Option<CycleRef>,
     /// The first failing cycle of that case.
     pub first_failing: Option<CycleRef>,
-    /// The commits between last good and first failing.
+    /// Where that case began to fail in this way, when it had been failing in another one. The cause
+    /// and the suspects are then those of this change, not of the first failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_changed: Option<FailureChange>,
+    /// The commits between last good and first failing, or those of `failure_changed`.
     pub suspects: Vec<Sha>,
     /// The commits with their files, where git could tell.
     #[serde(default)]

@@ -21,6 +21,15 @@ pub struct CycleRef {
     pub revision: Sha,
 }
 
+/// Where a failing case began to fail in another way, without having been good in between.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureChange {
+    /// The last cycle that saw it fail in the earlier way.
+    pub from: CycleRef,
+    /// The first cycle that saw it fail in the present way.
+    pub to: CycleRef,
+}
+
 /// The last known result of a case: an outcome other than `not_run` and `skipped`, from a cycle
 /// with a valid suite.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +83,9 @@ pub struct CaseHead {
     pub first_failing: Option<CycleRef>,
     /// In how many cycles in a row it has been failing, by known results.
     pub failing_for: u32,
+    /// Where the present failure took the place of another one, when it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_changed: Option<FailureChange>,
     /// Why its present failure began: everything that had changed then, the most telling first.
     /// Kept, because the records that tell it are gone one cycle later.
     #[serde(default)]

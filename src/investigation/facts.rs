@@ -10,7 +10,7 @@ use crate::domain::commit::CommitInfo;
 use crate::domain::escape::{self, Keep};
 use crate::domain::event::{ControlKind, Moment};
 use crate::domain::findings::{Cluster, Findings, InvestigationState};
-use crate::domain::history::CycleRef;
+use crate::domain::history::{CycleRef, FailureChange};
 use crate::domain::names::{CaseId, InvestigationId};
 use crate::domain::outcome::Verdict;
 use crate::domain::state::CycleState;
@@ -118,10 +118,7 @@ fn rows(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
         ("Actual", optional(&failure.actual)),
         ("Step", optional(&failure.step)),
         ("Cases", cases(&cluster.cases)),
-        (
-            "First bad",
-            cluster.first_failing.as_ref().map_or_else(|| "not known".to_owned(), reference),
-        ),
+        ("First bad", first_bad(cluster)),
         (
             "Last good",
             cluster
@@ -145,6 +142,14 @@ fn rows(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
         ("Surfaces", surfaces(facts.state)),
         ("Timing", timing(facts)),
     ]
+}
+
+fn first_bad(cluster: &Cluster) -> String {
+    let first = cluster.first_failing.as_ref().map_or_else(|| "not known".to_owned(), reference);
+    match &cluster.failure_changed {
+        Some(changed) => format!("{first}; in this way since {}", reference(&changed.to)),
+        None => first,
+    }
 }
 
 fn reference(at: &CycleRef) -> String {
@@ -244,6 +249,14 @@ fn timing(facts: &Facts<'_>) -> String {
 fn commits(facts: &Facts<'_>) -> Vec<String> {
     let mut lines = vec!["## Commits between last good and first bad".to_owned(), String::new()];
     let cluster = facts.cluster;
+    if let Some(FailureChange { from, to }) = &cluster.failure_changed {
+        lines.push(format!(
+            "The failure was another one until cycle {}: these are the commits between that cycle \
+             and cycle {}.",
+            from.cycle, to.cycle
+        ));
+        lines.push(String::new());
+    }
     let Some(range) = cluster.commits.as_ref().filter(|range| !range.commits.is_empty()) else {
         if cluster.suspects.is_empty() {
             lines.push("None: no commit lies between.".to_owned());

@@ -61,6 +61,10 @@ fn ask(text: &str, look_at: &'static str) -> Question {
 pub fn question(number: u8, cluster: &Cluster) -> Question {
     match number {
         2 => by_class(cluster.class),
+        3 if cluster.cause == Cause::Code && cluster.failure_changed.is_some() => ask(
+            "What in the commits since the failure was another one leads to that?",
+            "the commits and files above",
+        ),
         3 => by_cause(cluster.cause),
         4 => ask(
             "Why was that possible: which assumption, contract or guard did not hold?",

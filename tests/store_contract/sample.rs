@@ -215,6 +215,7 @@ pub fn head(name: &str, cycle: u32) -> CaseHead {
         last_good: Some(seen),
         first_failing: None,
         failing_for: 0,
+        failure_changed: None,
         causes: Vec::new(),
         recent: vec![RecentRun {
             cycle,

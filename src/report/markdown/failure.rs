@@ -8,7 +8,7 @@ use crate::domain::escape::{self, Keep};
 use crate::domain::evidence::{Direction, Exchange, Frame, Protocol, TlsSeen};
 use crate::domain::failure::Blame;
 use crate::domain::findings::{Cluster, InvestigationState};
-use crate::domain::history::CycleRef;
+use crate::domain::history::{CycleRef, FailureChange};
 use crate::report::view::{CaseView, View};
 use crate::report::words;
 
@@ -205,9 +205,14 @@ fn first_seen(view: &View<'_>, cluster: &Cluster) -> String {
         Some(first) => format!("failing since {}", reference(first)),
         None => "not known".to_owned(),
     };
-    // Seen in an earlier series of failures than the present one: it came back.
-    let earlier =
-        cluster.first_seen_cycle < cluster.first_failing.as_ref().map_or(this, |f| f.cycle);
+    let changed = cluster.failure_changed.as_ref().map(|changed| &changed.to);
+    let failing = match changed {
+        Some(to) => format!("{failing}, in this way since {}", reference(to)),
+        None => failing,
+    };
+    // Seen before the present failure began: it came back.
+    let began = changed.or(cluster.first_failing.as_ref()).map_or(this, |began| began.cycle);
+    let earlier = cluster.first_seen_cycle < began;
     let seen = words::count(cluster.times_seen, "cycle", "cycles");
     let mut text = match (earlier, cluster.times_seen) {
         (true, _) => format!(
@@ -235,8 +240,12 @@ fn first_seen(view: &View<'_>, cluster: &Cluster) -> String {
 }
 
 fn suspects(view: &View<'_>, cluster: &Cluster) -> String {
+    let changed = cluster.failure_changed.as_ref().map(|FailureChange { from, to }| {
+        format!("cycle {} and cycle {}, where the failure became this one", from.cycle, to.cycle)
+    });
     if cluster.suspects.is_empty() {
-        return "none: no commit lies between last good and first failing".to_owned();
+        let between = changed.as_deref().unwrap_or("last good and first failing");
+        return format!("none: no commit lies between {between}");
     }
     let mut lines: Vec<String> = cluster
         .suspects
@@ -247,6 +256,9 @@ fn suspects(view: &View<'_>, cluster: &Cluster) -> String {
     let total = cluster.commits.as_ref().map_or(cluster.suspects.len(), |range| range.total);
     if total > lines.len() {
         lines.push(format!("… and {} more", words::number((total - lines.len()) as u64)));
+    }
+    if let Some(changed) = changed {
+        lines.insert(0, format!("between {changed}:"));
     }
     lines.join("<br>")
 }

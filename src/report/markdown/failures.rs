@@ -71,7 +71,10 @@ fn folded(page: &mut Page, view: &View<'_>, clusters: &[Cluster]) {
 
 fn folded_row(view: &View<'_>, cluster: &Cluster, number: usize) -> Vec<String> {
     let first = cluster.first_failing.as_ref();
-    let since = first.map_or_else(|| "–".to_owned(), |first| format!("cycle {}", first.cycle));
+    let mut since = first.map_or_else(|| "–".to_owned(), |first| format!("cycle {}", first.cycle));
+    if let Some(changed) = &cluster.failure_changed {
+        since.push_str(&format!(", in this way since cycle {}", changed.to.cycle));
+    }
     vec![
         number.to_string(),
         format!("{}<br>{}", escape::cell(&cluster.title), escape::cell(&cluster.example.message)),

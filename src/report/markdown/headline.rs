@@ -5,6 +5,7 @@ use super::{served, short};
 use crate::domain::escape::{self, Keep};
 use crate::domain::event::{ControlKind, ControlsRead, StepEnded};
 use crate::domain::findings::Cluster;
+use crate::domain::history::FailureChange;
 use crate::domain::outcome::{Change, Outcome, PhaseOutcome, Verdict, VoidReason};
 use crate::domain::state::StepRecord;
 use crate::report::view::{SurfaceView, View};
@@ -113,12 +114,18 @@ pub(super) fn loss<'a>(view: &View<'a>, cluster: &Cluster) -> Option<&'a str> {
 }
 
 fn since(view: &View<'_>, cluster: &Cluster) -> String {
-    match &cluster.first_failing {
+    let since = match &cluster.first_failing {
         Some(first) if first.cycle == view.state.queued.cycle => {
             format!(" since this cycle ({})", short(&first.revision))
         }
         Some(first) => format!(" since cycle {} ({})", first.cycle, short(&first.revision)),
         None => String::new(),
+    };
+    match &cluster.failure_changed {
+        Some(FailureChange { to, .. }) => {
+            format!("{since}, in this way since cycle {} ({})", to.cycle, short(&to.revision))
+        }
+        None => since,
     }
 }
 

@@ -6,6 +6,7 @@
 //! 1 · planned_in · last_outcome · flags · failing_for
 //!   [known: cycle · sha · outcome · definition · config · (fingerprint)]
 //!   [last_good: cycle · sha]  [first_failing: cycle · sha]
+//!   [failure_changed: cycle · sha · cycle · sha]
 //!   causes · { cause }
 //!   runs · { cycle − previous cycle · outcome and flag · (revision key, 4 bytes) · duration }
 //! ```
@@ -16,7 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Reader, codes, outcome_code, outcome_of, put_bytes, put_count, put_number};
-use crate::domain::history::{CaseHead, CycleRef, KnownResult, RecentRun};
+use crate::domain::history::{CaseHead, CycleRef, FailureChange, KnownResult, RecentRun};
 use crate::domain::names::{CaseId, Fingerprint};
 use crate::domain::outcome::Cause;
 use crate::domain::revision::Sha;
@@ -27,6 +28,7 @@ const HAS_KNOWN: u8 = 1;
 const HAS_FINGERPRINT: u8 = 2;
 const HAS_LAST_GOOD: u8 = 4;
 const HAS_FIRST_FAILING: u8 = 8;
+const HAS_FAILURE_CHANGED: u8 = 16;
 
 /// A flag beside a run's outcome: its revision is that of the run before.
 const SAME_REVISION: u8 = 0x10;
@@ -52,6 +54,10 @@ pub(in crate::store) fn encode(head: &CaseHead) -> Vec<u8> {
     for cycle_ref in [&head.last_good, &head.first_failing].into_iter().flatten() {
         put_cycle_ref(&mut out, cycle_ref, known_sha);
     }
+    if let Some(FailureChange { from, to }) = &head.failure_changed {
+        put_cycle_ref(&mut out, from, known_sha);
+        put_cycle_ref(&mut out, to, known_sha);
+    }
     put_count(&mut out, head.causes.len());
     out.extend(head.causes.iter().map(|cause| cause_code(*cause)));
     put_runs(&mut out, &head.recent);
@@ -65,6 +71,7 @@ fn flags_of(head: &CaseHead) -> u8 {
         (fingerprint.is_some(), HAS_FINGERPRINT),
         (head.last_good.is_some(), HAS_LAST_GOOD),
         (head.first_failing.is_some(), HAS_FIRST_FAILING),
+        (head.failure_changed.is_some(), HAS_FAILURE_CHANGED),
     ]
     .into_iter()
     .filter_map(|(is_set, flag)| is_set.then_some(flag))
@@ -117,6 +124,13 @@ pub(in crate::store) fn decode(
     let known_sha = known.as_ref().map(|known| &known.at.revision);
     let last_good = reader.optional_ref(flags & HAS_LAST_GOOD, known_sha, shared)?;
     let first_failing = reader.optional_ref(flags & HAS_FIRST_FAILING, known_sha, shared)?;
+    let failure_changed = match flags & HAS_FAILURE_CHANGED {
+        0 => None,
+        _ => Some(FailureChange {
+            from: reader.cycle_ref(known_sha, shared)?,
+            to: reader.cycle_ref(known_sha, shared)?,
+        }),
+    };
     let causes = reader.causes()?;
     let recent = reader.runs()?;
     let head = CaseHead {
@@ -127,6 +141,7 @@ pub(in crate::store) fn decode(
         last_good,
         first_failing,
         failing_for,
+        failure_changed,
         causes,
         recent,
     };
@@ -274,10 +289,13 @@ mod tests {
 
     fn any_head() -> impl Strategy<Value = CaseHead> {
         use proptest::{collection::vec, option::of};
-        let refs = (of(any_known()), of(any_cycle_ref()), of(any_cycle_ref()));
+        let change =
+            (any_cycle_ref(), any_cycle_ref()).prop_map(|(from, to)| FailureChange { from, to });
+        let refs = (of(any_known()), of(any_cycle_ref()), of(any_cycle_ref()), of(change));
         let lists = (vec(any_of(Cause::ALL), 0..4), vec(any_run(), 0..50));
         (any::<u32>(), any_of(Outcome::ALL), refs, any::<u32>(), lists).prop_map(
-            |(planned_in, last_outcome, (known, last_good, first_failing), failing_for, lists)| {
+            |(planned_in, last_outcome, refs, failing_for, lists)| {
+                let (known, last_good, first_failing, failure_changed) = refs;
                 CaseHead {
                     case: the_case(),
                     planned_in,
@@ -286,6 +304,7 @@ mod tests {
                     last_good,
                     first_failing,
                     failing_for,
+                    failure_changed,
                     causes: lists.0,
                     recent: lists.1,
                 }
@@ -337,6 +356,7 @@ mod tests {
             last_good: None,
             first_failing: Some(at),
             failing_for: 1,
+            failure_changed: None,
             causes: vec![Cause::Environment],
             recent: vec![
                 RecentRun { cycle: 299, revision_key: 9, duration_ms: 5, outcome: Outcome::Passed },
