@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 
 use super::group::Member;
 use crate::domain::history::{FailureChange, RecentRun};
-use crate::domain::outcome::Cause;
+use crate::domain::outcome::{Cause, Change};
 
 /// Why a cluster began.
 pub(super) struct Reason<'a> {
@@ -66,9 +66,7 @@ fn sentence(cause: Cause, lead: &Member<'_>, members: &[Member<'_>]) -> String {
         Cause::Unknown if members.iter().all(is_uncompared) => {
             "A void cycle is compared with nothing".to_owned()
         }
-        Cause::Unknown => {
-            "None of its cases was ever known here before, so nothing tells what changed".to_owned()
-        }
+        Cause::Unknown => unknown(lead, members),
     }
 }
 
@@ -79,6 +77,29 @@ fn began(lead: &Member<'_>) -> String {
         Some(changed) => {
             format!("the failure became this one in cycle {}", changed.to.cycle)
         }
+    }
+}
+
+/// Nothing tells what changed: the cases have failed from their first run on, now or earlier.
+fn unknown(lead: &Member<'_>, members: &[Member<'_>]) -> String {
+    let is_new = |member: &Member<'_>| {
+        member.finding.is_some_and(|finding| finding.change == Some(Change::NewFailing))
+    };
+    if members.iter().all(is_new) {
+        return "None of its cases was ever known here before, so nothing tells what changed"
+            .to_owned();
+    }
+    let case = &lead.result.case;
+    let since =
+        lead.first_failing().map_or_else(String::new, |first| format!(" in cycle {}", first.cycle));
+    match members {
+        [_] => format!(
+            "{case} has been failing since its first run here{since}, so nothing tells what changed"
+        ),
+        _ => format!(
+            "Each of its cases has been failing since its first run here, {case} since that{since}, \
+             so nothing tells what changed"
+        ),
     }
 }
 

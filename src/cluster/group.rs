@@ -444,6 +444,19 @@ mod tests {
     }
 
     #[test]
+    fn a_case_that_failed_from_the_first_was_known_here_the_second_time() {
+        let mut story = Story::default().failing("a", "x", "P1", &[Cause::Unknown]);
+        story.findings[0].change = Some(Change::StillFailing);
+        story.findings[0].first_failing = Some(at(3, 1));
+        let expected = "a has been failing since its first run here in cycle 3, so nothing tells \
+                        what changed.";
+        assert_eq!(story.cause(), (Cause::Unknown, expected.to_owned()));
+        let (_, because) = story.failing("new", "x", "P1", &[Cause::Unknown]).cause();
+        assert!(because.starts_with("Each of its cases has been failing since its first run here"));
+        assert!(because.contains(", a since that in cycle 3,"), "{because}");
+    }
+
+    #[test]
     fn most_cases_decide_and_new_ones_are_outvoted() {
         let story = Story::default()
             .failing("new_1", "x", "P1", &[Cause::Unknown])
