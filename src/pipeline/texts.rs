@@ -4,6 +4,8 @@ mod address;
 mod pattern;
 mod schema;
 
+pub(crate) use pattern::MAX_COMPILED_BYTES;
+
 use super::diagnostic::quoted;
 use super::faults::Span;
 use super::names::{Scope, TooManyReferences};

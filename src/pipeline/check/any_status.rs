@@ -1,13 +1,20 @@
 //! Whether an expectation can fail at all: of a status, and of a body.
 
+use std::ops::RangeInclusive;
+
+use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use crate::domain::spec::{Condition, JsonType, Matcher};
-use crate::domain::template::JsonTemplate;
+use crate::domain::template::{JsonTemplate, Template};
+use crate::pipeline::texts::MAX_COMPILED_BYTES;
+
+/// The statuses that a server can answer with.
+const STATUSES: RangeInclusive<u16> = 100..=599;
 
 /// Whether every status from 100 to 599 is accepted. What depends on `${…}` is not.
 pub(crate) fn accepts_any(matcher: &Matcher) -> bool {
-    (100..=599).all(|status| holds(matcher, status) == Some(true))
+    accepted(matcher).is_some_and(|accepted| accepted.into_iter().all(|is| is))
 }
 
 /// Whether every body is accepted. A body is always there, be it empty.
@@ -31,32 +38,53 @@ pub(crate) fn is_no_demand(body: &Matcher) -> bool {
     })
 }
 
-/// Whether a status fits; `None` when that depends on a value not known yet.
-fn holds(matcher: &Matcher, status: u16) -> Option<bool> {
-    let mut all = true;
+/// Which of the statuses fit, each in its place; `None` when that depends on a value not known yet.
+/// The matcher is tried on all of them, as `verdict` tries it on one.
+fn accepted(matcher: &Matcher) -> Option<Vec<bool>> {
+    let mut all = vec![true; STATUSES.len()];
     for condition in &matcher.conditions {
-        all &= condition_holds(condition, status)?;
+        for (all, one) in all.iter_mut().zip(accepted_by(condition)?) {
+            *all &= one;
+        }
     }
     Some(all)
 }
 
-fn condition_holds(condition: &Condition, status: u16) -> Option<bool> {
-    Some(match condition {
-        Condition::Equals(expected) => number(expected)? == f64::from(status),
-        Condition::OneOf(list) => {
-            let numbers: Option<Vec<f64>> = list.iter().map(number).collect();
-            numbers?.contains(&f64::from(status))
+fn accepted_by(condition: &Condition) -> Option<Vec<bool>> {
+    let each = |fits: &dyn Fn(u16) -> bool| Some(STATUSES.map(fits).collect());
+    match condition {
+        Condition::Equals(expected) => {
+            let expected = number(expected)?;
+            each(&|status| f64::from(status) == expected)
         }
-        Condition::Not(inner) => !holds(inner, status)?,
-        Condition::Compare(ordering, bound) => ordering.holds(&f64::from(status), &number(bound)?),
-        Condition::Exists(exists) => *exists,
-        Condition::Type(kind) => matches!(kind, JsonType::Integer | JsonType::Number),
-        Condition::Contains(_)
-        | Condition::Matches(_)
-        | Condition::Length(_)
-        | Condition::Each(_)
-        | Condition::Schema(_) => return None,
-    })
+        Condition::OneOf(list) => {
+            let numbers: Vec<f64> = list.iter().map(number).collect::<Option<_>>()?;
+            each(&|status| numbers.contains(&f64::from(status)))
+        }
+        Condition::Not(inner) => Some(accepted(inner)?.into_iter().map(|fits| !fits).collect()),
+        Condition::Compare(ordering, bound) => {
+            let bound = number(bound)?;
+            each(&|status| ordering.holds(&f64::from(status), &bound))
+        }
+        Condition::Matches(pattern) => {
+            let pattern = compiled(pattern)?;
+            each(&|status| pattern.is_match(&status.to_string()))
+        }
+        Condition::Exists(exists) => each(&|_| *exists),
+        Condition::Type(kind) => {
+            let is_number = matches!(kind, JsonType::Integer | JsonType::Number);
+            each(&|_| is_number)
+        }
+        // A number contains nothing, has no length and no items.
+        Condition::Contains(_) | Condition::Length(_) | Condition::Each(_) => each(&|_| false),
+        Condition::Schema(_) => None,
+    }
+}
+
+/// The pattern, unless it depends on a value or is none; that is told where it is read.
+fn compiled(pattern: &Template) -> Option<Regex> {
+    let text = pattern.render(&|_: &str| None).ok()?;
+    RegexBuilder::new(&text).size_limit(MAX_COMPILED_BYTES).build().ok()
 }
 
 fn number(template: &JsonTemplate) -> Option<f64> {
@@ -71,11 +99,16 @@ fn number(template: &JsonTemplate) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::domain::spec::Ordering;
 
     fn matcher(conditions: Vec<Condition>) -> Matcher {
         Matcher { conditions }
+    }
+
+    fn pattern(text: &str) -> Condition {
+        Condition::Matches(Template::parse(text).unwrap())
     }
 
     fn plain(n: u32) -> JsonTemplate {
@@ -89,14 +122,30 @@ mod tests {
             matcher(vec![Condition::Type(JsonType::Integer)]),
             matcher(vec![Condition::Compare(Ordering::AtLeast, plain(100))]),
             matcher(vec![Condition::Not(Box::new(matcher(vec![Condition::Equals(plain(600))])))]),
+            matcher(vec![pattern(".")]),
+            matcher(vec![pattern("^[0-9]")]),
+            matcher(vec![pattern("^[1-5]"), pattern("^\\d{3}$")]),
+            matcher(vec![Condition::Not(Box::new(matcher(vec![pattern("^6")])))]),
+            matcher(vec![Condition::Not(Box::new(matcher(vec![Condition::Contains(plain(2))])))]),
         ];
-        assert!(any.iter().all(accepts_any));
+        for matcher in &any {
+            assert!(accepts_any(matcher), "{matcher:?}");
+        }
         let some = [
             matcher(vec![Condition::Equals(plain(200))]),
             matcher(vec![Condition::OneOf(vec![plain(401), plain(403)])]),
             matcher(vec![Condition::Compare(Ordering::Less, plain(500))]),
         ];
-        assert!(!some.iter().any(accepts_any));
+        let some = some.into_iter().chain([
+            matcher(vec![pattern("^2")]),
+            matcher(vec![pattern("^[1-5]0")]),
+            matcher(vec![pattern("${expected}")]),
+            matcher(vec![pattern("(")]),
+            matcher(vec![Condition::Contains(plain(2))]),
+        ]);
+        for matcher in some {
+            assert!(!accepts_any(&matcher), "{matcher:?}");
+        }
     }
 
     #[test]

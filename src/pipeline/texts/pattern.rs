@@ -7,7 +7,7 @@ use crate::pipeline::reader::Cx;
 /// The longest regular expression, in bytes.
 const MAX_PATTERN_BYTES: usize = 4_000;
 /// The most that a compiled regular expression may take, in bytes.
-pub(super) const MAX_COMPILED_BYTES: usize = 1024 * 1024;
+pub(crate) const MAX_COMPILED_BYTES: usize = 1024 * 1024;
 /// What most regular expressions stay below once compiled, in bytes.
 const SMALL_COMPILED_BYTES: usize = 128 * 1024;
 /// The most different regular expressions of a pipeline: each costs time to compile.
