@@ -88,7 +88,9 @@ impl Wording<'_> {
     /// An expected number says nothing without its digits, and those vary.
     fn not_as_expected(&self, place: &str) -> String {
         let (subject, expected) = (self.subject(), self.expected());
-        if expected.contains(char::is_alphanumeric) {
+        if expected.ends_with(subject) {
+            format!("{place}: expected {expected}")
+        } else if expected.contains(char::is_alphanumeric) {
             format!("{place}: expected {subject} {expected}")
         } else {
             format!("{place}: {subject} is not as expected")
@@ -237,6 +239,11 @@ mod tests {
                 &http,
                 failure(C::Assertion, "$.items", "2", "0"),
                 "GET /api/messages/{id}: $.items is not as expected",
+            ),
+            (
+                &http,
+                failure(C::Assertion, "answer", "an answer", "more than 10 MB"),
+                "GET /api/messages/{id}: expected an answer",
             ),
             (
                 &http,

@@ -79,7 +79,12 @@ fn red(judged: &Judged<'_>) -> String {
 fn incomplete(state: &CycleState, judged: &Judged<'_>) -> String {
     let stopped = state.suite_ended.as_ref().and_then(|ended| ended.stopped_by);
     let why = stopped.map_or_else(String::new, |by| format!(" (the suite ended early: {by})"));
-    format!("nothing that ran is failing, but {} cases did not run{why}", judged.counts.not_run)
+    let cases = cases(judged.counts.not_run);
+    format!("nothing that ran is failing, but {cases} did not run{why}")
+}
+
+fn cases(count: u32) -> String {
+    if count == 1 { "1 case".to_owned() } else { format!("{count} cases") }
 }
 
 fn void(state: &CycleState, judged: &Judged<'_>) -> String {
@@ -151,10 +156,26 @@ fn failed_phase(state: &CycleState) -> String {
     }
     let last = state.steps.iter().rev().find(|step| step.ended.is_some());
     match last.and_then(|step| Some((step, step.ended.as_ref()?))) {
-        Some((step, ended)) => format!("deploy step {:?} {}", step.started.name, ended.detail),
+        Some((step, ended)) => {
+            format!("deploy step {:?} {}", step.started.name, ending(ended.outcome, &ended.detail))
+        }
         None => {
             format!("the deploy phase {}", record.outcome.map_or("failed", PhaseOutcome::as_str))
         }
+    }
+}
+
+/// How a step ended, as the rest of a sentence. The detail of an end that somebody saw is one
+/// (`exited with code 1`); that of another is a sentence of its own.
+fn ending(outcome: PhaseOutcome, detail: &str) -> String {
+    match outcome {
+        PhaseOutcome::Interrupted => format!("was interrupted: {detail}"),
+        PhaseOutcome::Errored => format!("could not be run: {detail}"),
+        PhaseOutcome::Passed
+        | PhaseOutcome::Failed
+        | PhaseOutcome::Skipped
+        | PhaseOutcome::TimedOut
+        | PhaseOutcome::Cancelled => detail.to_owned(),
     }
 }
 
@@ -179,4 +200,21 @@ fn cancelled_in(state: &CycleState) -> Phase {
         },
         |record| record.phase,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_case_is_no_cases() {
+        assert_eq!((cases(1).as_str(), cases(23).as_str()), ("1 case", "23 cases"));
+    }
+
+    #[test]
+    fn the_end_of_a_step_ends_a_sentence() {
+        let gone = "its supervisor is gone and nobody saw how it ended";
+        assert_eq!(ending(PhaseOutcome::Interrupted, gone), format!("was interrupted: {gone}"));
+        assert_eq!(ending(PhaseOutcome::Failed, "exited with code 1"), "exited with code 1");
+    }
 }

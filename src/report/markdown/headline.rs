@@ -193,8 +193,9 @@ fn suite_changed(view: &View<'_>) -> Option<String> {
     let plan = view.state.plan.as_ref()?;
     let expected = plan.expected_cases?;
     let planned = plan.cases.len();
+    let planned = words::count(planned as u64, "case was", "cases were");
     Some(format!(
-        "{planned} cases were planned and the pipeline expects {expected}: the suite changed under us"
+        "{planned} planned and the pipeline expects {expected}: the suite changed under us"
     ))
 }
 

@@ -105,12 +105,18 @@ fn table<'a>(
 fn row(endpoint: Endpoint<'_>, answer: Answer<'_>, missing: &Missing<'_>) -> Vec<String> {
     let answered = match answer {
         Answer::Status(status) => status.to_string(),
-        Answer::Nothing(error) => format!("no answer: {}", escape::cell(error)),
+        Answer::Nothing(error) => no_answer(error),
         Answer::NotAllowed => "not asked".to_owned(),
     };
     let priority = missing.priority.map_or_else(|| "–".to_owned(), |p| p.to_string());
     let endpoint = escape::cell_code(&format!("{} {}", endpoint.0, endpoint.1));
     vec![endpoint, answered, case_names(&missing.cases), priority]
+}
+
+/// Why nothing was answered; an error that says so itself says it once.
+fn no_answer(error: &str) -> String {
+    let error = escape::cell(error);
+    if error.starts_with("no answer") { error } else { format!("no answer: {error}") }
 }
 
 fn case_names(cases: &[&CaseId]) -> String {
@@ -183,5 +189,16 @@ fn is_about_the_answer(class: FailureClass) -> bool {
         | FailureClass::Command
         | FailureClass::Reported
         | FailureClass::Blocked => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_there_was_no_answer_is_said_once() {
+        assert_eq!(no_answer("a:1 cut the connection"), "no answer: a:1 cut the connection");
+        assert_eq!(no_answer("no answer from a:1 within 5s"), "no answer from a:1 within 5s");
     }
 }
