@@ -7,10 +7,12 @@
 mod codec;
 mod error;
 mod lease;
+mod outbox;
 mod packed;
 mod projection;
 mod rows;
 pub mod sqlite;
+mod triggers;
 
 use std::collections::HashMap;
 
@@ -19,9 +21,15 @@ use jiff::Timestamp;
 
 pub use error::StoreError;
 pub use lease::{Acquisition, Claim, Holder, Judge, Lease, Liveness, Owner};
+pub use outbox::{Delivery, Message, NewMessage, OutboxStore};
 pub use rows::{
     Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationRow,
     InvestigationSeen, PipelineRow, Projection, Which,
+};
+
+pub use triggers::{
+    CommitFate, CommitRow, Cursor, Movement, NewTrigger, PutTrigger, SeenCommit, TriggerId,
+    TriggerStore, WaitingTrigger,
 };
 
 use crate::domain::event::{Queued, Recorded};
@@ -38,7 +46,7 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// What a call acknowledged is durable, attempts of the last moment before a power cut excepted
 /// ([`crate::domain::event::Event::may_be_batched`]).
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: TriggerStore + OutboxStore + Send + Sync {
     /// Creates the next cycle of a pipeline with `queued` as its first event. The number in
     /// `queued` is replaced by the one that the store gives out; it was never used before.
     async fn create_cycle(&self, queued: Queued, at: Timestamp) -> Result<(CycleKey, Recorded)>;

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use andon::domain::findings::InvestigationState;
 use andon::domain::names::{CaseId, EnvironmentName, Fingerprint, PipelineName};
-use andon::domain::outcome::{Outcome, Phase, Verdict};
+use andon::domain::outcome::{Outcome, Phase, TriggerKind, Verdict};
 use andon::store::sqlite::{Mode, SqliteStore};
-use andon::store::{Store, Which};
+use andon::store::{CommitFate, OutboxStore, Store, TriggerStore, Which};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
@@ -75,6 +75,9 @@ async fn every_schema_with_data_becomes_the_present_one() {
         let store = SqliteStore::open(&path, Mode::ReadWrite).await.unwrap();
         assert_eq!(store.integrity_check().await.unwrap(), Vec::<String>::new());
         the_data_of_schema_1_is_there(&store).await;
+        if version >= 2 {
+            the_data_of_schema_2_is_there(&store).await;
+        }
         store.close().await;
         SqliteStore::open(&path, Mode::ReadOnly).await.unwrap().close().await;
     }
@@ -117,5 +120,40 @@ async fn the_data_of_schema_1_is_there(store: &SqliteStore) {
     assert_eq!((seen[0].first_cycle, seen[0].times), (3, 2));
     let investigation = store.investigation_for(&chat, &failure).await.unwrap().unwrap();
     assert_eq!(investigation.state, InvestigationState::Reopened);
-    assert_eq!(store.list_pipelines().await.unwrap().len(), 2);
+    let pipelines = store.list_pipelines().await.unwrap();
+    assert_eq!((pipelines.len(), pipelines[0].cycles), (1, 7), "`web` had no cycle");
+}
+
+async fn the_data_of_schema_2_is_there(store: &SqliteStore) {
+    let chat = PipelineName::parse("chat-staging").unwrap();
+    let waiting = store.waiting_triggers().await.unwrap();
+    let [webhook, manual] = &waiting[..] else { panic!("{waiting:?}") };
+    assert_eq!(
+        (webhook.cause.kind, webhook.branch.as_deref()),
+        (TriggerKind::Webhook, Some("main"))
+    );
+    assert_eq!((manual.options.deploy, manual.options.only.as_deref()), (false, Some("test_0*")));
+    assert_eq!((manual.pipeline.as_str(), &manual.requested), ("web", &None));
+
+    let cursors = store.cursors(&chat).await.unwrap();
+    let seen: Vec<_> = cursors.iter().map(|c| (c.branch.as_str(), c.sha.is_some())).collect();
+    assert_eq!(seen, [("main", true), ("topic", false)]);
+    let commits = store.list_commits(&chat, 9).await.unwrap();
+    let fates: Vec<_> = commits.into_iter().map(|row| row.fate).collect();
+    let verdict = Some(Verdict::Red);
+    let expected = [
+        CommitFate::Waiting,
+        CommitFate::Skipped { rule: "touches only docs/**".to_owned() },
+        CommitFate::Dropped { why: "branch topic was deleted".to_owned() },
+        CommitFate::Tested { cycle: 6, verdict },
+        CommitFate::TakenTogether { cycle: 6, verdict },
+    ];
+    assert_eq!(fates, expected);
+
+    let due = store.schedule_cursor(&chat, "nightly").await.unwrap().unwrap();
+    assert_eq!(due.as_second(), 1_795_660_200);
+    assert_eq!(store.wanted_looks().await.unwrap(), [(chat, 4)]);
+    let news = store.next_messages().await.unwrap();
+    assert_eq!((news.len(), news[0].key.as_str()), (1, "chat-staging/7/status"));
+    assert_eq!((news[0].attempts, store.outbox_counts().await.unwrap()), (2, (1, 1)));
 }

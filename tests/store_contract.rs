@@ -17,6 +17,12 @@ mod events;
 mod investigations;
 #[path = "store_contract/leases.rs"]
 mod leases;
+#[path = "store_contract/movements.rs"]
+mod movements;
+#[path = "store_contract/outbox.rs"]
+mod outbox;
+#[path = "store_contract/triggers.rs"]
+mod triggers;
 
 use std::sync::Arc;
 
@@ -112,6 +118,43 @@ macro_rules! contract {
                 an_unknown_holder_keeps_its_hold,
                 only_the_holder_writes_to_its_cycle,
                 of_many_claims_one_wins,
+            }
+            triggers {
+                a_trigger_waits_as_it_was_stored,
+                a_key_is_known_for_good,
+                a_trigger_becomes_one_cycle,
+                of_two_starts_one_wins,
+                a_started_trigger_is_not_dropped,
+                a_dropped_trigger_never_starts,
+                a_trigger_starts_in_its_own_pipeline_only,
+                a_due_time_is_dealt_with_once,
+                a_schedule_without_a_trigger_moves_on,
+                a_look_wanted_meanwhile_stays,
+                a_watched_pipeline_without_cycles_is_not_listed,
+            }
+            movements {
+                the_first_sight_is_a_cursor_only,
+                a_movement_is_taken_once,
+                of_two_movements_one_wins,
+                commits_coalesce_into_the_trigger_that_waits,
+                a_cycle_takes_what_the_branch_moved_to_meanwhile,
+                a_movement_after_the_start_waits_anew,
+                branches_and_pipelines_do_not_coalesce,
+                what_does_not_count_leaves_the_trigger_alone,
+                a_deleted_branch_drops_what_waits_and_may_return,
+                a_commit_keeps_its_fate_unless_it_was_passed_over,
+                a_branch_that_goes_back_runs_again,
+                the_fate_follows_the_cycle,
+                commits_taken_together_are_capped_in_the_trigger_alone,
+            }
+            outbox {
+                a_message_waits_as_it_was_stored_and_once,
+                messages_come_with_the_append_that_made_them,
+                each_target_delivers_in_order,
+                what_is_over_stays_over,
+                a_later_message_of_a_topic_takes_the_place_of_one_that_waits,
+                a_message_that_was_tried_keeps_its_place,
+                what_is_superseded_on_its_way_is_not_tried_again,
             }
         }
     };

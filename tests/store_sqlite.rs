@@ -14,10 +14,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use andon::domain::event::RunOptions;
 use andon::domain::outcome::Verdict;
 use andon::store::sqlite::{Mode, SqliteStore};
-use andon::store::{Store, StoreError, Which};
-use sample::{append, ended_cycle, new_cycle, pipeline, resolved};
+use andon::store::{
+    NewMessage, NewTrigger, OutboxStore, PutTrigger, Store, StoreError, TriggerStore, Which,
+};
+use sample::{append, at, ended_cycle, environment, new_cycle, pipeline, queued, resolved};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
@@ -306,18 +309,93 @@ async fn a_missing_event_is_found_by_the_check() {
     assert!(store.database_size().await.unwrap() > 0);
 }
 
+/// The highest number may expire; whoever still holds it must not meet another trigger or message.
+#[tokio::test]
+async fn numbers_of_triggers_and_messages_are_never_used_again() {
+    let place = Place::new();
+    let store = place.open().await;
+    let mut last = (0, 0);
+    for round in 0..3 {
+        let trigger = NewTrigger {
+            pipeline: pipeline("chat"),
+            environment: environment("staging"),
+            cause: queued("chat", "staging").trigger,
+            requested: None,
+            options: RunOptions { deploy: true, only: None },
+            key: None,
+            not_before: at(1),
+        };
+        let PutTrigger::New(id) = store.put_trigger(trigger, at(1)).await.unwrap() else {
+            panic!("a trigger without a key is new");
+        };
+        let message = NewMessage {
+            key: format!("message {round}"),
+            pipeline: pipeline("chat"),
+            target: "mail".to_owned(),
+            body: "{}".to_owned(),
+            topic: None,
+        };
+        store.put_messages(vec![message], at(1)).await.unwrap();
+        let message = store.next_messages().await.unwrap()[0].id;
+        assert!(id.0 > last.0 && message > last.1, "{id:?} and {message} after {last:?}");
+        last = (id.0, message);
+        place.execute("DELETE FROM trigger; DELETE FROM outbox").await;
+    }
+}
+
+/// What is looked up at every turn of the daemon must not read what is long over.
+#[tokio::test]
+async fn what_is_open_is_found_by_its_own_index() {
+    const QUERIES: &[(&str, &str)] = &[
+        (
+            "SELECT id FROM trigger t WHERE t.cycle IS NULL AND t.dropped IS NULL ORDER BY t.id",
+            "trigger_waiting",
+        ),
+        (
+            "SELECT id FROM trigger WHERE pipeline_id = 1 AND branch = 'main' AND cycle IS NULL
+                 AND dropped IS NULL",
+            "trigger_waiting_branch",
+        ),
+        ("SELECT pipeline_id FROM look l WHERE l.wanted > l.done", "look_wanted"),
+        (
+            "SELECT MIN(id) FROM outbox WHERE state = 'waiting' GROUP BY pipeline_id, target",
+            "outbox_waiting",
+        ),
+        ("SELECT count(*) FROM outbox WHERE state = 'given_up'", "outbox_given_up"),
+    ];
+    let place = Place::filled().await;
+    let mut connection = place.sqlite().await;
+    for (query, index) in QUERIES {
+        let plan: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}")))
+                .fetch_all(&mut connection)
+                .await
+                .unwrap();
+        let is_used = plan.iter().any(|(.., step)| {
+            step.split_whitespace().any(|word| word == *index) && !step.contains("TEMP B-TREE")
+        });
+        assert!(is_used, "{query}: {plan:?}");
+    }
+}
+
 /// Tables that grow with the number of cycles must say how they shrink again; the others why they
 /// need not.
 #[tokio::test]
 async fn every_table_expires_or_is_exempt() {
     // Goes with its cycle when `andon prune` removes that.
     const EXPIRES: &[&str] = &["cycle", "event", "case_page"];
+    // Goes by its age when it is over: a trigger with its commits once its cycle has expired or it
+    // was dropped, a message once it was delivered, given up or superseded.
+    const EXPIRES_WHEN_OVER: &[&str] = &["trigger", "seen_commit", "outbox"];
     const EXEMPT: &[(&str, &str)] = &[
         ("head_page", "one short record a case, in place of the one before"),
         ("pipeline", "its counters must outlive its cycles, and there are few"),
         ("environment_lease", "its fences must only grow, and there are few"),
         ("fingerprint", "one short row a distinct failure tells what was tried before"),
         ("investigation", "people wrote into it"),
+        ("branch_cursor", "a branch that returns must be told from a new one, and there are few"),
+        ("schedule_cursor", "one row a schedule"),
+        ("look", "one row a pipeline"),
         ("_sqlx_migrations", "one row a schema"),
     ];
     let place = Place::filled().await;
@@ -329,12 +407,13 @@ async fn every_table_expires_or_is_exempt() {
     .await
     .unwrap();
     assert!(tables.len() >= 9, "{tables:?}");
+    let expires: Vec<&str> = EXPIRES.iter().chain(EXPIRES_WHEN_OVER).copied().collect();
     let is_listed =
-        |name: &str| EXPIRES.contains(&name) || EXEMPT.iter().any(|(exempt, _)| *exempt == name);
+        |name: &str| expires.contains(&name) || EXEMPT.iter().any(|(exempt, _)| *exempt == name);
     for table in &tables {
         assert!(is_listed(table), "table {table} neither expires nor is exempt");
     }
-    let listed = EXPIRES.iter().copied().chain(EXEMPT.iter().map(|(name, _)| *name));
+    let listed = expires.iter().copied().chain(EXEMPT.iter().map(|(name, _)| *name));
     for name in listed {
         assert!(tables.iter().any(|table| table == name), "there is no table {name}");
     }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::lease::Lease;
+use super::outbox::NewMessage;
 use crate::domain::event::Event;
 use crate::domain::findings::InvestigationState;
 use crate::domain::history::{CaseHead, CycleSummary};
@@ -64,6 +65,8 @@ pub struct Projection {
     pub fingerprints: Vec<Fingerprint>,
     /// Investigations that this cycle concerns, with their state after it.
     pub investigations: Vec<InvestigationSeen>,
+    /// News that these events are; those whose key is known are left out.
+    pub messages: Vec<NewMessage>,
 }
 
 impl Projection {
@@ -73,6 +76,7 @@ impl Projection {
             && self.heads.is_empty()
             && self.fingerprints.is_empty()
             && self.investigations.is_empty()
+            && self.messages.is_empty()
     }
 }
 

@@ -9,9 +9,11 @@ mod fingerprints;
 mod investigations;
 mod leases;
 mod open;
+mod outbox;
 mod pages;
 mod row;
 mod schema;
+mod triggers;
 mod upkeep;
 mod writer;
 

@@ -6,6 +6,7 @@ use andon::domain::outcome::{Change, Outcome, Verdict};
 use andon::store::{Append, CaseRow, InvestigationSeen, Projection, StoreError};
 
 use crate::Backend;
+use crate::outbox::message;
 use crate::sample::{
     append, case, case_row, environment, fingerprint, finished, head, new_cycle, pipeline, resolved,
 };
@@ -85,6 +86,7 @@ pub async fn a_refused_append_writes_no_projection<B: Backend>() {
         heads: vec![head("login", 1)],
         fingerprints: vec![fingerprint("aa")],
         investigations: Vec::new(),
+        messages: vec![message("news", "mail", None)],
     };
     let refused =
         store.append(Append { projection, ..append(&cycle, 7, vec![resolved('a')]) }).await;
@@ -93,6 +95,7 @@ pub async fn a_refused_append_writes_no_projection<B: Backend>() {
     assert!(store.case_results(&cycle).await.unwrap().is_empty());
     assert!(store.case_heads(&chat, &environment("staging")).await.unwrap().is_empty());
     assert!(store.fingerprints(&chat, &[fingerprint("aa")]).await.unwrap().is_empty());
+    assert!(!store.knows_message("news").await.unwrap());
 }
 
 pub async fn a_fingerprint_counts_once_a_cycle<B: Backend>() {
@@ -137,6 +140,7 @@ pub async fn many_cases_survive<B: Backend>() {
             id: allocated.id,
             state: InvestigationState::Analysed,
         }],
+        ..Projection::default()
     };
     let events = vec![finished(Verdict::Green)];
     let expected = projection.clone();

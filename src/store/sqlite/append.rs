@@ -109,7 +109,7 @@ pub(super) async fn append(
     let recorded = insert_events(db, target.id, prepared).await?;
     let last_seq = request.expected_seq + recorded.len() as u64;
     update_row(db, target.id, last_seq, &patch_of(&recorded)).await?;
-    project(db, &target, request.cycle.cycle, &request.projection).await?;
+    project(db, &target, request.cycle.cycle, &request.projection, request.at).await?;
     Ok(recorded)
 }
 
@@ -239,11 +239,13 @@ async fn project(
     target: &Target,
     cycle: u32,
     projection: &Projection,
+    at: Timestamp,
 ) -> Result<()> {
     pages::put_results(db, target.id, &projection.cases).await?;
     pages::put_heads(db, target.pipeline_id, &target.environment, &projection.heads).await?;
     count_fingerprints(db, target.pipeline_id, cycle, &projection.fingerprints).await?;
-    put_investigations(db, target.pipeline_id, cycle, &projection.investigations).await
+    put_investigations(db, target.pipeline_id, cycle, &projection.investigations).await?;
+    super::outbox::put_all(db, &projection.messages, at).await.map(|_| ())
 }
 
 async fn count_fingerprints(

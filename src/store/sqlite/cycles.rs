@@ -242,11 +242,14 @@ pub(super) async fn find_baseline(
     row.map(StoredCycle::into_row).transpose()
 }
 
-/// Pipelines by name, each with its newest cycle unless that has expired.
+/// Pipelines that ever had a cycle, by name, each with its newest unless that has expired. One that
+/// is only watched so far is not among them.
 pub(super) async fn list_pipelines(db: &mut SqliteConnection) -> Result<Vec<PipelineRow>> {
     let mut latest = newest_cycles(db).await?.into_iter().peekable();
     let names: Vec<(String, u32)> =
-        sqlx::query_as("SELECT name, last_cycle FROM pipeline ORDER BY name").fetch_all(db).await?;
+        sqlx::query_as("SELECT name, last_cycle FROM pipeline WHERE last_cycle > 0 ORDER BY name")
+            .fetch_all(db)
+            .await?;
     names
         .into_iter()
         .map(|(name, cycles)| {

@@ -16,8 +16,10 @@ const APPLICATION_ID: i64 = 0x416e_646e;
 const OLDEST_SOUND_SQLITE: &str = "3.51.3";
 
 /// Every migration, in order. Each sets `user_version` to its number, in its own transaction.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "ledger", include_str!("../../../migrations/sqlite/0001_ledger.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "ledger", include_str!("../../../migrations/sqlite/0001_ledger.sql")),
+    (2, "daemon", include_str!("../../../migrations/sqlite/0002_daemon.sql")),
+];
 
 /// The schema of this version.
 pub(super) const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

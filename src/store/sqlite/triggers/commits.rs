@@ -1,0 +1,136 @@
+//! Commits ever seen on watched branches, and what became of them.
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::domain::names::PipelineName;
+use crate::domain::outcome::Verdict;
+use crate::domain::revision::Sha;
+use crate::store::sqlite::cycles::{corrupt, instant, optional_word};
+use crate::store::sqlite::row::row_struct;
+use crate::store::{CommitFate, CommitRow, Movement, Result, SeenCommit, StoreError, TriggerId};
+
+/// The rule of a commit that no rule names, in a movement that asks for no cycle.
+const NOTHING_TO_RUN: &str = "nothing to run for";
+
+/// Writes down the commits of a movement that no cycle covers yet, and answers which of them wait
+/// for `trigger` now. One that a cycle covers, or that waits, keeps its fate.
+pub(super) async fn remember(
+    db: &mut SqliteConnection,
+    pipeline_id: i64,
+    movement: &Movement,
+    trigger: Option<TriggerId>,
+) -> Result<Vec<Sha>> {
+    let mut waiting = Vec::new();
+    for commit in &movement.commits {
+        let (skipped_by, trigger) = match (commit.skipped_by.as_deref(), trigger) {
+            (Some(rule), _) => (Some(rule), None),
+            (None, Some(trigger)) => (None, Some(trigger)),
+            (None, None) => (Some(NOTHING_TO_RUN), None),
+        };
+        let place = Place { pipeline_id, branch: &movement.branch, at: movement.at };
+        let is_written = put(&mut *db, &place, commit, skipped_by, trigger).await?;
+        if is_written && trigger.is_some() {
+            waiting.push(commit.sha.clone());
+        }
+    }
+    Ok(waiting)
+}
+
+/// Where and when commits were seen.
+struct Place<'a> {
+    pipeline_id: i64,
+    branch: &'a str,
+    at: Timestamp,
+}
+
+/// Writes one down in place of what was known, unless that lasts. A new row gets a new place in
+/// the order: it is news again.
+async fn put(
+    db: &mut SqliteConnection,
+    place: &Place<'_>,
+    commit: &SeenCommit,
+    skipped_by: Option<&str>,
+    trigger: Option<TriggerId>,
+) -> Result<bool> {
+    let written = sqlx::query(
+        "INSERT OR REPLACE INTO seen_commit
+             (pipeline_id, branch, sha, subject, author, seen_at_us, skipped_by, trigger_id)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+         WHERE NOT EXISTS (
+             SELECT 1 FROM seen_commit s JOIN trigger t ON t.id = s.trigger_id
+             WHERE s.pipeline_id = ?1 AND s.branch = ?2 AND s.sha = ?3 AND t.dropped IS NULL)",
+    )
+    .bind(place.pipeline_id)
+    .bind(place.branch)
+    .bind(commit.sha.as_str())
+    .bind(commit.subject.as_str())
+    .bind(commit.author.as_str())
+    .bind(place.at.as_microsecond())
+    .bind(skipped_by)
+    .bind(trigger.map(|trigger| trigger.0))
+    .execute(db)
+    .await?;
+    Ok(written.rows_affected() > 0)
+}
+
+row_struct! {
+    struct StoredCommit {
+        sha: String,
+        branch: String,
+        subject: String,
+        author: String,
+        seen_at_us: i64,
+        skipped_by: Option<String>,
+        requested: Option<String>,
+        dropped: Option<String>,
+        cycle: Option<u32>,
+        verdict: Option<String>,
+    }
+}
+
+impl StoredCommit {
+    fn into_row(self) -> Result<CommitRow> {
+        let verdict = optional_word("verdict", self.verdict.as_deref(), Verdict::parse)?;
+        let is_run_for = self.requested.as_deref() == Some(self.sha.as_str());
+        let fate = match (self.skipped_by, self.dropped, self.cycle) {
+            (Some(rule), _, _) => CommitFate::Skipped { rule },
+            (None, Some(why), _) => CommitFate::Dropped { why },
+            (None, None, Some(cycle)) if is_run_for => CommitFate::Tested { cycle, verdict },
+            (None, None, Some(cycle)) => CommitFate::TakenTogether { cycle, verdict },
+            (None, None, None) => CommitFate::Waiting,
+        };
+        Ok(CommitRow {
+            sha: Sha::parse(&self.sha).map_err(corrupt)?,
+            branch: self.branch,
+            subject: self.subject,
+            author: self.author,
+            seen_at: instant(self.seen_at_us)?,
+            fate,
+        })
+    }
+}
+
+/// The commits seen last, newest first.
+pub(super) async fn list(
+    db: &mut SqliteConnection,
+    pipeline: &PipelineName,
+    limit: u32,
+) -> Result<Vec<CommitRow>> {
+    let rows: Vec<StoredCommit> = sqlx::query_as(
+        "SELECT s.sha, s.branch, s.subject, s.author, s.seen_at_us, s.skipped_by,
+                t.requested, t.dropped, t.cycle, c.verdict
+         FROM pipeline p
+         JOIN seen_commit s ON s.pipeline_id = p.id
+         LEFT JOIN trigger t ON t.id = s.trigger_id
+         LEFT JOIN cycle c ON c.pipeline_id = p.id AND c.number = t.cycle
+         WHERE p.name = ?
+         ORDER BY s.id DESC LIMIT ?",
+    )
+    .bind(pipeline.as_str())
+    .bind(limit)
+    .fetch_all(db)
+    .await
+    .map_err(StoreError::from)?;
+    rows.into_iter().map(StoredCommit::into_row).collect()
+}

@@ -1,0 +1,239 @@
+//! Why cycles should start: triggers that wait, what watched branches pointed to, commits ever seen.
+//!
+//! The store is the queue of the daemon: what is here survives it. Whoever waits for a turn is a row
+//! that becomes exactly one cycle, or is dropped with a reason. Plain data and the trait; which
+//! trigger is next, and what a moved branch means, is decided by `queue` and `watch`.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{CycleKey, Result};
+use crate::domain::event::{Queued, Recorded, RunOptions};
+use crate::domain::names::{EnvironmentName, PipelineName};
+use crate::domain::outcome::{Trigger, Verdict};
+use crate::domain::revision::Sha;
+
+/// Identifies a trigger for good; never given out twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct TriggerId(pub i64);
+
+/// A reason to run a cycle, to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTrigger {
+    /// Its pipeline.
+    pub pipeline: PipelineName,
+    /// What its cycle deploys to.
+    pub environment: EnvironmentName,
+    /// Why.
+    pub cause: Trigger,
+    /// The revision as it was asked for: a branch, a tag, an id; `None` is the default branch.
+    pub requested: Option<String>,
+    /// How the cycle should run.
+    pub options: RunOptions,
+    /// A trigger with the same key is stored once, whoever asks again: `retry after cycle 7`, an
+    /// `Idempotency-Key`. Keys are of one pipeline.
+    pub key: Option<String>,
+    /// It does not start before this.
+    pub not_before: Timestamp,
+}
+
+/// A trigger that waits for its turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaitingTrigger {
+    /// Its identity: triggers of equal priority start in this order.
+    pub id: TriggerId,
+    /// Its pipeline.
+    pub pipeline: PipelineName,
+    /// What its cycle deploys to.
+    pub environment: EnvironmentName,
+    /// Why.
+    pub cause: Trigger,
+    /// The revision as it was asked for.
+    pub requested: Option<String>,
+    /// The branch that moved, for commits.
+    pub branch: Option<String>,
+    /// Commits whose cycles it takes the place of, oldest first.
+    pub taken_together: Vec<Sha>,
+    /// How the cycle should run.
+    pub options: RunOptions,
+    /// When it was first stored.
+    pub created_at: Timestamp,
+    /// It does not start before this.
+    pub not_before: Timestamp,
+}
+
+/// What became of a request to store a trigger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutTrigger {
+    /// It waits now.
+    New(TriggerId),
+    /// One with its key was stored before: waiting, or turned into a cycle since.
+    Known {
+        /// That one.
+        id: TriggerId,
+        /// Its cycle, if it has become one. Without one it waits, or was dropped.
+        cycle: Option<u32>,
+    },
+}
+
+/// What a watched branch or tag pointed to when it was last looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cursor {
+    /// The branch.
+    pub branch: String,
+    /// Its commit; `None` after it was deleted, so that its return is news.
+    pub sha: Option<Sha>,
+    /// When it was found there first.
+    pub since: Timestamp,
+}
+
+/// A commit that was seen on a watched branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenCommit {
+    /// The commit.
+    pub sha: Sha,
+    /// The first line of its message, cleaned and capped.
+    pub subject: String,
+    /// Its author's name, cleaned and capped.
+    pub author: String,
+    /// The rule that passes it over, as `[skip andon]` or `touches only docs/**`; `None` when it counts.
+    pub skipped_by: Option<String>,
+}
+
+/// A watched branch moved: everything that must become true together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Movement {
+    /// The pipeline that watches.
+    pub pipeline: PipelineName,
+    /// What its cycles deploy to.
+    pub environment: EnvironmentName,
+    /// The branch.
+    pub branch: String,
+    /// What the cursor must still say, else somebody else was quicker and nothing is written.
+    pub from: Option<Sha>,
+    /// Where the branch is now; `None`: it is gone.
+    pub to: Option<Sha>,
+    /// The commits that came, oldest first; the last is `to`, unless it was there before.
+    pub commits: Vec<SeenCommit>,
+    /// The commit to run for, with the sentence that says why; `None` when nothing counts.
+    pub run: Option<(Sha, Trigger)>,
+    /// The cycle waits until then for more commits.
+    pub not_before: Timestamp,
+    /// When it was seen.
+    pub at: Timestamp,
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum CommitFate {
+    /// Its cycle has not started.
+    Waiting,
+    /// A cycle tested it, or does.
+    Tested {
+        /// That cycle.
+        cycle: u32,
+        /// Its verdict; `None` while it runs.
+        verdict: Option<Verdict>,
+    },
+    /// A cycle of a later commit covers it.
+    TakenTogether {
+        /// That cycle.
+        cycle: u32,
+        /// Its verdict; `None` while it runs.
+        verdict: Option<Verdict>,
+    },
+    /// A rule of the pipeline passes it over.
+    Skipped {
+        /// Which.
+        rule: String,
+    },
+    /// Its trigger was dropped before it became a cycle.
+    Dropped {
+        /// Why.
+        why: String,
+    },
+}
+
+/// A commit in the list of all that were ever seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CommitRow {
+    /// The commit.
+    pub sha: Sha,
+    /// The branch on which it was seen.
+    pub branch: String,
+    /// The first line of its message.
+    pub subject: String,
+    /// Its author's name.
+    pub author: String,
+    /// When it was seen.
+    pub seen_at: Timestamp,
+    /// What became of it.
+    #[serde(flatten)]
+    pub fate: CommitFate,
+}
+
+/// Where triggers wait, and what is known of watched branches.
+#[async_trait]
+pub trait TriggerStore: Send + Sync {
+    /// Stores a trigger, once for each key.
+    async fn put_trigger(&self, trigger: NewTrigger, at: Timestamp) -> Result<PutTrigger>;
+
+    /// Takes a movement: cursor, commits and trigger together, or nothing (`false`) when the cursor
+    /// is not where the caller saw it. A waiting trigger of the branch is moved on to the new
+    /// revision, and what it was for is taken together; its `created_at` stays. Without a revision to
+    /// run for it stays as it is; when the branch is gone it is dropped. A commit that waits or that a
+    /// cycle covers keeps its fate; one that was skipped or dropped gets the new one.
+    async fn put_movement(&self, movement: Movement) -> Result<bool>;
+
+    /// Stores the trigger of a schedule and moves the schedule's cursor to `due`, together. Nothing
+    /// is stored (`None`) when the cursor is there already; without a trigger only the cursor moves.
+    async fn put_scheduled(
+        &self,
+        pipeline: &PipelineName,
+        schedule: &str,
+        due: Timestamp,
+        trigger: Option<NewTrigger>,
+    ) -> Result<Option<TriggerId>>;
+
+    /// The last due time that was dealt with.
+    async fn schedule_cursor(
+        &self,
+        pipeline: &PipelineName,
+        schedule: &str,
+    ) -> Result<Option<Timestamp>>;
+
+    /// Every trigger that waits, oldest first.
+    async fn waiting_triggers(&self) -> Result<Vec<WaitingTrigger>>;
+
+    /// Makes the trigger's cycle: its first event, and the fate of its commits, in one transaction.
+    /// `None` when it waits no more: dropped, or taken by another. The trigger may have moved on since
+    /// the caller saw it: its cause, revision, options and what it takes together are filled in from
+    /// its row, so the event that comes back says what the cycle is for, not `queued`.
+    async fn start_cycle(
+        &self,
+        trigger: TriggerId,
+        queued: Queued,
+        at: Timestamp,
+    ) -> Result<Option<(CycleKey, Recorded)>>;
+
+    /// Drops a trigger that waits. Answers whether it did.
+    async fn drop_trigger(&self, trigger: TriggerId, why: &str, at: Timestamp) -> Result<bool>;
+
+    /// The cursors of a pipeline, by branch.
+    async fn cursors(&self, pipeline: &PipelineName) -> Result<Vec<Cursor>>;
+
+    /// The latest `limit` commits seen, newest first.
+    async fn list_commits(&self, pipeline: &PipelineName, limit: u32) -> Result<Vec<CommitRow>>;
+
+    /// Remembers that the remote of a pipeline should be looked at now; durable when this returns.
+    async fn request_look(&self, pipeline: &PipelineName, why: &str, at: Timestamp) -> Result<()>;
+
+    /// The pipelines whose look is not done, with a number that [`TriggerStore::finish_look`] wants back.
+    async fn wanted_looks(&self) -> Result<Vec<(PipelineName, i64)>>;
+
+    /// The look that was wanted up to that number is done. One wanted since stays.
+    async fn finish_look(&self, pipeline: &PipelineName, number: i64) -> Result<()>;
+}
