@@ -10,6 +10,7 @@
 //! anywhere but [`Auth`], or interpret a name that came from a repository.
 
 mod advertisement;
+mod arrivals;
 mod auth;
 mod checkout;
 mod child;
@@ -23,6 +24,7 @@ mod history;
 mod http;
 mod local;
 mod lock;
+mod look;
 mod mirror;
 mod names;
 mod packs;
@@ -34,11 +36,13 @@ mod symlinks;
 mod text;
 mod url;
 
-pub use auth::Auth;
+pub use arrivals::{ArrivalLimits, Moved};
+pub use auth::{Auth, LoginSecrets};
 pub use checkout::{Checkout, CheckoutLimits, SkipReason, Skipped};
 pub use error::{Absent, Error, ErrorKind};
 pub use fetch::Fetched;
 pub use history::{Parents, RangeLimits};
+pub use look::{Branches, Looked, RefsPrint};
 pub use mirror::{Mirror, MirrorOptions};
 pub use revision::{RevisionSpec, Tip};
 pub use url::{RepoUrl, UrlSource};

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use crate::domain::redact::Secret;
+use crate::domain::spec::RepoAuth;
+use crate::domain::template::Template;
 
 use super::error::Error;
 use super::url::{RepoUrl, Target};
@@ -27,7 +29,44 @@ pub enum Auth {
     SshKey(PathBuf),
 }
 
+/// Where the texts in a pipeline's login come from.
+#[derive(Clone, Copy)]
+pub struct LoginSecrets<'a> {
+    /// The pipeline's secrets by name.
+    pub secrets: &'a [(String, Secret)],
+    /// The variables of our own environment.
+    pub host: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl LoginSecrets<'_> {
+    /// A secret or a variable of our own environment may stand in the login of a repository.
+    fn fill_in(&self, template: &Template) -> String {
+        let lookup = |name: &str| {
+            if let Some(name) = name.strip_prefix("env.") {
+                return (self.host)(name).map(Into::into);
+            }
+            let name = name.strip_prefix("secret.")?;
+            let (_, secret) = self.secrets.iter().find(|(known, _)| known == name)?;
+            Some(secret.expose().into())
+        };
+        // A name without a value was refused when the pipeline was checked.
+        template.render(&lookup).unwrap_or_default()
+    }
+}
+
 impl Auth {
+    /// What a pipeline says about logging in; when it says nothing, what this machine has.
+    pub fn from_spec(spec: Option<&RepoAuth>, login: LoginSecrets<'_>) -> Self {
+        match spec {
+            None => Self::Ambient,
+            Some(RepoAuth::SshKey(path)) => Self::SshKey(path.clone()),
+            Some(RepoAuth::Basic { username, password }) => Self::Basic {
+                username: login.fill_in(username),
+                password: Secret::new(login.fill_in(password)),
+            },
+        }
+    }
+
     /// Refuses credentials that this kind of address would silently ignore.
     pub(super) fn check_fits(&self, url: &RepoUrl) -> Result<(), Error> {
         let unfit = |reason| Err(Error::UnfitAuth { repository: url.to_string(), reason });

@@ -85,7 +85,7 @@ fn first_parents(repo: &Repository, to: Oid, between: &[Oid]) -> Result<Vec<Oid>
     Ok(line)
 }
 
-fn describe(
+pub(super) fn describe(
     repo: &Repository,
     commit: &Commit<'_>,
     max_files: usize,

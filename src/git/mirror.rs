@@ -15,21 +15,28 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::domain::commit::CommitRange;
+use crate::domain::commit::{Arrivals, CommitRange};
 use crate::domain::revision::{Revision, Sha};
 
+use super::arrivals::{ArrivalLimits, Moved, arrivals};
 use super::auth::Auth;
 use super::checkout::{Checkout, CheckoutLimits, check_out};
 use super::deadline::Deadline;
 use super::error::Error;
 use super::fetch::{Fetched, Place, fetch};
 use super::history::{RangeLimits, commits_between, is_ancestor, merge_base};
+use super::look::{Looked, RefsPrint, is_unchanged, look};
 use super::revision::{RevisionSpec, Tip, resolve, tips};
 use super::session::register_transports;
 use super::url::RepoUrl;
 
-/// Fetches at the same time in this process: more would only share the same disk and network.
-static FETCHES: Semaphore = Semaphore::const_new(2);
+/// Fetches from this machine at the same time: more would only share the same disk.
+static LOCAL_FETCHES: Semaphore = Semaphore::const_new(2);
+/// Fetches from elsewhere at the same time. Each mostly waits, and a server that never answers keeps
+/// its place until its deadline: so many that it takes a crowd of such servers to delay the others.
+static REMOTE_FETCHES: Semaphore = Semaphore::const_new(64);
+/// Looks at repositories of this machine at the same time; each needs a thread for a moment.
+static LOCAL_LOOKS: Semaphore = Semaphore::const_new(8);
 /// How much later than its own deadline a fetch may report back before it is left alone.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long a reader that found damage waits to tell the next fetch.
@@ -108,13 +115,45 @@ impl Mirror {
     /// Whatever the remote, the network or the disk did; the mirror stays readable as it was.
     pub async fn fetch(&self, limit: Duration) -> Result<Fetched, Error> {
         let deadline = Deadline::after(limit);
+        self.within(deadline, self.fetch_permits(), move |place| fetch(place, deadline)).await
+    }
+
+    /// Looks at the remote's branches. Unless they are what `known` stands for, the mirror is made
+    /// equal to the remote as by [`Mirror::fetch`]. A repository of this machine that did not change
+    /// costs neither the lock nor a look at the mirror.
+    ///
+    /// # Errors
+    /// As [`Mirror::fetch`].
+    pub async fn look(&self, known: Option<RefsPrint>, limit: Duration) -> Result<Looked, Error> {
+        let deadline = Deadline::after(limit);
+        if known.is_some() && self.place.url.is_local() {
+            let unchanged = move |place: &Place| is_unchanged(place, known);
+            if self.within(deadline, &LOCAL_LOOKS, unchanged).await? {
+                return Ok(Looked::Unchanged);
+            }
+        }
+        self.within(deadline, self.fetch_permits(), move |place| look(place, known, deadline)).await
+    }
+
+    fn fetch_permits(&self) -> &'static Semaphore {
+        if self.place.url.is_local() { &LOCAL_FETCHES } else { &REMOTE_FETCHES }
+    }
+
+    /// Works on a blocking thread, once there is a permit, and answers soon after the deadline
+    /// whatever the thread does.
+    async fn within<T: Send + 'static>(
+        &self,
+        deadline: Deadline,
+        permits: &'static Semaphore,
+        work: impl FnOnce(&Place) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let place = Arc::clone(&self.place);
         let work = async {
             // The permit goes with the thread, which may outlive our patience.
-            let permit = FETCHES.acquire().await.expect("the semaphore is never closed");
+            let permit = permits.acquire().await.expect("the semaphore is never closed");
             on_blocking_thread(&self.place.repository, move || {
                 let _permit = permit;
-                fetch(&place, deadline)
+                work(&place)
             })
             .await
         };
@@ -174,6 +213,14 @@ impl Mirror {
     ) -> Result<CommitRange, Error> {
         let (from, to) = (from.clone(), to.clone());
         self.read(move |repo, name| commits_between(repo, &from, &to, limits, name)).await
+    }
+
+    /// How a branch moved, and the commits that came with it.
+    ///
+    /// # Errors
+    /// When the branch's commit is unknown, or the mirror is damaged.
+    pub async fn arrivals(&self, moved: Moved, limits: ArrivalLimits) -> Result<Arrivals, Error> {
+        self.read(move |repo, name| arrivals(repo, &moved, limits, name)).await
     }
 
     /// Whether `ancestor` is `descendant` or one of its ancestors.

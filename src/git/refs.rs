@@ -28,8 +28,17 @@ pub(super) struct Applied {
 
 /// Reads branches, tags and `HEAD`. References that cannot be read are left out.
 pub(super) fn read_refs(repo: &Repository) -> Result<RemoteRefs, git2::Error> {
+    read_matching(repo, &["refs/heads/*", "refs/tags/*"])
+}
+
+/// Reads branches and `HEAD` only.
+pub(super) fn read_branches(repo: &Repository) -> Result<RemoteRefs, git2::Error> {
+    read_matching(repo, &["refs/heads/*"])
+}
+
+fn read_matching(repo: &Repository, globs: &[&str]) -> Result<RemoteRefs, git2::Error> {
     let mut found = RemoteRefs::default();
-    for glob in ["refs/heads/*", "refs/tags/*"] {
+    for glob in globs {
         for reference in repo.references_glob(glob)? {
             let Ok(reference) = reference else { continue };
             let target = reference.target().or_else(|| reference.resolve().ok()?.target());

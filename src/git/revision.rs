@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::domain::revision::{Revision, Sha};
 
+use super::advertisement::RemoteRefs;
 use super::error::{Absent, Error};
 use super::refs::{read_default, read_refs};
 use super::text::{clip, clip_bytes};
@@ -233,6 +234,15 @@ pub(super) fn tips(repo: &Repository, prefix: &str, repository: &str) -> Result<
         }
     }
     Ok(tips)
+}
+
+/// The branches among references that were read. A branch is a commit: the mirror keeps no other.
+pub(super) fn branch_tips(refs: &RemoteRefs) -> Vec<Tip> {
+    let branches = refs.refs.iter().filter_map(|(name, oid)| {
+        let name = name.strip_prefix("refs/heads/")?.to_owned();
+        Some(Tip { name, sha: sha_of(*oid)? })
+    });
+    branches.collect()
 }
 
 /// A commit that somebody named: not having it is no damage.

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use url::{Host, Url};
 
+use crate::domain::spec::Pipeline;
+
 use super::error::Error;
 use super::text::clip;
 
@@ -84,6 +86,16 @@ impl RepoUrl {
         }
         .map_err(refuse)?;
         Ok(Self { display: target.to_string(), target })
+    }
+
+    /// The repository of a pipeline. One that watches none stands in the repository it is about.
+    ///
+    /// # Errors
+    /// As [`RepoUrl::parse`].
+    pub fn of_pipeline(pipeline: &Pipeline) -> Result<Self, Error> {
+        let base = pipeline.file.parent().unwrap_or(Path::new("."));
+        let address = pipeline.watch.as_ref().map_or(".", |watch| &watch.repo);
+        Self::parse(address, UrlSource::Operator { base })
     }
 
     /// The name of this repository's folder in a cache: a digest, so no part of a name that

@@ -20,7 +20,7 @@ use super::support::{PATIENCE, World, branches, fetch, resolve, script};
 
 /// How the server answers.
 #[derive(Clone)]
-enum Manner {
+pub enum Manner {
     /// As git does.
     Git,
     /// Only with this login.
@@ -41,7 +41,7 @@ enum Manner {
     Drips,
 }
 
-struct Server {
+pub struct Server {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<HeaderMap>>>,
 }
@@ -54,7 +54,7 @@ struct Site {
 }
 
 impl Server {
-    async fn start(world: &World, manner: Manner) -> Self {
+    pub async fn start(world: &World, manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -64,11 +64,11 @@ impl Server {
         Self { address, seen }
     }
 
-    fn url(&self, path: &str) -> RepoUrl {
+    pub fn url(&self, path: &str) -> RepoUrl {
         RepoUrl::parse(&format!("http://{}/{path}", self.address), UrlSource::Foreign).unwrap()
     }
 
-    fn logins(&self) -> Vec<Option<String>> {
+    pub fn logins(&self) -> Vec<Option<String>> {
         let text = |headers: &HeaderMap| {
             headers.get(header::AUTHORIZATION).map(|v| v.to_str().unwrap().to_owned())
         };

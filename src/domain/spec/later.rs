@@ -40,6 +40,16 @@ pub enum Poll {
     Off,
 }
 
+impl Poll {
+    /// The time between two looks; `None` where there are none.
+    pub fn interval(self) -> Option<Duration> {
+        match self {
+            Self::Default(every) | Self::Every(every) => Some(every),
+            Self::Off => None,
+        }
+    }
+}
+
 /// How to log in to a repository.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case")]
