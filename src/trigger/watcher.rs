@@ -1,0 +1,200 @@
+//! The task that looks at one pipeline's repository: at its start, every now and then, and when a
+//! look is wanted.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::pace::Pace;
+use super::poll::{Hint, Look, PollError, WatchedPipeline, look};
+use super::watchers::WatchSetup;
+use crate::domain::errors::chain;
+use crate::domain::spec::Pipeline;
+use crate::git::{Mirror, RefsPrint};
+
+/// How much longer than its fetch a whole look may take.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Opens the mirror of a pipeline's repository, with a login that is made anew each time: asked
+/// before the first look, and again after a login was refused.
+pub type OpenMirror = Arc<dyn Fn() -> BoxFuture<'static, Result<Mirror, PollError>> + Send + Sync>;
+
+/// A pipeline to watch.
+#[derive(Clone)]
+pub struct WatchSpec {
+    /// Its definition.
+    pub pipeline: Arc<Pipeline>,
+    /// How its repository is opened.
+    pub open: OpenMirror,
+}
+
+/// Whether looks at a pipeline's repository go well.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct WatchHealth {
+    /// When a look went well last.
+    pub last_good_at: Option<Timestamp>,
+    /// When the first of the looks failed that failed since.
+    pub failing_since: Option<Timestamp>,
+    /// Why the last look failed; `None` when it went well.
+    pub error: Option<String>,
+}
+
+/// What others may see and say while a watcher works.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    health: Mutex<WatchHealth>,
+    /// The number of the newest look that somebody wants.
+    wanted: Mutex<Option<i64>>,
+    wake: Notify,
+}
+
+impl Desk {
+    pub(super) fn health(&self) -> WatchHealth {
+        lock(&self.health).clone()
+    }
+
+    /// Asks for a look. It counts for every look that was wanted up to that number.
+    pub(super) fn want(&self, number: i64) {
+        let mut wanted = lock(&self.wanted);
+        // One that waits for its turn, or for a failing remote, is not hurried by being read again.
+        if *wanted < Some(number) {
+            *wanted = Some(number);
+            self.wake.notify_one();
+        }
+    }
+
+    fn take_wanted(&self) -> Option<i64> {
+        lock(&self.wanted).take()
+    }
+
+    /// A look that failed is still wanted.
+    fn put_back(&self, number: Option<i64>) {
+        let mut wanted = lock(&self.wanted);
+        *wanted = (*wanted).max(number);
+    }
+}
+
+/// One pipeline's watcher.
+pub(super) struct Watcher {
+    setup: WatchSetup,
+    watched: WatchedPipeline,
+    open: OpenMirror,
+    desk: Arc<Desk>,
+    pace: Pace,
+    mirror: Option<Mirror>,
+    print: Option<RefsPrint>,
+}
+
+impl Watcher {
+    /// The watcher of a pipeline, if that watches something.
+    pub(super) fn new(setup: WatchSetup, spec: &WatchSpec, desk: Arc<Desk>) -> Option<Self> {
+        let watch = spec.pipeline.watch.as_ref()?;
+        Some(Self {
+            setup,
+            watched: WatchedPipeline::new(&spec.pipeline)?,
+            open: Arc::clone(&spec.open),
+            desk,
+            pace: Pace::new(watch.poll.interval(), spec.pipeline.name.as_str()),
+            mirror: None,
+            print: None,
+        })
+    }
+
+    /// Looks until it is stopped. A look that has begun when that happens is given up: whatever it
+    /// stored is whole.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let work = async {
+            loop {
+                self.turn().await;
+                self.wait().await;
+            }
+        };
+        stop.run_until_cancelled(work).await;
+    }
+
+    /// One look, and what follows from how it went.
+    async fn turn(&mut self) {
+        let wanted = self.desk.take_wanted();
+        let hint = if wanted.is_some() { Hint::Webhook } else { Hint::Poll };
+        let limit = self.setup.limit;
+        let result = match timeout(limit + GRACE, self.look(hint)).await {
+            Ok(result) => result,
+            Err(_) => Err(PollError::Late(limit + GRACE)),
+        };
+        match result {
+            Ok(look) => self.went_well(look, wanted).await,
+            Err(error) => self.failed(&error, wanted),
+        }
+    }
+
+    async fn look(&mut self, hint: Hint) -> Result<Look, PollError> {
+        let mirror = match &self.mirror {
+            Some(mirror) => mirror,
+            None => self.mirror.insert((self.open)().await?),
+        };
+        let at = (self.setup.now)();
+        let store = &*self.setup.store;
+        look(&self.watched, mirror, store, self.print, hint, at, self.setup.limit).await
+    }
+
+    async fn went_well(&mut self, look: Look, wanted: Option<i64>) {
+        self.print = look.print;
+        let pipeline = &self.watched.pipeline;
+        let at = (self.setup.now)();
+        *lock(&self.desk.health) =
+            WatchHealth { last_good_at: Some(at), failing_since: None, error: None };
+        if self.pace.succeeded() {
+            tracing::info!(%pipeline, "the repository can be read again");
+        }
+        if look.to_run > 0 {
+            self.setup.stored.notify_one();
+        }
+        let Some(number) = wanted else { return };
+        if let Err(error) = self.setup.store.finish_look(pipeline, number).await {
+            // It stays wanted; the look that follows costs little.
+            tracing::warn!(%pipeline, error = chain(&error), "cannot note that a look is done");
+        }
+    }
+
+    fn failed(&mut self, error: &PollError, wanted: Option<i64>) {
+        self.desk.put_back(wanted);
+        if error.is_about_login() {
+            self.mirror = None;
+        }
+        let (pipeline, text, at) = (&self.watched.pipeline, chain(error), (self.setup.now)());
+        if self.pace.failed() {
+            tracing::warn!(%pipeline, error = text, "cannot look at the repository; no more is said until it can be read again");
+        } else {
+            tracing::debug!(%pipeline, error = text, "still cannot look at the repository");
+        }
+        let mut health = lock(&self.desk.health);
+        health.failing_since.get_or_insert(at);
+        health.error = Some(text);
+    }
+
+    /// Waits until the next look: the interval, or a look that somebody wants.
+    async fn wait(&mut self) {
+        let now = Instant::now();
+        let next = self.pace.next_wait().map(|wait| now + wait);
+        let woken = async {
+            self.desk.wake.notified().await;
+            sleep_until(now + self.pace.least_wait()).await;
+        };
+        match next {
+            Some(next) => {
+                let _ = tokio::time::timeout_at(next, woken).await;
+            }
+            None => woken.await,
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

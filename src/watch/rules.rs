@@ -1,0 +1,226 @@
+//! Which commits count: path rules, the skip marker, and reports of Andon's own.
+
+use crate::domain::commit::FullCommit;
+use crate::domain::glob::Glob;
+use crate::domain::spec::Watch;
+
+/// The trailer of the commits by which Andon publishes its reports.
+const OWN_TRAILER: &str = "andon-report";
+/// The most patterns that a rule's text names.
+const NAMED: usize = 5;
+
+/// The rules of one pipeline that pass commits over.
+///
+/// Where a commit's files or message were cut, it counts: testing once too often is the safe side.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules {
+    paths: Vec<Glob>,
+    ignore_paths: Vec<Glob>,
+    skip_marker: Option<String>,
+    /// The folder in the watched repository to which reports are pushed, without slashes at its ends.
+    reports: Option<String>,
+}
+
+impl Rules {
+    /// The rules of a pipeline. `reports` is where it publishes reports, when that is in the
+    /// repository that it watches.
+    pub fn new(watch: &Watch, reports: Option<&str>) -> Self {
+        // What is no glob was refused when the pipeline was read.
+        let globs =
+            |texts: &[String]| texts.iter().filter_map(|text| Glob::parse(text).ok()).collect();
+        let folder = reports.map(|path| path.trim_start_matches("./").trim_matches('/').to_owned());
+        Self {
+            paths: globs(&watch.paths),
+            ignore_paths: globs(&watch.ignore_paths),
+            skip_marker: Some(watch.skip_marker.clone()).filter(|marker| !marker.trim().is_empty()),
+            // At the top of a repository, everything would be a report.
+            reports: folder.filter(|path| !path.is_empty() && path != "."),
+        }
+    }
+
+    /// The rule that passes a commit over, for people; `None` when it counts.
+    pub fn passed_over(&self, commit: &FullCommit) -> Option<String> {
+        if has_own_trailer(&commit.message) {
+            return Some("a report of Andon's own".into());
+        }
+        if let Some(marker) = self.skip_marker.as_deref().filter(|m| commit.message.contains(*m)) {
+            return Some(format!("{marker} in its message"));
+        }
+        if commit.is_cut() {
+            return None;
+        }
+        self.passed_by_reports(&commit.info.files)
+            .or_else(|| self.passed_by_paths(&commit.info.files))
+    }
+
+    fn passed_by_reports(&self, files: &[String]) -> Option<String> {
+        let folder = self.reports.as_deref()?;
+        let is_report =
+            |file: &String| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        (!files.is_empty() && files.iter().all(is_report))
+            .then(|| format!("touches only {folder}/, where reports are published"))
+    }
+
+    fn passed_by_paths(&self, files: &[String]) -> Option<String> {
+        if files.is_empty() {
+            // An empty commit is a common way to ask for a run; but it touches none of the paths.
+            return (!self.paths.is_empty()).then(|| "touches no file".into());
+        }
+        let wanted = |file: &&String| {
+            self.paths.is_empty() || self.paths.iter().any(|glob| glob.matches_path(file))
+        };
+        let (inside, outside): (Vec<&String>, Vec<&String>) = files.iter().partition(wanted);
+        let ignores = |glob: &Glob, file: &str| glob.matches_path(file);
+        if inside.iter().any(|file| !self.ignore_paths.iter().any(|glob| ignores(glob, file))) {
+            return None;
+        }
+        if inside.is_empty() {
+            return Some(format!("touches nothing in {}", named(&self.paths)));
+        }
+        let used: Vec<&Glob> = self
+            .ignore_paths
+            .iter()
+            .filter(|glob| inside.iter().any(|file| ignores(glob, file)))
+            .collect();
+        let beyond = if outside.is_empty() { "" } else { " of the watched paths" };
+        Some(format!("touches only {}{beyond}", named(used)))
+    }
+}
+
+fn named<'a>(globs: impl IntoIterator<Item = &'a Glob>) -> String {
+    let mut texts: Vec<&str> = globs.into_iter().map(Glob::source).collect();
+    let more = texts.len().saturating_sub(NAMED);
+    texts.truncate(NAMED);
+    let text = texts.join(", ");
+    if more == 0 { text } else { format!("{text} and {more} more") }
+}
+
+/// Whether the last paragraph of a message has our trailer.
+fn has_own_trailer(message: &str) -> bool {
+    let lines = message.trim_end().lines().rev().take_while(|line| !line.trim().is_empty());
+    lines.filter_map(|line| line.split_once(':')).any(|(key, value)| {
+        key.trim_end().eq_ignore_ascii_case(OWN_TRAILER) && !value.trim().is_empty()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{commit, watch};
+    use super::*;
+
+    fn rule(change: impl Fn(&mut Watch), message: &str, files: &[&str]) -> Option<String> {
+        let mut watch = watch(&[]);
+        change(&mut watch);
+        Rules::new(&watch, Some("./reports/")).passed_over(&commit(1, message, files))
+    }
+
+    fn globs(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn without_rules_everything_counts() {
+        for files in [&["a.rs"][..], &["docs/x.md"], &[], &["reports", "reportsx/y"]] {
+            assert_eq!(rule(|_| {}, "A change", files), None, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn paths_and_ignored_paths() {
+        let only = |w: &mut Watch| w.paths = globs(&["backend/**", "*.sql"]);
+        let not = |w: &mut Watch| w.ignore_paths = globs(&["docs/**", "*.md", "LICENSE"]);
+        let both = |w: &mut Watch| {
+            only(w);
+            not(w);
+        };
+        type Row<'a> = (&'a dyn Fn(&mut Watch), &'a [&'a str], Option<&'a str>);
+        let table: &[Row<'_>] = &[
+            (&only, &["backend/a.rs"], None),
+            (&only, &["web/x.ts", "db/1.sql"], None),
+            (&only, &["web/x.ts"], Some("touches nothing in backend/**, *.sql")),
+            (&only, &[], Some("touches no file")),
+            (&not, &["docs/a/b.txt"], Some("touches only docs/**")),
+            (&not, &["docs/a.txt", "src/README.md"], Some("touches only docs/**, *.md")),
+            (&not, &["docs/a.txt", "src/a.rs"], None),
+            (&not, &[], None),
+            (&both, &["backend/a.rs", "docs/a.txt"], None),
+            (&both, &["backend/NOTES.md"], Some("touches only *.md")),
+            (
+                &both,
+                &["backend/NOTES.md", "web/x.ts"],
+                Some("touches only *.md of the watched paths"),
+            ),
+            (&both, &["web/x.ts"], Some("touches nothing in backend/**, *.sql")),
+        ];
+        for (change, files, expected) in table {
+            assert_eq!(rule(change, "A change", files).as_deref(), *expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn the_marker_may_stand_anywhere_in_the_message() {
+        assert_eq!(
+            rule(|_| {}, "Fix [skip andon]", &["a"]).as_deref(),
+            Some("[skip andon] in its message")
+        );
+        assert_eq!(
+            rule(|_| {}, "Fix\n\nlong\n[skip andon]\n", &["a"]).as_deref(),
+            Some("[skip andon] in its message")
+        );
+        assert_eq!(rule(|_| {}, "Fix [skip ci]", &["a"]), None);
+        assert_eq!(
+            rule(|w| w.skip_marker = "[skip ci]".into(), "Fix [skip ci]", &["a"]).as_deref(),
+            Some("[skip ci] in its message")
+        );
+        // An empty marker stands in every message, and is none.
+        assert_eq!(rule(|w| w.skip_marker = " ".into(), "Fix it", &["a"]), None);
+    }
+
+    #[test]
+    fn reports_of_our_own_never_count() {
+        let own = Some("a report of Andon's own");
+        let table: &[(&str, &[&str], Option<&str>)] = &[
+            ("Report\n\nAndon-Report: chat-staging 7\n", &["src/a.rs"], own),
+            ("Report\n\nbody\n\nSigned-off-by: x\nandon-report : 7", &["a"], own),
+            ("Report\n\nAndon-Report: 7\n\nnot in the last paragraph", &["a"], None),
+            ("Report\n\nAndon-Report:", &["a"], None),
+            (
+                "x",
+                &["reports/chat/1.md", "reports/index.md"],
+                Some("touches only reports/, where reports are published"),
+            ),
+            ("x", &["reports/chat/1.md", "src/a.rs"], None),
+        ];
+        for (message, files, expected) in table {
+            assert_eq!(rule(|_| {}, message, files).as_deref(), *expected, "{message:?}");
+        }
+        for top in ["", ".", "/", "./"] {
+            let rules = Rules::new(&watch(&[]), Some(top));
+            assert_eq!(rules.passed_over(&commit(1, "x", &["src/a.rs"])), None, "{top:?}");
+        }
+    }
+
+    #[test]
+    fn a_commit_whose_files_were_cut_counts() {
+        let mut big = commit(1, "x", &["docs/a"]);
+        let mut watch = watch(&[]);
+        watch.ignore_paths = globs(&["docs/**"]);
+        let rules = Rules::new(&watch, Some("docs"));
+        assert!(rules.passed_over(&big).is_some());
+        big.info.files_total = 2;
+        assert_eq!(rules.passed_over(&big), None);
+        // The message tells enough without the files.
+        big.message = "[skip andon]".into();
+        assert!(rules.passed_over(&big).is_some());
+    }
+
+    #[test]
+    fn many_patterns_are_not_all_named() {
+        let many: Vec<String> = (0..8).map(|n| format!("p{n}/**")).collect();
+        let text = rule(|w| w.paths.clone_from(&many), "x", &["z"]);
+        assert_eq!(
+            text.as_deref(),
+            Some("touches nothing in p0/**, p1/**, p2/**, p3/**, p4/** and 3 more")
+        );
+    }
+}
