@@ -1,0 +1,26 @@
+//! What is news, and its delivery.
+//!
+//! What is news for whom is decided purely ([`finished`], [`started`], [`held`], [`silence`]) and
+//! stored with the very append that made it so; what is stored holds no secret. A [`Deliverer`]
+//! takes it from there, off the path of any cycle: each target in its order, at least once, with
+//! the same key each time. Nothing here changes a verdict.
+
+mod alarm;
+mod body;
+mod channel;
+mod deliver;
+mod fate;
+mod http;
+mod mail;
+mod message;
+mod news;
+mod send;
+mod status;
+mod webhook;
+
+pub use alarm::{List, Listener, Quiet, Silence, silence, watch_silence};
+pub use body::{Body, StatusState};
+pub use channel::target_of;
+pub use deliver::{Deliverer, Find, Left, Parts, Served, Wake, WallTime};
+pub use message::Notice;
+pub use news::{Earlier, finished, held, started};

@@ -1,0 +1,321 @@
+//! What is news. Pure: from the state of a cycle and the verdicts of those before it.
+//!
+//! People are told of changes: the first failure, another one, the recovery; and once of what keeps
+//! a cycle from an answer, until that changes. A commit is told of every cycle, because one that was
+//! told "pending" must hear how it ended. A cycle of selected cases, or one of a culprit search, says
+//! nothing about the pipeline and is told to nobody.
+
+use std::collections::BTreeSet;
+
+use super::body::{Body, StatusState};
+use super::channel::target_of;
+use super::message::{Notice, description};
+use super::webhook::cycle_body;
+use crate::domain::event::{Held, Queued};
+use crate::domain::findings::{CaseFinding, Findings};
+use crate::domain::names::CaseId;
+use crate::domain::outcome::{Change, TriggerKind, Verdict, VoidReason};
+use crate::domain::revision::Sha;
+use crate::domain::spec::{NewsKind, Notify, NotifyChannel, Pipeline};
+use crate::domain::state::CycleState;
+use crate::store::NewMessage;
+
+/// A cycle that was over before: how it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earlier {
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Why it was void.
+    pub void_reason: Option<VoidReason>,
+    /// Whether it ran selected cases only.
+    pub only_some: bool,
+    /// Why it started.
+    pub trigger: TriggerKind,
+}
+
+/// What keeps a cycle from an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    DeployFailed,
+    NotReady,
+    Void(Option<VoidReason>),
+    Incomplete,
+    Held,
+}
+
+/// Where the pipeline stood after a cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Green,
+    Red,
+    Kept(Obstacle),
+}
+
+/// What changed, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Headline {
+    /// Failing that was not, or for another reason.
+    Regressed,
+    /// Less is failing than before, and nothing new.
+    PartlyFixed,
+    /// Green after something else.
+    Recovered,
+    /// What kept cycles from an answer is over; what was failing before still is.
+    Cleared(Obstacle),
+    /// No answer, for a reason that was not told yet.
+    Kept(Obstacle),
+}
+
+impl Headline {
+    /// The word in keys and in the header of a webhook.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Regressed => "regressed",
+            Self::PartlyFixed | Self::Recovered | Self::Cleared(_) => "fixed",
+            Self::Kept(Obstacle::DeployFailed) => "deploy_failed",
+            Self::Kept(Obstacle::NotReady) => "not_ready",
+            Self::Kept(Obstacle::Void(_)) => "void",
+            Self::Kept(Obstacle::Incomplete) => "incomplete",
+            Self::Kept(Obstacle::Held) => "held",
+        }
+    }
+
+    fn kind(self) -> NewsKind {
+        match self {
+            Self::Regressed => NewsKind::Regressed,
+            Self::PartlyFixed | Self::Recovered | Self::Cleared(_) => NewsKind::Fixed,
+            Self::Kept(Obstacle::DeployFailed) => NewsKind::DeployFailed,
+            Self::Kept(Obstacle::NotReady) => NewsKind::NotReady,
+            // Both say too little about the revision.
+            Self::Kept(Obstacle::Void(_) | Obstacle::Incomplete) => NewsKind::Void,
+            Self::Kept(Obstacle::Held) => NewsKind::Held,
+        }
+    }
+}
+
+/// What a finished cycle changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct News {
+    pub(super) headline: Headline,
+    /// Cases that are failing anew or for another reason, and decide the verdict.
+    pub(super) anew: Vec<CaseId>,
+    /// Cases that were fixed.
+    pub(super) fixed: Vec<CaseId>,
+}
+
+impl News {
+    fn kinds(&self) -> Vec<NewsKind> {
+        let mut kinds = vec![self.headline.kind()];
+        if !self.fixed.is_empty() && !kinds.contains(&NewsKind::Fixed) {
+            kinds.push(NewsKind::Fixed);
+        }
+        kinds
+    }
+}
+
+/// The messages of a cycle whose report is written: news for each channel that wants them, and the
+/// end of its commit's status. `earlier` are the finished cycles before it, newest first.
+pub fn finished(pipeline: &Pipeline, state: &CycleState, earlier: &[Earlier]) -> Vec<NewMessage> {
+    let queued = &state.queued;
+    if !is_told(queued) {
+        return Vec::new();
+    }
+    let findings = state.findings.as_ref().map(|stamped| stamped.what.as_ref());
+    let verdict = findings.map_or(Verdict::Cancelled, |findings| findings.verdict);
+    let news = findings.and_then(|findings| what_changed(state, findings, earlier));
+    let mut out = Messages::of(pipeline);
+    if let Some(news) = &news {
+        let key = format!("{}/{}/{}", queued.pipeline, queued.cycle, news.headline.word());
+        let notice = Notice::of_cycle(state, news);
+        out.tell(&news.kinds(), &key, &notice, || cycle_body(state));
+    }
+    if let Some(sha) = sha_of(state) {
+        let text = description(state, verdict);
+        let key = format!("{}/{}/status/end", queued.pipeline, queued.cycle);
+        out.status(&key, &sha, StatusState::of(verdict), &text);
+    }
+    out.messages
+}
+
+/// The messages of a cycle that begins for a commit: it is pending.
+pub fn started(pipeline: &Pipeline, queued: &Queued, sha: &Sha) -> Vec<NewMessage> {
+    let mut out = Messages::of(pipeline);
+    if is_told(queued) {
+        let key = format!("{}/{}/status/pending", queued.pipeline, queued.cycle);
+        let text = format!("cycle {} runs: {}", queued.cycle, queued.trigger.detail);
+        out.status(&key, sha, StatusState::Pending, &text);
+    }
+    out.messages
+}
+
+/// The messages of a cycle that waits for a person from now on. `state` is as it was before.
+pub fn held(pipeline: &Pipeline, state: &CycleState, held: &Held) -> Vec<NewMessage> {
+    let queued = &state.queued;
+    let mut out = Messages::of(pipeline);
+    if !is_told(queued) {
+        return Vec::new();
+    }
+    // A cycle can be held again after a person had it run the deploy once more.
+    let key = format!("{}/{}/held-{}", queued.pipeline, queued.cycle, state.steps.len());
+    out.tell(&[NewsKind::Held], &key, &Notice::held(state, held), || cycle_body(state));
+    if let Some(sha) = sha_of(state) {
+        let text = format!("held, a person must decide: {}", held.reason);
+        out.status(&format!("{key}/status"), &sha, StatusState::Error, &text);
+    }
+    out.messages
+}
+
+/// Whether anybody is told of such a cycle.
+fn is_told(queued: &Queued) -> bool {
+    queued.options.only.is_none() && queued.trigger.kind != TriggerKind::Culprit
+}
+
+/// The commit of a cycle; where it was never resolved, the one that was asked for by its full id.
+fn sha_of(state: &CycleState) -> Option<Sha> {
+    if let Some(resolved) = &state.resolved {
+        return Some(resolved.revision.sha.clone());
+    }
+    Sha::parse(state.queued.requested.as_deref()?).ok()
+}
+
+/// What a cycle changed, if anything that people want to know.
+fn what_changed(state: &CycleState, findings: &Findings, earlier: &[Earlier]) -> Option<News> {
+    let now = standing(findings.verdict, findings.void_reason)?;
+    let told: Vec<Standing> = earlier.iter().filter_map(standing_of).collect();
+    let was_held = state.held.is_some().then_some(Standing::Kept(Obstacle::Held));
+    let before = was_held.or_else(|| told.first().copied());
+    // What the suite last said, whatever kept later cycles from an answer.
+    let suite_before = told.iter().find(|s| matches!(s, Standing::Green | Standing::Red)).copied();
+    let anew = deciding(state, &findings.cases, is_anew);
+    let fixed = deciding(state, &findings.cases, |change| change == Change::Fixed);
+    let headline = match now {
+        Standing::Kept(obstacle) if before == Some(Standing::Kept(obstacle)) => return None,
+        Standing::Kept(obstacle) => Headline::Kept(obstacle),
+        Standing::Green if before.is_none_or(|b| b == Standing::Green) => return None,
+        Standing::Green => Headline::Recovered,
+        Standing::Red if !anew.is_empty() || suite_before != Some(Standing::Red) => {
+            Headline::Regressed
+        }
+        Standing::Red => match before {
+            Some(Standing::Kept(obstacle)) => Headline::Cleared(obstacle),
+            Some(Standing::Green | Standing::Red) | None if fixed.is_empty() => return None,
+            Some(Standing::Green | Standing::Red) | None => Headline::PartlyFixed,
+        },
+    };
+    Some(News { headline, anew, fixed })
+}
+
+/// Where a verdict leaves a pipeline; one that a person or a newer commit ended leaves it as it was.
+fn standing(verdict: Verdict, void_reason: Option<VoidReason>) -> Option<Standing> {
+    Some(match verdict {
+        Verdict::Green => Standing::Green,
+        Verdict::Red => Standing::Red,
+        Verdict::Incomplete => Standing::Kept(Obstacle::Incomplete),
+        Verdict::Void => Standing::Kept(Obstacle::Void(void_reason)),
+        Verdict::DeployFailed => Standing::Kept(Obstacle::DeployFailed),
+        Verdict::NotReady => Standing::Kept(Obstacle::NotReady),
+        Verdict::Superseded | Verdict::Cancelled => return None,
+    })
+}
+
+fn standing_of(earlier: &Earlier) -> Option<Standing> {
+    let told = !earlier.only_some && earlier.trigger != TriggerKind::Culprit;
+    if told { standing(earlier.verdict, earlier.void_reason) } else { None }
+}
+
+fn is_anew(change: Change) -> bool {
+    match change {
+        Change::Regressed | Change::NewFailing | Change::ChangedFailure => true,
+        Change::StillFailing
+        | Change::Fixed
+        | Change::NotRun
+        | Change::Skipped
+        | Change::Removed
+        | Change::NewPassing
+        | Change::StillPassing => false,
+    }
+}
+
+/// Cases with such a change, those in quarantine left out: they are reported, but decide nothing.
+fn deciding(
+    state: &CycleState,
+    findings: &[CaseFinding],
+    wanted: impl Fn(Change) -> bool,
+) -> Vec<CaseId> {
+    let planned = state.planned().iter();
+    let quarantined: BTreeSet<&CaseId> =
+        planned.filter(|case| !case.decides()).map(|case| &case.id).collect();
+    let found = findings.iter().filter(|finding| finding.change.is_some_and(&wanted));
+    found.map(|finding| &finding.case).filter(|id| !quarantined.contains(id)).cloned().collect()
+}
+
+/// Collects messages for the channels of a pipeline.
+pub(super) struct Messages<'a> {
+    pipeline: &'a Pipeline,
+    pub(super) messages: Vec<NewMessage>,
+}
+
+impl<'a> Messages<'a> {
+    pub(super) fn of(pipeline: &'a Pipeline) -> Self {
+        Self { pipeline, messages: Vec::new() }
+    }
+
+    /// News of these kinds, for each channel that wants one of them. `json` is made once, and only
+    /// when some channel takes it.
+    pub(super) fn tell(
+        &mut self,
+        kinds: &[NewsKind],
+        key: &str,
+        notice: &Notice,
+        json: impl Fn() -> serde_json::Value,
+    ) {
+        let mut made = None;
+        for Notify { channel, on } in &self.pipeline.notify {
+            if !on.is_empty() && !on.iter().any(|kind| kinds.contains(kind)) {
+                continue;
+            }
+            let body = match channel {
+                NotifyChannel::Slack(_) => Body::Slack { payload: notice.slack() },
+                NotifyChannel::Email(_) => {
+                    Body::Email { subject: notice.subject(), text: notice.text() }
+                }
+                NotifyChannel::Webhook(_) => {
+                    let json = made.get_or_insert_with(&json).clone();
+                    Body::Webhook { event: notice.event.to_owned(), json }
+                }
+                NotifyChannel::CommitStatus(_) => continue,
+            };
+            self.push(channel, key, &body, None);
+        }
+    }
+
+    /// A status of a commit, for each channel that shows them; what they are filtered by does not
+    /// count, or a commit would stay pending.
+    fn status(&mut self, key: &str, sha: &Sha, state: StatusState, text: &str) {
+        let context = format!("andon/{}", self.pipeline.name);
+        for Notify { channel, .. } in &self.pipeline.notify {
+            if let NotifyChannel::CommitStatus(_) = channel {
+                let body = Body::Status {
+                    sha: sha.clone(),
+                    state,
+                    context: context.clone(),
+                    description: super::message::one_line(text, super::message::MAX_DESCRIPTION),
+                };
+                self.push(channel, key, &body, Some(format!("{sha} {context}")));
+            }
+        }
+    }
+
+    fn push(&mut self, channel: &NotifyChannel, key: &str, body: &Body, topic: Option<String>) {
+        let target = target_of(channel);
+        let key = format!("{key}/{target}");
+        // The same channel named twice, perhaps with two filters, is told once.
+        if self.messages.iter().all(|message| message.key != key) {
+            let pipeline = self.pipeline.name.clone();
+            self.messages.push(NewMessage { key, pipeline, target, body: body.stored(), topic });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! Sends one message over its channel: fills in the secrets, which are held no longer than that.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::body::Body;
+use super::fate::Refusal;
+use super::http::{Http, Post};
+use super::{mail, status, webhook};
+use crate::domain::redact::Secret;
+use crate::domain::spec::{NotifyChannel, Pipeline, SecretSpec};
+use crate::domain::template::{Lookup, Template};
+use crate::suite::HostEnv;
+
+/// What the templates of a channel know: variables, secrets, our own environment.
+pub(super) struct Settings<'a> {
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) secrets: &'a [(String, Secret)],
+    pub(super) host: &'a HostEnv,
+}
+
+impl Settings<'_> {
+    /// The value of a name, where variables are known up to that position: one may refer to earlier
+    /// ones only, so no chain of them is endless.
+    fn value(&self, name: &str, before: usize) -> Option<Value> {
+        let vars = &self.pipeline.vars[..before];
+        if let Some(position) = vars.iter().position(|(var, _)| var == name) {
+            return vars[position].1.render(&|name: &str| self.value(name, position)).ok();
+        }
+        if let Some(name) = name.strip_prefix("secret.") {
+            let found = self.secrets.iter().find(|(secret, _)| secret == name);
+            return found.map(|(_, secret)| Value::from(secret.expose()));
+        }
+        match name {
+            "pipeline" => Some(Value::from(self.pipeline.name.as_str())),
+            "environment" => Some(Value::from(self.pipeline.environment.as_str())),
+            _ => (self.host)(name.strip_prefix("env.")?).map(Value::from),
+        }
+    }
+
+    fn fill(&self, template: &Template) -> Result<String, Refusal> {
+        template.render(self).map_err(|fault| Refusal::Later(fault.to_string()))
+    }
+}
+
+impl Lookup for Settings<'_> {
+    fn get(&self, name: &str) -> Option<Value> {
+        self.value(name, self.pipeline.vars.len())
+    }
+}
+
+/// The secrets that a channel uses, also by way of variables. Others need not be there.
+pub(super) fn secrets_of(pipeline: &Pipeline, channel: &NotifyChannel) -> Vec<SecretSpec> {
+    let templates: Vec<&Template> = match channel {
+        NotifyChannel::Slack(slack) => vec![&slack.url],
+        NotifyChannel::Webhook(webhook) => {
+            [Some(&webhook.url), webhook.secret.as_ref()].into_iter().flatten().collect()
+        }
+        NotifyChannel::Email(email) => vec![&email.smtp],
+        NotifyChannel::CommitStatus(status) => {
+            [Some(&status.token), status.api.as_ref()].into_iter().flatten().collect()
+        }
+    };
+    let mut wanted: Vec<String> =
+        templates.iter().flat_map(|template| template.references()).map(str::to_owned).collect();
+    // Variables refer to earlier ones, so one pass from the last to the first finds all.
+    for (name, template) in pipeline.vars.iter().rev() {
+        if wanted.contains(name) {
+            template.for_each_reference(&mut |reference| wanted.push(reference.to_owned()));
+        }
+    }
+    let is_wanted =
+        |spec: &&SecretSpec| wanted.iter().any(|name| *name == format!("secret.{}", spec.name));
+    pipeline.secrets.iter().filter(is_wanted).cloned().collect()
+}
+
+/// Sends a message.
+pub(super) async fn send(
+    http: &Http,
+    settings: &Settings<'_>,
+    channel: &NotifyChannel,
+    body: &Body,
+    key: &str,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    match (channel, body) {
+        (NotifyChannel::Slack(slack), Body::Slack { payload }) => {
+            let body = payload.to_string().into_bytes();
+            http.post(Post { url: settings.fill(&slack.url)?, headers: vec![], body }, now).await
+        }
+        (NotifyChannel::Webhook(webhook), Body::Webhook { event, json }) => {
+            let body = json.to_string().into_bytes();
+            let mut headers =
+                vec![("x-andon-event", event.clone()), ("x-andon-delivery", key.to_owned())];
+            if let Some(secret) = &webhook.secret {
+                let secret = settings.fill(secret)?;
+                headers.push(("x-andon-signature", webhook::signature(&secret, &body)));
+            }
+            http.post(Post { url: settings.fill(&webhook.url)?, headers, body }, now).await
+        }
+        (NotifyChannel::Email(email), Body::Email { subject, text }) => {
+            mail::send(email, &settings.fill(&email.smtp)?, subject, text, key).await
+        }
+        (
+            NotifyChannel::CommitStatus(channel),
+            Body::Status { sha, state, context, description },
+        ) => {
+            let api = channel.api.as_ref().map(|api| settings.fill(api)).transpose()?;
+            let token = settings.fill(&channel.token)?;
+            let status = status::Status { sha, state: *state, context, description };
+            let post = status::request(channel, api.as_deref(), &token, &status)?;
+            match http.post(post, now).await {
+                Err(refusal) if status::is_so_already(channel.forge, &refusal) => Ok(()),
+                done => done,
+            }
+        }
+        (
+            NotifyChannel::Slack(_)
+            | NotifyChannel::Webhook(_)
+            | NotifyChannel::Email(_)
+            | NotifyChannel::CommitStatus(_),
+            _,
+        ) => Err(Refusal::Never("it was made for another kind of channel".to_owned())),
+    }
+}
