@@ -14,6 +14,8 @@ mod observer;
 mod owner;
 mod paths;
 mod report_folder;
+mod request;
+mod resume;
 mod world;
 
 use std::sync::Arc;
@@ -32,14 +34,18 @@ pub use observer::{Observer, Progress, Silent};
 pub use owner::{is_alive, is_owner_alive, process_token, this_process};
 pub use paths::StatePaths;
 pub use report_folder::{LeadsOut, ReportFolder};
+pub use request::Request;
+pub use resume::{Resume, ResumeError, resume};
 pub use world::{Resolved, Setup, World, case_ids};
 
 use crate::cycle::{self, Action, NextStep, next_step};
 use crate::domain::event::{CancelRequested, Event, Queued};
 use crate::domain::names::EnvironmentName;
+use crate::domain::outcome::Phase;
 use crate::domain::spec::Pipeline;
 use crate::domain::state::CycleState;
-use crate::store::{Acquisition, Claim, CycleKey, CycleRow, Lease, Store};
+use crate::notify;
+use crate::store::{Acquisition, Claim, CycleKey, CycleRow, Lease, NewMessage, Projection, Store};
 
 /// How often a busy environment is asked for again.
 const BUSY_POLL: Duration = Duration::from_millis(200);
@@ -93,17 +99,27 @@ impl Stop {
     }
 }
 
+/// Says who ended a cycle, once its cancel fired.
+pub type Canceller = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// Runs cycles against one store.
 pub struct Engine {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
+    canceller: Canceller,
 }
 
 impl Engine {
     /// An engine on a store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, observer: Arc<dyn Observer>) -> Self {
-        Self { store, clock, observer }
+        Self { store, clock, observer, canceller: Arc::new(|| "a signal".to_owned()) }
+    }
+
+    /// The same engine, where somebody else than a signal may end a cycle.
+    #[must_use]
+    pub fn with_canceller(self, canceller: Canceller) -> Self {
+        Self { canceller, ..self }
     }
 
     /// Creates a cycle and runs it to its end, waiting for the environment if need be.
@@ -154,6 +170,46 @@ impl Engine {
         self.drive(row.key(), &row.environment, pipeline, effects, cancel, Some(why)).await
     }
 
+    /// Goes on with a cycle that an earlier process left behind, as far as that is honest: where the
+    /// pipeline has changed since, the cycle is only brought to its end.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub async fn go_on(
+        &self,
+        row: &CycleRow,
+        pipeline: &Pipeline,
+        effects: &dyn Effects,
+        cancel: &CancellationToken,
+    ) -> Result<Ended, EngineError> {
+        let beginning = beginning(self.store.as_ref(), row).await?;
+        if beginning.is_some_and(|queued| is_of(&queued, pipeline)) {
+            return self.take_up(row, pipeline, effects, cancel).await;
+        }
+        let text = "the pipeline has changed since, so that cycle is only brought to its end";
+        self.observer.on(Progress::Note { text });
+        let why = "a change of the pipeline while nobody ran the cycle";
+        self.give_up(row, pipeline, effects, cancel, why).await
+    }
+
+    /// Whether a living process works on a cycle, or waits with it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn is_attended(&self, row: &CycleRow) -> Result<bool, EngineError> {
+        if let Some(holder) = self.store.environment_holder(&row.environment).await?
+            && holder.cycle.as_ref() == Some(&row.key())
+            && is_owner_alive(&holder.owner)
+        {
+            return Ok(true);
+        }
+        if row.phase != Phase::Queued {
+            return Ok(false);
+        }
+        let queued = beginning(self.store.as_ref(), row).await?;
+        Ok(queued.and_then(|queued| queued.queued_by).as_deref().is_some_and(is_alive))
+    }
+
     async fn drive(
         &self,
         key: CycleKey,
@@ -193,10 +249,15 @@ impl Engine {
         cancel: &CancellationToken,
     ) -> Result<Stop, EngineError> {
         loop {
-            request_cancel(journal, cancel.is_cancelled().then_some("a signal")).await?;
+            let by = cancel.is_cancelled().then(|| (self.canceller)());
+            request_cancel(journal, by.as_deref()).await?;
             let before = journal.state().seq;
             match next_step(journal.state(), pipeline, self.clock.now()) {
-                NextStep::Record(events) => journal.append(events).await?,
+                NextStep::Record(events) => {
+                    let messages = told_with(pipeline, journal.state(), &events);
+                    let told = Projection { messages, ..Projection::default() };
+                    journal.append_with(events, told).await?;
+                }
                 NextStep::Perform(action) => {
                     let name = format!("{action:?}");
                     effects.perform(action, journal, cancel).await?;
@@ -267,6 +328,30 @@ impl Engine {
             }
         }
     }
+}
+
+/// The news that some events are as soon as they are recorded: that a person must decide.
+fn told_with(pipeline: &Pipeline, state: &CycleState, events: &[Event]) -> Vec<NewMessage> {
+    let held = events.iter().filter_map(|event| match event {
+        Event::Held(held) => Some(notify::held(pipeline, state, held)),
+        _ => None,
+    });
+    held.flatten().collect()
+}
+
+/// How a cycle began; `None` when its records are gone.
+async fn beginning(store: &dyn Store, row: &CycleRow) -> Result<Option<Queued>, EngineError> {
+    let first = store.load_page(&row.key(), 0, 1).await?.into_iter().next();
+    Ok(first.and_then(|recorded| match recorded.event {
+        Event::Queued(queued) => Some(*queued),
+        _ => None,
+    }))
+}
+
+/// Whether the pipeline still says what it said when the cycle began.
+fn is_of(queued: &Queued, pipeline: &Pipeline) -> bool {
+    queued.definition.config_digest == pipeline.config_digest
+        && queued.definition.suite_digest.as_ref() == pipeline.suite.as_ref().map(|s| &s.digest)
 }
 
 /// Records that the cycle is to end, and by whom, unless that is settled already.

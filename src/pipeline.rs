@@ -27,7 +27,7 @@ pub use daemon::{ApiToken, DaemonSettings, InboundWebhook, LogFormat, Role};
 pub use diagnostic::{Diagnostic, Excerpt, Related, Severity, Style};
 pub use source::{MAX_PIPELINE_BYTES, MAX_SCHEMA_BYTES, MAX_SUITE_BYTES, MemoryFiles, SourceFiles};
 pub(crate) use suggest::nearest;
-pub use unsupported::{Unsupported, parts_not_acted_on};
+pub use unsupported::{RunBy, Unsupported, parts_not_acted_on};
 pub use wire::{Kind, schema};
 
 use crate::domain::spec::{CaseGroup, Pipeline};

@@ -52,6 +52,8 @@ pub enum Action {
     Analyse,
     /// Write the report and the investigations.
     WriteReport,
+    /// Store what is news, for whoever wants to know.
+    Notify,
 }
 
 /// Names the next step of a cycle.
@@ -99,7 +101,8 @@ fn within(
         }
         Phase::Diff => NextStep::Perform(Action::Analyse),
         Phase::Report => NextStep::Perform(Action::WriteReport),
-        Phase::Notify | Phase::Queued | Phase::Finished => finish(state, running, now),
+        Phase::Notify => NextStep::Perform(Action::Notify),
+        Phase::Queued | Phase::Finished => finish(state, running, now),
     }
 }
 
@@ -127,7 +130,8 @@ fn after(
         },
         Phase::Suite => start(Phase::Diff, None),
         Phase::Diff => start(Phase::Report, None),
-        Phase::Report => skip(Phase::Notify, "this version sends no news"),
+        Phase::Report if pipeline.notify.is_empty() => skip(Phase::Notify, "nobody to tell"),
+        Phase::Report => start(Phase::Notify, None),
         Phase::Notify | Phase::Finished => finished(state),
     }
 }

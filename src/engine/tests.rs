@@ -11,6 +11,8 @@ use super::*;
 use crate::cycle::testing;
 use crate::domain::event::{Recorded, ResumeAs, Resumed};
 use crate::domain::outcome::{Phase, PhaseOutcome, Verdict};
+use crate::domain::spec::{NewsKind, Notify, NotifyChannel, SlackNotify};
+use crate::domain::template::Template;
 use crate::store::sqlite::{Mode, SqliteStore};
 use crate::store::{Append, Projection, Which};
 
@@ -100,6 +102,7 @@ impl Effects for Scripted {
                 self.append(journal, vec![testing::findings(verdict)]).await
             }
             Action::WriteReport => self.append(journal, of_story(21..22)).await,
+            Action::Notify => self.append(journal, of_story(23..24)).await,
         }
     }
 }
@@ -209,6 +212,26 @@ async fn a_lost_deploy_is_held_until_a_person_says_what_became_of_it() {
     let ended = bench.take_up(&blind).await.unwrap();
     assert_eq!(ended.state().finished.as_ref().unwrap().what.verdict, Verdict::Green);
     assert!(blind.deploys_started.lock().unwrap().is_empty(), "nothing was deployed twice");
+}
+
+#[tokio::test]
+async fn that_a_cycle_is_held_is_told_with_the_very_append() {
+    let bench = bench().await;
+    let dying = Scripted { dies_after: Mutex::new(Some(3)), ..Scripted::default() };
+    bench.run(&dying).await.unwrap_err();
+    let url = Template::literal("https://example.com/hook");
+    let channel = NotifyChannel::Slack(SlackNotify { url });
+    let notify = vec![Notify { channel, on: vec![NewsKind::Held] }];
+    let pipeline = Pipeline { notify, ..testing::pipeline() };
+    let blind = Scripted { loses_deploy: true, ..Scripted::default() };
+    let open = bench.store.open_cycles(None).await.unwrap();
+    let cancel = CancellationToken::new();
+    for _ in 0..2 {
+        bench.engine.take_up(&open[0], &pipeline, &blind, &cancel).await.unwrap();
+        let messages = bench.store.next_messages().await.unwrap();
+        assert_eq!(messages.len(), 1);
+        assert!(messages[0].key.starts_with("chat/1/held-1/slack "), "{}", messages[0].key);
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod analyse;
 mod checkout;
 mod deploy;
 mod investigations;
+mod notify;
 mod ready;
 mod report;
 mod suite;
@@ -145,6 +146,7 @@ impl Effects for World {
             Action::RunSuite { deadline_at } => self.run_suite(journal, deadline_at, cancel).await,
             Action::Analyse => self.analyse(journal).await,
             Action::WriteReport => self.write_report(journal).await,
+            Action::Notify => self.notify(journal).await,
         }
     }
 }

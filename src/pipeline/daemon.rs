@@ -10,6 +10,8 @@ use crate::domain::spec::SecretSource;
 pub struct DaemonSettings {
     /// Where to listen; `127.0.0.1:7070` where nothing is said.
     pub listen: Option<SocketAddr>,
+    /// Other names under which the daemon is reached, as through a proxy.
+    pub hosts: Vec<String>,
     /// The folder with pipelines.
     pub pipelines: Option<PathBuf>,
     /// The folder for state.

@@ -1,4 +1,4 @@
-//! Which parts of a pipeline this version's `andon run` does not act on yet.
+//! Which parts of a pipeline this version does not act on, by who runs it.
 
 use crate::domain::spec::{Pipeline, Poll, Until};
 
@@ -11,9 +11,25 @@ pub struct Unsupported {
     pub why: &'static str,
 }
 
-/// The parts that `andon run` does not act on, in the order of the file: those that were written,
-/// never what holds by default.
-pub fn parts_not_acted_on(pipeline: &Pipeline) -> Vec<Unsupported> {
+impl std::fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.part, self.why)
+    }
+}
+
+/// Who runs a pipeline: what `andon run` leaves out, the daemon does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunBy {
+    /// `andon run`: cycles in the foreground, when somebody asks.
+    Hand,
+    /// The daemon: whenever something asks for one.
+    Daemon,
+}
+
+/// The parts that are not acted on, in the order of the file: those that were written, never what
+/// holds by default.
+pub fn parts_not_acted_on(pipeline: &Pipeline, by: RunBy) -> Vec<Unsupported> {
+    let by_hand = by == RunBy::Hand;
     let watches = pipeline.watch.as_ref().is_some_and(|watch| match watch.poll {
         Poll::Every(_) => true,
         Poll::Default(_) | Poll::Off => false,
@@ -24,17 +40,17 @@ pub fn parts_not_acted_on(pipeline: &Pipeline) -> Vec<Unsupported> {
         Until::Once => false,
         Until::Green | Until::Always => true,
     };
+    let schedules = !pipeline.schedules.is_empty();
     let searches = pipeline.culprit.as_ref().is_some_and(|culprit| culprit.search);
     let parts = [
-        (watches, "watch.poll", "new commits do not start cycles: run one by hand"),
-        (!pipeline.schedules.is_empty(), "schedule", "no cycle starts by the clock"),
+        (by_hand && watches, "watch.poll", "new commits do not start cycles: run one by hand"),
+        (by_hand && schedules, "schedule", "no cycle starts by the clock"),
         (rollback, "deploy.rollback", "after a failed deploy nothing is rolled back"),
         (commands, "suite.commands", "tests of other tools are not run: only native cases count"),
-        (loops, "cycles.until", "one cycle is run, not a loop"),
+        (by_hand && loops, "cycles.until", "one cycle is run, not a loop"),
         (searches, "culprit", "no commits are deployed to search the one that broke a cycle"),
         (pipeline.report.publish.is_some(), "report.publish", "reports are written but not pushed"),
-        (!pipeline.notify.is_empty(), "notify", "nobody is told"),
-        (pipeline.alarm.is_some(), "alarm", "silence is not noticed"),
+        (by_hand && pipeline.alarm.is_some(), "alarm", "silence is not noticed"),
     ];
     parts
         .into_iter()

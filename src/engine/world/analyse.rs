@@ -247,5 +247,6 @@ fn projection_of(findings: &Findings, heads: Vec<CaseHead>) -> Projection {
         heads,
         fingerprints: if valid { fingerprints.collect() } else { Vec::new() },
         investigations: investigations.collect(),
+        messages: Vec::new(),
     }
 }

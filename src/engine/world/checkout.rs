@@ -11,15 +11,14 @@ use crate::domain::errors::chain;
 use crate::domain::event::{Event, RevisionResolved};
 use crate::domain::glob::Glob;
 use crate::domain::outcome::{Phase, PhaseOutcome};
-use crate::domain::redact::Secret;
 use crate::domain::revision::Revision;
-use crate::domain::spec::RepoAuth;
-use crate::domain::template::Template;
 use crate::engine::{EngineError, Journal, StatePaths};
 use crate::git::{
-    self, Auth, CheckoutLimits, Mirror, MirrorOptions, RepoUrl, RevisionSpec, UrlSource,
+    self, Auth, CheckoutLimits, LoginSecrets, Mirror, MirrorOptions, RepoUrl, RevisionSpec,
 };
+use crate::notify;
 use crate::readiness;
+use crate::store::Projection;
 use crate::suite::Facts;
 
 /// The deadline of one fetch.
@@ -69,8 +68,11 @@ impl World {
             Ok(revision) => self.lay_out(journal, revision).await,
             Err(fault) => Err(fault),
         };
+        let mut told = Projection::default();
         let events = match laid_out {
             Ok(resolved) => {
+                let sha = &resolved.revision.sha;
+                told.messages = notify::started(self.pipeline(), queued, sha);
                 let detail = (!resolved.left_out.is_empty())
                     .then(|| format!("{} entries were left out", resolved.left_out.len()));
                 let ended = phase_ended(journal, Phase::Checkout, PhaseOutcome::Passed, detail);
@@ -81,7 +83,7 @@ impl World {
                 vec![phase_ended(journal, Phase::Checkout, PhaseOutcome::Failed, Some(detail))]
             }
         };
-        journal.append(events).await
+        journal.append_with(events, told).await
     }
 
     async fn lay_out(
@@ -178,25 +180,16 @@ impl World {
         fetched.await.as_ref().map(|(mirror, _)| mirror).map_err(Arc::clone)
     }
 
-    fn basic_auth(&self, username: &Template, password: &Template) -> Auth {
-        let password = Secret::new(login_text(self, password));
-        Auth::Basic { username: login_text(self, username), password }
-    }
-
-    async fn open_mirror(&self) -> Result<Mirror, git::Error> {
+    /// The mirror of the pipeline's repository, with the login of this moment; nothing is fetched.
+    ///
+    /// # Errors
+    /// When the address or the login cannot be used.
+    pub async fn open_mirror(&self) -> Result<Mirror, git::Error> {
         let pipeline = self.pipeline();
-        let base = pipeline.file.parent().unwrap_or(Path::new("."));
-        // Without a `watch` the pipeline stands in the repository that it is about.
-        let (address, auth) = match &pipeline.watch {
-            Some(watch) => (watch.repo.as_str(), watch.auth.as_ref()),
-            None => (".", None),
-        };
-        let url = RepoUrl::parse(address, UrlSource::Operator { base })?;
-        let auth = match auth {
-            None => Auth::Ambient,
-            Some(RepoAuth::SshKey(path)) => Auth::SshKey(path.clone()),
-            Some(RepoAuth::Basic { username, password }) => self.basic_auth(username, password),
-        };
+        let url = RepoUrl::of_pipeline(pipeline)?;
+        let login = LoginSecrets { secrets: &self.secrets, host: &*self.setup.host };
+        let spec = pipeline.watch.as_ref().and_then(|watch| watch.auth.as_ref());
+        let auth = Auth::from_spec(spec, login);
         Mirror::open(&self.setup.paths.mirrors(), url, auth, MirrorOptions::default()).await
     }
 }
@@ -205,20 +198,6 @@ impl World {
 fn commit_spec(served: &str) -> Option<RevisionSpec> {
     let is_id = (7..=40).contains(&served.len()) && served.bytes().all(|b| b.is_ascii_hexdigit());
     is_id.then(|| RevisionSpec::parse(&served.to_ascii_lowercase()).ok()).flatten()
-}
-
-/// A secret or a variable of our own environment may stand in the login of a repository.
-fn login_text(world: &World, template: &Template) -> String {
-    let lookup = |name: &str| {
-        if let Some(name) = name.strip_prefix("env.") {
-            return (world.setup.host)(name).map(Into::into);
-        }
-        let name = name.strip_prefix("secret.")?;
-        let (_, secret) = world.secrets.iter().find(|(known, _)| known == name)?;
-        Some(secret.expose().into())
-    };
-    // A name without a value was refused when the pipeline was checked.
-    template.render(&lookup).unwrap_or_default()
 }
 
 fn remove_leftover(folder: &Path) {

@@ -14,6 +14,7 @@ pub(crate) static DAEMON: Shape = Shape {
     what: "`andon.yaml`",
     keys: &[
         "listen",
+        "hosts",
         "pipelines",
         "state",
         "reports",
@@ -50,6 +51,7 @@ pub(crate) fn daemon(cx: &mut Cx<'_>, root: &Node) -> DaemonSettings {
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let settings = DaemonSettings {
         listen: fields.optional(cx, "listen", listen).flatten(),
+        hosts: fields.few(cx, "hosts", 100, host),
         pipelines: fields.optional(cx, "pipelines", Cx::path),
         state: fields.optional(cx, "state", Cx::path),
         reports: fields.optional(cx, "reports", Cx::path),
@@ -75,6 +77,17 @@ fn listen(cx: &mut Cx<'_>, node: &Node) -> Option<SocketAddr> {
             .help("write an IP address and a port, as in `127.0.0.1:7070` or `[::1]:7070`");
     }
     address.ok()
+}
+
+/// A name without scheme, port and path: what a browser sends in front of the port.
+fn host(cx: &mut Cx<'_>, node: &Node) -> String {
+    let text = cx.text(node);
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    if !text.is_empty() && !text.bytes().all(fits) {
+        cx.error(node.span, format!("{} is not the name of a host", quoted(&text)))
+            .help("write the name alone, as in `andon.example.com`");
+    }
+    text
 }
 
 fn database(cx: &mut Cx<'_>, node: &Node) -> String {

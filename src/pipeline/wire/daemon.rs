@@ -12,6 +12,9 @@ pub(super) struct DaemonFile {
     /// Where to listen: address and port. Any address but this machine's own needs `tokens`.
     #[schemars(extend("default" = "127.0.0.1:7070"))]
     listen: Option<String>,
+    /// Other names under which the daemon is reached, as through a proxy.
+    #[schemars(extend("examples" = [["andon.example.com"]]))]
+    hosts: Option<Vec<String>>,
     /// The folder with pipelines.
     #[schemars(extend("default" = "pipelines"))]
     pipelines: Option<Path>,
