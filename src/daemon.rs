@@ -1,0 +1,23 @@
+//! The daemon: every pipeline of a folder, for months.
+//!
+//! The store is the queue. Whatever wants a cycle is a row there, so the loop is level-triggered: it
+//! looks at what is stored, lets `queue` choose, starts cycles, and sleeps until something changes.
+//! A crash at any point is a pause: the next process looks at the same rows. What must not be here:
+//! rules about which trigger goes first or whether a loop goes on (`queue`), what a moved branch
+//! means (`watch`), and anything about HTTP (`web`).
+
+mod catalog;
+mod cycle;
+mod handle;
+mod lock;
+mod observer;
+mod run;
+mod watching;
+
+#[cfg(test)]
+mod simulation;
+
+pub use catalog::{Catalog, Faulty};
+pub use handle::{Blocked, Cancelled, Handle, LiveEvent, Running, Served, Watching};
+pub use lock::is_served;
+pub use run::{Daemon, DaemonError, Setup};

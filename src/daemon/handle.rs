@@ -1,0 +1,259 @@
+//! What surfaces (HTTP, signals) see of a running daemon, and what they may ask of it.
+//!
+//! Everything durable goes through the store; here is only what lives as long as the process: the
+//! pipelines as loaded, the cycles that run, a wake-up, live events.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, broadcast};
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::event::Recorded;
+use crate::domain::names::PipelineName;
+use crate::domain::outcome::Phase;
+use crate::domain::spec::Pipeline;
+use crate::notify::Wake;
+use crate::store::{CycleKey, Store};
+use crate::trigger::WatchHealth;
+
+/// Live events that a slow listener may fall behind before it loses some.
+const LIVE_EVENTS: usize = 1024;
+
+/// A pipeline as it is served now.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// What its file says.
+    pub pipeline: Arc<Pipeline>,
+    /// Why its file as it is now is not served: the one before it still is.
+    pub stale: Option<String>,
+}
+
+/// A cycle that runs.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// Where it is.
+    pub phase: Phase,
+    /// When it got its turn.
+    pub since: Timestamp,
+    /// Finished attempts and planned cases, while its suite runs.
+    pub progress: Option<(u32, u32)>,
+    /// Who asked for its end.
+    pub cancelled_by: Option<String>,
+    cancel: CancellationToken,
+}
+
+/// What keeps an eye on a pipeline.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watching {
+    /// How looks at its repository go; `None` where it watches none.
+    pub health: Option<WatchHealth>,
+    /// When each of its schedules is due next.
+    pub next_due: Vec<(String, Timestamp)>,
+}
+
+/// Why a pipeline starts no cycle although one waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// As a sentence.
+    pub why: String,
+    /// When it is tried again.
+    pub until: Timestamp,
+}
+
+/// An event of a cycle, as it became durable.
+#[derive(Debug)]
+pub struct LiveEvent {
+    /// The cycle.
+    pub cycle: CycleKey,
+    /// The event.
+    pub recorded: Recorded,
+}
+
+/// What a cancel did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// The cycle comes to a safe point and ends.
+    Asked,
+    /// It does not run here.
+    NotRunning,
+}
+
+/// Tells what keeps an eye on each pipeline.
+type Sight = Box<dyn Fn() -> BTreeMap<PipelineName, Watching> + Send + Sync>;
+
+struct Shared {
+    store: Arc<dyn Store>,
+    sight: OnceLock<Sight>,
+    news: OnceLock<Wake>,
+    pipelines: Mutex<Arc<BTreeMap<PipelineName, Served>>>,
+    running: Mutex<BTreeMap<CycleKey, Running>>,
+    blocked: Mutex<BTreeMap<PipelineName, Blocked>>,
+    wake: Arc<Notify>,
+    looks: Notify,
+    live: broadcast::Sender<Arc<LiveEvent>>,
+    draining: CancellationToken,
+}
+
+/// A running daemon, for whoever serves it.
+#[derive(Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Handle {
+    /// A handle on nothing yet: no pipeline is served.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        let (live, _) = broadcast::channel(LIVE_EVENTS);
+        Self {
+            shared: Arc::new(Shared {
+                store,
+                sight: OnceLock::new(),
+                news: OnceLock::new(),
+                pipelines: Mutex::default(),
+                running: Mutex::default(),
+                blocked: Mutex::default(),
+                wake: Arc::new(Notify::new()),
+                looks: Notify::new(),
+                live,
+                draining: CancellationToken::new(),
+            }),
+        }
+    }
+
+    /// The ledger, and what waits.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.store
+    }
+
+    /// The pipelines that are served, by name.
+    pub fn pipelines(&self) -> Arc<BTreeMap<PipelineName, Served>> {
+        Arc::clone(&lock(&self.shared.pipelines))
+    }
+
+    /// Serves these pipelines from now on.
+    pub fn serve(&self, pipelines: BTreeMap<PipelineName, Served>) {
+        *lock(&self.shared.pipelines) = Arc::new(pipelines);
+        self.wake();
+    }
+
+    /// Something was stored that may be due.
+    pub fn wake(&self) {
+        self.shared.wake.notify_one();
+    }
+
+    /// What [`Handle::wake`] rings, for those who store triggers.
+    pub(super) fn bell(&self) -> Arc<Notify> {
+        Arc::clone(&self.shared.wake)
+    }
+
+    /// Looks at remotes were stored that somebody wants now.
+    pub fn look_soon(&self) {
+        self.shared.looks.notify_one();
+    }
+
+    pub(super) async fn looks_wanted(&self) {
+        self.shared.looks.notified().await;
+    }
+
+    /// Waits until [`Handle::wake`] was called since the last wait.
+    pub async fn woken(&self) {
+        self.shared.wake.notified().await;
+    }
+
+    /// Events of all cycles from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<LiveEvent>> {
+        self.shared.live.subscribe()
+    }
+
+    /// Tells whoever listens of an event that is durable.
+    pub fn publish(&self, event: LiveEvent) {
+        // Nobody need be listening.
+        let _ = self.shared.live.send(Arc::new(event));
+    }
+
+    /// The cycles that run now.
+    pub fn running(&self) -> BTreeMap<CycleKey, Running> {
+        lock(&self.shared.running).clone()
+    }
+
+    pub(super) fn news_are_told_by(&self, wake: Wake) {
+        // Set once, when the daemon is made.
+        let _ = self.shared.news.set(wake);
+    }
+
+    /// News may have been stored.
+    pub(super) fn tell_news(&self) {
+        if let Some(wake) = self.shared.news.get() {
+            wake.wake();
+        }
+    }
+
+    /// What keeps an eye on each pipeline.
+    pub fn watching(&self) -> BTreeMap<PipelineName, Watching> {
+        self.shared.sight.get().map(|sight| sight()).unwrap_or_default()
+    }
+
+    pub(super) fn watched_by(&self, sight: Sight) {
+        // Set once, when the daemon is made.
+        let _ = self.shared.sight.set(sight);
+    }
+
+    /// Pipelines that start nothing for now.
+    pub fn blocked(&self) -> BTreeMap<PipelineName, Blocked> {
+        lock(&self.shared.blocked).clone()
+    }
+
+    /// Asks a running cycle to come to its end, in the name of `by`.
+    pub fn cancel(&self, cycle: &CycleKey, by: &str) -> Cancelled {
+        match lock(&self.shared.running).get_mut(cycle) {
+            Some(running) => {
+                running.cancelled_by.get_or_insert_with(|| by.to_owned());
+                running.cancel.cancel();
+                Cancelled::Asked
+            }
+            None => Cancelled::NotRunning,
+        }
+    }
+
+    /// Fires when no new work is taken any more.
+    pub fn draining(&self) -> &CancellationToken {
+        &self.shared.draining
+    }
+
+    pub(super) fn started(&self, cycle: CycleKey, since: Timestamp, cancel: CancellationToken) {
+        let phase = Phase::Queued;
+        let running = Running { phase, since, progress: None, cancelled_by: None, cancel };
+        lock(&self.shared.running).insert(cycle, running);
+    }
+
+    pub(super) fn cancelled_by(&self, cycle: &CycleKey) -> Option<String> {
+        lock(&self.shared.running).get(cycle)?.cancelled_by.clone()
+    }
+
+    pub(super) fn block(&self, pipeline: PipelineName, blocked: Blocked) {
+        lock(&self.shared.blocked).insert(pipeline, blocked);
+    }
+
+    /// Pipelines whose block is over are tried again.
+    pub(super) fn unblock(&self, now: Timestamp) {
+        lock(&self.shared.blocked).retain(|_, blocked| blocked.until > now);
+    }
+
+    pub(super) fn is_at(&self, cycle: &CycleKey, phase: Phase, progress: Option<(u32, u32)>) {
+        if let Some(running) = lock(&self.shared.running).get_mut(cycle) {
+            running.phase = phase;
+            running.progress = progress;
+        }
+    }
+
+    pub(super) fn ended(&self, cycle: &CycleKey) {
+        lock(&self.shared.running).remove(cycle);
+    }
+}
+
+/// Nothing is left half-changed under these locks, so a panic elsewhere spoils nothing.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

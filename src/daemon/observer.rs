@@ -1,0 +1,66 @@
+//! Carries what the engine tells of a cycle to whoever listens, and into the log.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::handle::{Handle, LiveEvent};
+use crate::domain::event::{Event, Recorded};
+use crate::domain::outcome::Phase;
+use crate::domain::state::CycleState;
+use crate::engine::{Observer, Progress};
+use crate::store::CycleKey;
+
+/// Watches one cycle.
+pub struct Watcher {
+    handle: Handle,
+    cycle: CycleKey,
+    /// Cases with a result, and planned ones.
+    done: AtomicU32,
+    planned: AtomicU32,
+}
+
+impl Watcher {
+    /// Watches that cycle for that daemon.
+    pub fn new(handle: Handle, cycle: CycleKey) -> Self {
+        Self { handle, cycle, done: AtomicU32::new(0), planned: AtomicU32::new(0) }
+    }
+
+    fn recorded(&self, recorded: &Recorded, state: &CycleState) {
+        match &recorded.event {
+            Event::SuitePlanned(plan) => {
+                let planned = u32::try_from(plan.cases.len()).unwrap_or(u32::MAX);
+                self.planned.store(planned, Ordering::Relaxed);
+            }
+            Event::AttemptFinished(attempt) if attempt.number == 1 => {
+                self.done.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+        if may_be_news(&recorded.event) {
+            self.handle.tell_news();
+        }
+        let planned = self.planned.load(Ordering::Relaxed);
+        let progress = (planned > 0).then(|| (self.done.load(Ordering::Relaxed), planned));
+        self.handle.is_at(&self.cycle, state.phase(), progress);
+        self.handle.publish(LiveEvent { cycle: self.cycle.clone(), recorded: recorded.clone() });
+    }
+}
+
+/// Whether messages may have been stored with this event.
+fn may_be_news(event: &Event) -> bool {
+    match event {
+        Event::RevisionResolved(_) | Event::Held(_) => true,
+        Event::PhaseEnded(ended) => ended.phase == Phase::Notify,
+        _ => false,
+    }
+}
+
+impl Observer for Watcher {
+    fn on(&self, progress: Progress<'_>) {
+        match progress {
+            Progress::Recorded { recorded, state } => self.recorded(recorded, state),
+            Progress::Waiting { why } => tracing::info!("{}: {why}", self.cycle),
+            Progress::Note { text } => tracing::info!("{}: {text}", self.cycle),
+            Progress::Output { .. } | Progress::Ready { .. } | Progress::CaseStarted { .. } => {}
+        }
+    }
+}
