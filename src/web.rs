@@ -1,0 +1,29 @@
+//! The daemon over HTTP: API, hooks, live events, health, metrics.
+//!
+//! Every address stands in one table ([`routes()`]): the router, the guard in front of it and the
+//! OpenAPI document are made from it. Whatever is asked for here is stored, or answered from the
+//! store; nothing here decides about cycles, and no handler waits for one.
+
+mod access;
+mod api;
+mod badge;
+mod call;
+pub mod forms;
+mod guard;
+mod health;
+pub mod hooks;
+mod limits;
+mod live;
+mod metrics;
+mod openapi;
+mod problem;
+mod routes;
+mod server;
+mod site;
+
+pub use access::{Access, AccessError, Caller, Need};
+pub use openapi::openapi;
+pub use problem::{Problem, ProblemForm};
+pub use routes::{Method, Route, router, routes};
+pub use server::serve;
+pub use site::{Parts, Site};

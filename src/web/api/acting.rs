@@ -1,0 +1,187 @@
+//! What changes something: start, cancel, resume. Each answers once what it did is durable, or
+//! cannot be lost, and is in the log with the name of the token.
+
+use http::StatusCode;
+
+use crate::daemon::Cancelled;
+use crate::domain::escape::is_hidden;
+use crate::domain::event::{ResumeAs, RunOptions};
+use crate::domain::names::PipelineName;
+use crate::domain::outcome::{Trigger, TriggerKind};
+use crate::domain::spec::Pipeline;
+use crate::engine::{Resume, ResumeError, case_ids, resume as resume_cycle};
+use crate::store::{CycleRow, NewTrigger, PutTrigger, TriggerId};
+use crate::verdict::glob_matches;
+use crate::web::access::Caller;
+use crate::web::call::{Answer, Call, json};
+use crate::web::forms::{CancelForm, DoneForm, ResumeForm, StartForm, StartedForm};
+use crate::web::problem::Problem;
+
+/// Of a name, a revision or a key that a request brings along.
+const MAX_TEXT: usize = 200;
+
+/// `POST pipelines/{pipeline}/trigger`
+pub(in crate::web) async fn start(call: Call) -> Answer {
+    let name = call.pipeline().await?;
+    let key = idempotency_key(&call)?;
+    let site = call.site.clone();
+    let caller = call.caller.clone();
+    let form: StartForm = call.json().await?;
+    let pipelines = site.handle().pipelines();
+    let served = pipelines.get(&name).ok_or_else(|| {
+        Problem::conflict(format!("pipeline {name} is not served any more"))
+            .help("its file is not in the folder of the pipelines")
+    })?;
+    check(&form, &served.pipeline)?;
+    let trigger = NewTrigger {
+        pipeline: name.clone(),
+        environment: served.pipeline.environment.clone(),
+        cause: Trigger {
+            kind: TriggerKind::Manual,
+            detail: by(caller.as_ref(), form.by.as_deref()),
+        },
+        requested: form.revision,
+        options: RunOptions { deploy: form.deploy, only: form.only },
+        key: key.map(|key| format!("request {key}")),
+        not_before: site.now(),
+    };
+    let detail = trigger.cause.detail.clone();
+    let (id, cycle) = match site.store().put_trigger(trigger, site.now()).await? {
+        PutTrigger::New(id) => {
+            tracing::info!("a cycle of {name} was asked for {detail}");
+            (id, None)
+        }
+        PutTrigger::Known { id, cycle } => (id, cycle),
+    };
+    site.handle().wake();
+    let started = StartedForm { pipeline: name.to_string(), trigger: id.0, cycle };
+    json(StatusCode::ACCEPTED, &started)
+}
+
+/// `POST pipelines/{pipeline}/cycles/{cycle}/cancel`
+pub(in crate::web) async fn cancel_cycle(call: Call) -> Answer {
+    let row = call.cycle().await?;
+    let (site, caller) = (call.site.clone(), call.caller.clone());
+    let form: CancelForm = call.json().await?;
+    let who = person(caller.as_ref(), form.by.as_deref());
+    let key = row.key();
+    match site.handle().cancel(&key, &who) {
+        Cancelled::Asked => {
+            tracing::info!("{key} is cancelled by {who}");
+            let done = format!("{key} comes to a safe point and ends");
+            json(StatusCode::ACCEPTED, &DoneForm { done })
+        }
+        Cancelled::NotRunning => Err(not_running(&row)),
+    }
+}
+
+fn not_running(row: &CycleRow) -> Problem {
+    let key = row.key();
+    if row.finished_at.is_some() {
+        return Problem::conflict(format!("{key} is over"));
+    }
+    if row.held {
+        return Problem::conflict(format!("{key} is held; nothing runs that could be ended"))
+            .help("resume it with `failed`: it ends then");
+    }
+    Problem::conflict(format!("{key} does not run in this daemon"))
+        .help("another process runs it: end that one with Ctrl-C")
+}
+
+/// `POST pipelines/{pipeline}/triggers/{trigger}/cancel`
+pub(in crate::web) async fn cancel_trigger(call: Call) -> Answer {
+    let name = call.pipeline().await?;
+    let given = call.parameter("trigger").to_owned();
+    let absent = || {
+        Problem::not_found(format!("no trigger {given} of {name} waits"))
+            .help("it may have become a cycle by now")
+    };
+    let id = TriggerId(given.parse().map_err(|_| absent())?);
+    let (site, caller) = (call.site.clone(), call.caller.clone());
+    let form: CancelForm = call.json().await?;
+    let who = person(caller.as_ref(), form.by.as_deref());
+    let waiting = site.store().waiting_triggers().await?;
+    let is_ours = waiting.iter().any(|trigger| trigger.id == id && trigger.pipeline == name);
+    let why = format!("cancelled by {who}");
+    if !is_ours || !site.store().drop_trigger(id, &why, site.now()).await? {
+        return Err(absent());
+    }
+    tracing::info!("trigger {given} of {name} is {why}");
+    site.handle().wake();
+    let done = format!("trigger {given} of {name} starts no cycle");
+    json(StatusCode::ACCEPTED, &DoneForm { done })
+}
+
+/// `POST pipelines/{pipeline}/cycles/{cycle}/resume`
+pub(in crate::web) async fn resume(call: Call) -> Answer {
+    let row = call.cycle().await?;
+    let (site, caller) = (call.site.clone(), call.caller.clone());
+    let form: ResumeForm = call.json().await?;
+    let decision = ResumeAs::parse(&form.decision).ok_or_else(|| {
+        Problem::unprocessable(format!("a cycle cannot go on as {:?}", form.decision))
+            .help("say `deployed`, `failed` or `rerun`")
+    })?;
+    let who = person(caller.as_ref(), form.by.as_deref());
+    let resumed = Resume { decision, by: who.clone(), at: site.now() };
+    resume_cycle(site.store(), &row, resumed).await.map_err(|fault| match fault {
+        ResumeError::NotHeld(cycle) => Problem::conflict(format!("{cycle} is not held")),
+        ResumeError::Store(fault) => fault.into(),
+        ResumeError::Records(_) => {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, fault.to_string())
+        }
+    })?;
+    tracing::info!("{} goes on as {decision}, says {who}", row.key());
+    site.handle().wake();
+    json(StatusCode::ACCEPTED, &DoneForm { done: format!("{} goes on as {decision}", row.key()) })
+}
+
+fn check(form: &StartForm, pipeline: &Pipeline) -> Result<(), Problem> {
+    if let Some(revision) = &form.revision {
+        let fits = !revision.trim().is_empty()
+            && revision.len() <= MAX_TEXT
+            && !revision.starts_with('-')
+            && !revision.chars().any(is_hidden);
+        if !fits {
+            return Err(Problem::unprocessable("`revision` is no branch, tag or commit"));
+        }
+    }
+    let Some(only) = &form.only else { return Ok(()) };
+    let ids = pipeline.suite.as_deref().map(case_ids).unwrap_or_default();
+    if only.len() <= MAX_TEXT && ids.iter().any(|id| glob_matches(only, id.as_str())) {
+        return Ok(());
+    }
+    Err(no_case(&pipeline.name, only))
+}
+
+fn no_case(name: &PipelineName, only: &str) -> Problem {
+    let shown: String = only.chars().take(80).collect();
+    Problem::unprocessable(format!("no case of {name} matches {shown:?}"))
+        .help("`only` is a glob over the ids of cases, such as `test_01*`")
+}
+
+fn idempotency_key(call: &Call) -> Result<Option<String>, Problem> {
+    let Some(key) = call.parts.headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().ok().map(str::trim);
+    let key = key.filter(|key| !key.is_empty() && key.len() <= MAX_TEXT);
+    match key {
+        Some(key) => Ok(Some(key.to_owned())),
+        None => Err(Problem::bad_request("`Idempotency-Key` is 1 to 200 visible ASCII characters")),
+    }
+}
+
+fn by(caller: Option<&Caller>, named: Option<&str>) -> String {
+    format!("by {}", person(caller, named))
+}
+
+/// Who asks, for the records. What a request calls itself is told beside the token, never instead.
+fn person(caller: Option<&Caller>, named: Option<&str>) -> String {
+    let named: Option<String> =
+        named.map(|name| name.trim().chars().filter(|c| !is_hidden(*c)).take(80).collect());
+    let named = named.filter(|name| !name.is_empty());
+    match (named, caller.and_then(|caller| caller.token.as_deref())) {
+        (Some(name), Some(token)) => format!("{name} (token {token})"),
+        (Some(name), None) => name,
+        (None, Some(token)) => format!("token {token}"),
+        (None, None) => "somebody on this machine".to_owned(),
+    }
+}

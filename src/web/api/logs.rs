@@ -1,0 +1,138 @@
+//! What the deploy steps of a cycle wrote, in ranges: a file is sent in pieces, never held whole.
+
+use std::io::SeekFrom;
+use std::path::PathBuf;
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio_util::io::ReaderStream;
+
+use super::cycles::state_of;
+use super::range::{Wanted, wanted};
+use crate::domain::outcome::Phase;
+use crate::domain::state::{CycleState, StepRecord};
+use crate::web::call::{Answer, Call, ok};
+use crate::web::forms::{LogForm, LogsForm};
+use crate::web::problem::Problem;
+use crate::web::site::Site;
+
+/// Of a log as it is sent.
+const CHUNK: usize = 64 << 10;
+
+/// `GET pipelines/{pipeline}/cycles/{cycle}/logs`
+pub(in crate::web) async fn list(call: Call) -> Answer {
+    let row = call.cycle().await?;
+    let state = state_of(&call.site, &row).await?;
+    let mut logs = Vec::new();
+    for (log, step) in (1..).zip(&state.steps) {
+        logs.push(LogForm {
+            log,
+            step: step.started.index + 1,
+            attempt: step.started.attempt,
+            name: step.started.name.clone(),
+            bytes: length(&call.site, step).await,
+            end: step.ended.as_ref().map(|end| end.detail.clone()),
+        });
+    }
+    ok(&LogsForm { logs, over: is_over(&state) })
+}
+
+/// `GET pipelines/{pipeline}/cycles/{cycle}/logs/{log}`
+pub(in crate::web) async fn one(call: Call) -> Answer {
+    let row = call.cycle().await?;
+    let state = state_of(&call.site, &row).await?;
+    let given = call.parameter("log");
+    let place = given.parse().ok().and_then(|log: usize| log.checked_sub(1));
+    let step = place.and_then(|place| state.steps.get(place)).ok_or_else(|| {
+        Problem::not_found(format!("{} has no log {given:?}", row.key()))
+            .help("the list of its logs is one step up in the address")
+    })?;
+    let range = call.header(RANGE.as_str());
+    match path_of(&call.site, step) {
+        Some(path) => from_file(&path, range).await,
+        None => from_text(step, range),
+    }
+}
+
+/// Whether no step can write any more.
+fn is_over(state: &CycleState) -> bool {
+    state.finished.is_some() || state.phase() > Phase::Deploy
+}
+
+/// The file of a command's output; `None` for a request, whose answer is in the records.
+fn path_of(site: &Site, step: &StepRecord) -> Option<PathBuf> {
+    let folder = step.started.run_dir.as_deref()?;
+    Some(site.paths().absolute(folder).join("output.log"))
+}
+
+fn text_of(step: &StepRecord) -> &str {
+    step.ended.as_ref().and_then(|end| end.output.as_ref()).map_or("", |output| &output.text)
+}
+
+async fn length(site: &Site, step: &StepRecord) -> u64 {
+    match path_of(site, step) {
+        // Not there yet, or expired: nothing to read either way.
+        Some(path) => tokio::fs::metadata(path).await.map_or(0, |file| file.len()),
+        None => text_of(step).len() as u64,
+    }
+}
+
+async fn from_file(path: &std::path::Path, range: Option<&str>) -> Answer {
+    let gone = |fault: std::io::Error| match fault.kind() {
+        std::io::ErrorKind::NotFound => {
+            Problem::not_found("the log is not there: not yet, or no more")
+        }
+        _ => Problem::unavailable(format!("the log cannot be read: {}", fault.kind())),
+    };
+    let mut file = File::open(path).await.map_err(gone)?;
+    let length = file.metadata().await.map_err(gone)?.len();
+    let (from, to) = match wanted(range, length) {
+        Wanted::Whole => (0, length),
+        Wanted::Part(from, to) => (from, to),
+        Wanted::Nothing => return Ok(unsatisfiable(length)),
+    };
+    file.seek(SeekFrom::Start(from)).await.map_err(gone)?;
+    let body = Body::from_stream(ReaderStream::with_capacity(file.take(to - from), CHUNK));
+    Ok(plain(body, range.is_some(), from, to, length))
+}
+
+fn from_text(step: &StepRecord, range: Option<&str>) -> Answer {
+    let text = text_of(step).as_bytes();
+    let length = text.len() as u64;
+    let (from, to) = match wanted(range, length) {
+        Wanted::Whole => (0, length),
+        Wanted::Part(from, to) => (from, to),
+        Wanted::Nothing => return Ok(unsatisfiable(length)),
+    };
+    let within = |at: u64| usize::try_from(at).unwrap_or(text.len());
+    let body = Body::from(text[within(from)..within(to)].to_vec());
+    Ok(plain(body, range.is_some(), from, to, length))
+}
+
+fn plain(body: Body, is_range: bool, from: u64, to: u64, length: u64) -> Response {
+    let headers = [
+        (CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
+        (ACCEPT_RANGES, "bytes".to_owned()),
+        (CONTENT_LENGTH, (to - from).to_string()),
+    ];
+    if is_range && (from, to) != (0, 0) {
+        let part = [(CONTENT_RANGE, format!("bytes {from}-{}/{length}", to - 1))];
+        return (StatusCode::PARTIAL_CONTENT, headers, part, body).into_response();
+    }
+    (headers, body).into_response()
+}
+
+fn unsatisfiable(length: u64) -> Response {
+    let problem = Problem::new(
+        StatusCode::RANGE_NOT_SATISFIABLE,
+        format!("the log has {length} bytes so far"),
+    );
+    let mut response = problem.into_response();
+    let all = format!("bytes */{length}").parse().expect("digits fit a header");
+    response.headers_mut().insert(CONTENT_RANGE, all);
+    response
+}

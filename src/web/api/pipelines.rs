@@ -1,0 +1,237 @@
+//! Pipelines: what each does now, and what is known of it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::daemon::{Blocked, Running, Served, Watching};
+use crate::domain::names::{CaseId, PipelineName};
+use crate::domain::outcome::Phase;
+use crate::domain::spec::Pipeline;
+use crate::pipeline::crontab::{Crontab, Zones};
+use crate::store::{CycleKey, CycleRow, PipelineRow, WaitingTrigger};
+use crate::web::call::{Answer, Call, ok};
+use crate::web::forms::{
+    CaseForm, CaseRowForm, CommitsForm, CycleRowForm, InvestigationForm, InvestigationsForm,
+    NextForm, PipelineForm, PipelineState, PipelinesForm, ProgressForm, RunningForm, StatusForm,
+    TriggerForm, WatchingForm, time,
+};
+use crate::web::problem::Problem;
+use crate::web::site::Site;
+
+/// The most entries of a list that one answer has.
+const MAX_LIMIT: u32 = 1_000;
+
+/// How much of a list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct Limit {
+    limit: Option<u32>,
+}
+
+impl Limit {
+    pub(in crate::web) fn or(&self, default: u32) -> Result<u32, Problem> {
+        match self.limit {
+            Some(0) => Err(Problem::bad_request("`limit` is at least 1")),
+            Some(limit) => Ok(limit.min(MAX_LIMIT)),
+            None => Ok(default),
+        }
+    }
+}
+
+/// `GET status`
+pub(in crate::web) async fn status(call: Call) -> Answer {
+    let site = &call.site;
+    let (news_waiting, _) = site.store().outbox_counts().await?;
+    ok(&StatusForm {
+        andon: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: time(site.started_at()),
+        draining: site.handle().draining().is_cancelled(),
+        news_waiting,
+        pipelines: Now::look(site).await?.all(),
+    })
+}
+
+/// `GET pipelines`
+pub(in crate::web) async fn list(call: Call) -> Answer {
+    ok(&PipelinesForm { pipelines: Now::look(&call.site).await?.all() })
+}
+
+/// `GET pipelines/{pipeline}`
+pub(in crate::web) async fn one(call: Call) -> Answer {
+    let name = call.pipeline().await?;
+    ok(&Now::look(&call.site).await?.of(&name))
+}
+
+/// `GET pipelines/{pipeline}/commits`
+pub(in crate::web) async fn commits(call: Call) -> Answer {
+    let name = call.pipeline().await?;
+    let limit = call.query::<Limit>()?.or(100)?;
+    let rows = call.site.store().list_commits(&name, limit).await?;
+    let value = |row| serde_json::to_value(row).expect("a row is plain data");
+    ok(&CommitsForm { commits: rows.iter().map(value).collect() })
+}
+
+/// `GET pipelines/{pipeline}/investigations`
+pub(in crate::web) async fn investigations(call: Call) -> Answer {
+    let name = call.pipeline().await?;
+    let rows = call.site.store().list_investigations(Some(&name)).await?;
+    let form = |row: &crate::store::InvestigationRow| InvestigationForm {
+        id: row.id.to_string(),
+        pipeline: row.pipeline.to_string(),
+        fingerprint: row.fingerprint.to_string(),
+        state: row.state.as_str().to_owned(),
+        opened_in: row.opened_in,
+        reopened_in: row.reopened_in,
+        last_seen: row.last_seen,
+        file: row.file(),
+    };
+    ok(&InvestigationsForm { investigations: rows.iter().map(form).collect() })
+}
+
+/// `GET pipelines/{pipeline}/cases/{case}`
+pub(in crate::web) async fn case(call: Call) -> Answer {
+    let name = call.pipeline().await?;
+    let given = call.parameter("case");
+    let id = CaseId::parse(given).map_err(|fault| Problem::bad_request(fault.to_string()))?;
+    let limit = call.query::<Limit>()?.or(50)?;
+    let rows = call.site.store().case_history(&name, &id, limit).await?;
+    if rows.is_empty() {
+        return Err(Problem::not_found(format!("pipeline {name} has no case {given:?}"))
+            .help("a case is known once it ran"));
+    }
+    let cycles = rows.iter().map(CaseRowForm::from).collect();
+    ok(&CaseForm { pipeline: name.to_string(), case: id.to_string(), cycles })
+}
+
+/// Everything that is known about now, asked for once.
+pub(in crate::web) struct Now {
+    served: std::sync::Arc<BTreeMap<PipelineName, Served>>,
+    running: BTreeMap<CycleKey, Running>,
+    blocked: BTreeMap<PipelineName, Blocked>,
+    watching: BTreeMap<PipelineName, Watching>,
+    waiting: Vec<WaitingTrigger>,
+    open: Vec<CycleRow>,
+    rows: BTreeMap<PipelineName, PipelineRow>,
+    at: Timestamp,
+}
+
+impl Now {
+    pub(in crate::web) async fn look(site: &Site) -> Result<Self, Problem> {
+        let store = site.store();
+        let rows = store.list_pipelines().await?;
+        Ok(Self {
+            served: site.handle().pipelines(),
+            running: site.handle().running(),
+            blocked: site.handle().blocked(),
+            watching: site.handle().watching(),
+            waiting: store.waiting_triggers().await?,
+            open: store.open_cycles(None).await?,
+            rows: rows.into_iter().map(|row| (row.pipeline.clone(), row)).collect(),
+            at: site.now(),
+        })
+    }
+
+    /// Those that are served.
+    pub(in crate::web) fn all(&self) -> Vec<PipelineForm> {
+        self.served.keys().map(|name| self.of(name)).collect()
+    }
+
+    fn of(&self, name: &PipelineName) -> PipelineForm {
+        let served = self.served.get(name);
+        let pipeline = served.map(|served| served.pipeline.as_ref());
+        let latest = self.rows.get(name).and_then(|row| row.latest.as_ref());
+        let environment = pipeline
+            .map(|pipeline| pipeline.environment.to_string())
+            .or_else(|| latest.map(|row| row.environment.to_string()));
+        let (state, why) = self.state(name);
+        PipelineForm {
+            pipeline: name.to_string(),
+            description: pipeline.and_then(|pipeline| pipeline.description.clone()),
+            environment: environment.unwrap_or_default(),
+            served: served.is_some(),
+            repo: pipeline.and_then(|p| p.watch.as_ref()).map(|watch| watch.repo.clone()),
+            state,
+            why,
+            stale: served.and_then(|served| served.stale.clone()),
+            running: self.running_form(name),
+            waiting: self.waiting_of(name).map(TriggerForm::from).collect(),
+            latest: latest.map(CycleRowForm::from),
+            watching: self.watching.get(name).and_then(watching_form),
+            next: pipeline.and_then(|pipeline| self.next_time(name, pipeline)),
+        }
+    }
+
+    /// The first of the schedules' next times: as the scheduler has it, else worked out.
+    fn next_time(&self, name: &PipelineName, pipeline: &Pipeline) -> Option<NextForm> {
+        let due = self.watching.get(name).map_or(&[][..], |watching| &watching.next_due);
+        let due = due.iter().map(|(schedule, at)| (*at, schedule.clone())).min();
+        let (at, schedule) = due.or_else(|| next_time(pipeline, self.at))?;
+        Some(NextForm { schedule, at: time(at) })
+    }
+
+    fn waiting_of(&self, name: &PipelineName) -> impl Iterator<Item = &WaitingTrigger> {
+        self.waiting.iter().filter(move |trigger| trigger.pipeline == *name)
+    }
+
+    fn state(&self, name: &PipelineName) -> (PipelineState, Option<String>) {
+        let open = self.open.iter().filter(|row| row.pipeline == *name);
+        if let Some(held) = open.clone().find(|row| row.held) {
+            let cycle = held.summary.cycle;
+            let why =
+                format!("nobody knows how the deploy of cycle {cycle} ended; a person must say");
+            return (PipelineState::Held, Some(why));
+        }
+        let runs = self.running.keys().any(|key| key.pipeline == *name) || open.count() > 0;
+        let blocked = self.blocked.get(name);
+        match (runs, blocked, self.waiting_of(name).next()) {
+            (true, _, _) => (PipelineState::Running, None),
+            (false, Some(blocked), _) => (PipelineState::Blocked, Some(blocked.why.clone())),
+            (false, None, Some(_)) => (PipelineState::Waiting, None),
+            (false, None, None) => (PipelineState::Idle, None),
+        }
+    }
+
+    fn running_form(&self, name: &PipelineName) -> Option<RunningForm> {
+        if let Some((key, running)) = self.running.iter().find(|(key, _)| key.pipeline == *name) {
+            let progress = running.progress.map(|(done, planned)| ProgressForm { done, planned });
+            return Some(RunningForm {
+                cycle: key.cycle,
+                phase: running.phase.to_string(),
+                since: time(running.since),
+                progress,
+                cancelled_by: running.cancelled_by.clone(),
+                here: true,
+            });
+        }
+        let open = |row: &&CycleRow| row.pipeline == *name && row.phase != Phase::Finished;
+        let row = self.open.iter().find(open)?;
+        Some(RunningForm {
+            cycle: row.summary.cycle,
+            phase: row.phase.to_string(),
+            since: time(row.summary.started_at),
+            progress: None,
+            cancelled_by: None,
+            here: false,
+        })
+    }
+}
+
+fn watching_form(watching: &Watching) -> Option<WatchingForm> {
+    let health = watching.health.as_ref()?;
+    Some(WatchingForm {
+        last_good_at: health.last_good_at.map(time),
+        failing_since: health.failing_since.map(time),
+        error: health.error.clone(),
+    })
+}
+
+fn next_time(pipeline: &Pipeline, now: Timestamp) -> Option<(Timestamp, String)> {
+    let times = pipeline.schedules.iter().filter_map(|schedule| {
+        let zone = Zones::get(&schedule.timezone)?;
+        let at = Crontab::parse(&schedule.cron).ok()?.next_after(now, &zone)?;
+        Some((at, schedule.name.clone()))
+    });
+    times.min()
+}

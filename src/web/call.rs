@@ -1,0 +1,162 @@
+//! A request that was let in, and how handlers read it. What does not fit is a problem in words.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::Query;
+use axum::response::{IntoResponse as _, Response};
+use futures_util::StreamExt as _;
+use http::request::Parts;
+use http::{Request, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::access::Caller;
+use super::problem::Problem;
+use super::site::Site;
+use crate::domain::names::PipelineName;
+use crate::store::{CycleRow, Which};
+
+/// The body of a command is a few words.
+const MAX_BODY: usize = 64 << 10;
+/// A body must be here by then, however slowly it comes.
+pub(super) const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// What a handler gives back.
+pub(super) type Answer = Result<Response, Problem>;
+
+/// A request that was let in.
+pub(crate) struct Call {
+    pub(super) site: Site,
+    /// Who calls; for a signed request nobody that we know.
+    pub(super) caller: Option<Caller>,
+    pub(super) parameters: Vec<(String, String)>,
+    pub(super) parts: Parts,
+    body: Exclusive,
+}
+
+/// A body may go from thread to thread, but not be shared: nobody ever waits for this lock.
+struct Exclusive(Mutex<Body>);
+
+impl Call {
+    /// A request that was let in.
+    pub(super) fn new(
+        site: Site,
+        caller: Option<Caller>,
+        parameters: Vec<(String, String)>,
+        request: Request<Body>,
+    ) -> Self {
+        let (parts, body) = request.into_parts();
+        Self { site, caller, parameters, parts, body: Exclusive(Mutex::new(body)) }
+    }
+
+    /// The body alone.
+    pub(super) fn into_body(self) -> Body {
+        self.body.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A part of the path.
+    pub(super) fn parameter(&self, name: &str) -> &str {
+        let found = self.parameters.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value)
+    }
+
+    /// A header, as text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.parts.headers.get(name)?.to_str().ok()
+    }
+
+    /// What follows the question mark.
+    pub(super) fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let query = Query::try_from_uri(&self.parts.uri);
+        query.map(|Query(query)| query).map_err(|fault| Problem::bad_request(fault.body_text()))
+    }
+
+    /// The pipeline that the path names. It is served, or has cycles.
+    pub(super) async fn pipeline(&self) -> Result<PipelineName, Problem> {
+        let given = self.parameter("pipeline");
+        let unknown = || {
+            Problem::not_found(format!("there is no pipeline {given:?}"))
+                .help("GET /api/v1/pipelines lists them")
+        };
+        let name = PipelineName::parse(given).map_err(|_| unknown())?;
+        let is_known = self.site.handle().pipelines().contains_key(&name)
+            || self.site.store().find_cycle(&name, Which::Latest).await?.is_some();
+        if is_known { Ok(name) } else { Err(unknown()) }
+    }
+
+    /// The cycle that the path names.
+    pub(super) async fn cycle(&self) -> Result<CycleRow, Problem> {
+        let name = self.pipeline().await?;
+        let given = self.parameter("cycle");
+        let which = match given {
+            "latest" => Which::Latest,
+            "finished" => Which::LatestFinished,
+            number => Which::Number(number.parse().map_err(|_| {
+                Problem::bad_request(format!("{number:?} is no cycle")).help(
+                    "a cycle is a number, `latest`, or `finished` for the newest that is over",
+                )
+            })?),
+        };
+        let row = self.site.store().find_cycle(&name, which).await?;
+        row.ok_or_else(|| Problem::not_found(format!("pipeline {name} has no cycle {given}")))
+    }
+
+    /// The body, as JSON; an empty one counts as `{}`.
+    pub(super) async fn json<T: DeserializeOwned>(self) -> Result<T, Problem> {
+        let body = collect(self.into_body(), MAX_BODY).await?;
+        let text: &[u8] = if body.trim_ascii().is_empty() { b"{}" } else { &body };
+        // Without this a list would be read as the fields of the form, one after the other.
+        if !text.trim_ascii_start().starts_with(b"{") {
+            return Err(Problem::bad_request("the body does not fit: it is no JSON object"));
+        }
+        serde_json::from_slice(text)
+            .map_err(|fault| Problem::bad_request(format!("the body does not fit: {fault}")))
+    }
+}
+
+/// Reads a body that must be small.
+async fn collect(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
+    let mut stream = body.into_data_stream();
+    let mut collected = Vec::new();
+    let reading = async {
+        while let Some(chunk) = stream.next().await {
+            let chunk: Bytes = chunk.map_err(|fault| cut_off(&fault))?;
+            if collected.len() + chunk.len() > limit {
+                return Err(too_large(limit));
+            }
+            collected.extend_from_slice(&chunk);
+        }
+        Ok(collected)
+    };
+    tokio::time::timeout(BODY_TIME, reading).await.unwrap_or_else(|_| Err(too_slow()))
+}
+
+/// 400: the body ended before its end.
+pub(super) fn cut_off(fault: &axum::Error) -> Problem {
+    Problem::bad_request(format!("the body could not be read: {fault}"))
+}
+
+/// 413.
+pub(super) fn too_large(limit: usize) -> Problem {
+    let detail = format!("the body has more than {limit} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+}
+
+/// 408.
+pub(super) fn too_slow() -> Problem {
+    let detail = format!("the body did not come within {} seconds", BODY_TIME.as_secs());
+    Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+}
+
+/// 200 with JSON.
+pub(super) fn ok(value: &impl Serialize) -> Answer {
+    json(StatusCode::OK, value)
+}
+
+/// JSON with a status.
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Answer {
+    let body = serde_json::to_vec(value).expect("what is sent is plain data");
+    Ok((status, [(http::header::CONTENT_TYPE, "application/json")], body).into_response())
+}

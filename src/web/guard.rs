@@ -1,0 +1,122 @@
+//! Stands before every handler: is it us that are meant, is it a page of ours that asks, and may
+//! the caller? Then the handler, then the headers that every answer has.
+
+use std::net::SocketAddr;
+
+use axum::extract::{RawPathParams, Request};
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderValue, ORIGIN,
+    REFERRER_POLICY, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+};
+
+use super::access::{Caller, Need, Refused, is_same_origin};
+use super::call::{Answer, Call};
+use super::limits::Verdict;
+use super::problem::Problem;
+use super::routes::{Method, Route};
+use super::site::Site;
+use crate::pipeline::Role;
+
+/// The connection that a request came over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// Answers a request for a route.
+pub(super) async fn answer(
+    site: Site,
+    route: &'static Route,
+    parameters: RawPathParams,
+    request: Request,
+) -> Response {
+    let answered = guarded(site, route, parameters, request).await;
+    with_headers(answered.unwrap_or_else(Problem::into_response))
+}
+
+async fn guarded(
+    site: Site,
+    route: &'static Route,
+    parameters: RawPathParams,
+    request: Request,
+) -> Answer {
+    let caller = admit(&site, route, &request)?;
+    let parameters =
+        parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    (route.handler)(Call::new(site, caller, parameters, request)).await
+}
+
+fn admit(site: &Site, route: &Route, request: &Request) -> Result<Option<Caller>, Problem> {
+    let role = match route.need {
+        Need::Nothing | Need::Signature => return Ok(None),
+        Need::Role(role) => role,
+    };
+    let access = site.access();
+    let host = host_of(request).filter(|host| access.knows_host(host)).ok_or_else(|| {
+        Problem::new(StatusCode::MISDIRECTED_REQUEST, "the request is for another host")
+            .help("where a proxy passes another name on, put it into `hosts` of andon.yaml")
+    })?;
+    if route.method == Method::Post || request.headers().contains_key(UPGRADE) {
+        refuse_foreign_pages(request.headers(), host)?;
+    }
+    let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let admitted = access.admit(authorization, role);
+    admitted.map(Some).map_err(|refused| refusal(site, request, refused, role))
+}
+
+/// The name by which we are asked: of the address where that is whole, else `Host`.
+fn host_of(request: &Request) -> Option<&str> {
+    let of_address = request.uri().authority().map(http::uri::Authority::as_str);
+    let mut headers = request.headers().get_all(HOST).iter();
+    match (of_address, headers.next(), headers.next()) {
+        (Some(authority), _, None) => Some(authority),
+        (None, Some(host), None) => host.to_str().ok(),
+        _ => None,
+    }
+}
+
+/// A browser says which page asks; other programs say nothing, and hold no cookie of ours.
+fn refuse_foreign_pages(headers: &HeaderMap, host: &str) -> Result<(), Problem> {
+    let says = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("null"));
+    let is_foreign = says(ORIGIN.as_str()).is_some_and(|origin| !is_same_origin(origin, host))
+        || says("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"));
+    if is_foreign {
+        let detail = "a page of another origin may not do this";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    }
+    Ok(())
+}
+
+fn refusal(site: &Site, request: &Request, refused: Refused, role: Role) -> Problem {
+    let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() else {
+        return refused.into();
+    };
+    if refused == Refused::UnknownToken {
+        site.counters().refused_token();
+        match site.failures().count(peer.ip().to_canonical(), site.now()) {
+            Verdict::First => {
+                tracing::warn!(peer = %peer.ip(), "a token that is not known was used for {}", request.uri().path());
+            }
+            Verdict::More => {}
+            Verdict::TooMany => {
+                let detail = "too many tokens that are not known came from this address";
+                return Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
+            }
+        }
+    }
+    tracing::debug!(peer = %peer.ip(), ?role, "refused: {refused:?}");
+    refused.into()
+}
+
+/// Nothing of ours is kept by others, taken for another type, or shown in a frame.
+pub(super) fn with_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let mut unless_set = |name, value| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    unless_set(CACHE_CONTROL, "no-store");
+    unless_set(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    unless_set(REFERRER_POLICY, "no-referrer");
+    unless_set(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    response
+}

@@ -1,0 +1,116 @@
+//! The one table of addresses. The router, the guard and the OpenAPI document are made from it, so
+//! nothing is served that is not guarded and described.
+
+mod table;
+
+use axum::Router;
+use axum::extract::{RawPathParams, Request};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use futures_util::future::BoxFuture;
+use http::StatusCode;
+use schemars::{Schema, SchemaGenerator};
+
+use super::access::Need;
+use super::call::{Answer, Call};
+use super::guard;
+use super::problem::Problem;
+use super::site::Site;
+use table::ROUTES;
+
+/// How a route is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Method {
+    /// It only looks.
+    Get,
+    /// It changes something.
+    Post,
+}
+
+/// What an answer, or a request, is made of.
+#[derive(Clone, Copy)]
+pub(super) enum Content {
+    /// JSON of that form.
+    Json(fn(&mut SchemaGenerator) -> Schema),
+    /// Something else, by its media type.
+    Other(&'static str),
+    /// Nothing.
+    Nothing,
+}
+
+/// A parameter of the query, or a header.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    pub(super) place: Place,
+    pub(super) kind: &'static str,
+    pub(super) says: &'static str,
+}
+
+/// Where a parameter stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Behind the question mark.
+    Query,
+    /// Among the headers.
+    Header,
+}
+
+/// An address, and everything about it.
+pub struct Route {
+    /// How it is asked.
+    pub method: Method,
+    /// Where it is; parameters in braces.
+    pub path: &'static str,
+    /// What it asks of its caller.
+    pub need: Need,
+    /// Its name in the document.
+    pub operation: &'static str,
+    /// What it does, in one sentence.
+    pub summary: &'static str,
+    pub(super) parameters: &'static [Parameter],
+    pub(super) request: Content,
+    /// The status when it did what it should.
+    pub(super) status: u16,
+    pub(super) answer: Content,
+    pub(super) handler: fn(Call) -> BoxFuture<'static, Answer>,
+}
+
+/// Every address that is served.
+pub fn routes() -> &'static [Route] {
+    ROUTES
+}
+
+/// The router of the table.
+pub fn router(site: Site) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        router = router.route(route.path, method_router(route, site.clone()));
+    }
+    router.method_not_allowed_fallback(not_this_way).fallback(nowhere)
+}
+
+fn method_router(route: &'static Route, site: Site) -> MethodRouter {
+    let filter = match route.method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+    };
+    on(filter, move |parameters: Result<RawPathParams, _>, request: Request| async move {
+        match parameters {
+            Ok(parameters) => guard::answer(site, route, parameters, request).await,
+            Err(_) => nowhere().await,
+        }
+    })
+}
+
+async fn nowhere() -> Response {
+    let problem = Problem::not_found("there is nothing at this address")
+        .help("GET /api/v1/openapi.json tells what there is");
+    guard::with_headers(problem.into_response())
+}
+
+async fn not_this_way() -> Response {
+    let problem =
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address is not asked with that method");
+    guard::with_headers(problem.into_response())
+}
