@@ -39,7 +39,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(error.fault.code());
         }
     };
-    start_logging(&settings);
+    start_logging(&settings, &cli.command);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -125,10 +125,12 @@ fn watch_signals(cancel: CancellationToken) {
     }
 }
 
-fn start_logging(settings: &Settings) {
+fn start_logging(settings: &Settings, command: &Command) {
     use tracing_subscriber::EnvFilter;
     let level = match settings.detail {
         Detail::Quiet => "andon=error",
+        // Nobody looks at a daemon while it works: its log is what it did.
+        Detail::Normal if matches!(command, Command::Daemon(_)) => "andon=info",
         Detail::Normal => "andon=warn",
         Detail::Verbose => "andon=info",
         Detail::Debug => "andon=debug",

@@ -5,8 +5,10 @@
 
 pub mod args;
 mod check;
+mod commits;
 pub mod console;
 mod context;
+mod daemon;
 mod demo;
 mod diff;
 mod doctor;
@@ -16,13 +18,17 @@ mod logs;
 mod output;
 mod probe;
 mod progress;
+mod remote;
 mod report;
 mod resume;
 mod run;
 mod schema;
 pub mod settings;
 mod show;
+mod status;
 mod suggest;
+mod tell;
+mod trigger;
 mod whys;
 
 pub use context::{Context, Host, HostEnv};
@@ -45,6 +51,11 @@ pub async fn dispatch(context: &Context, command: &Command) -> u8 {
 async fn perform(context: &Context, command: &Command) -> CliResult {
     match command {
         Command::Run(args) => run::run(context, args).await,
+        Command::Daemon(args) => daemon::daemon(context, args).await,
+        Command::Status(args) => status::status(context, args).await,
+        Command::Commits(args) => commits::commits(context, args).await,
+        Command::Trigger(args) => trigger::trigger(context, args).await,
+        Command::Cancel(args) => trigger::cancel(context, args).await,
         Command::Check(args) => check::check(context, args),
         Command::Show(args) => show::show(context, args).await,
         Command::Cycles(args) => history::cycles(context, args).await,

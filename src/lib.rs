@@ -5,10 +5,10 @@
 //!
 //! ```text
 //! L5  app                                                     wiring, settings, telemetry, signals
-//! L4  cli  demo                                               surfaces
-//! L3  engine                                                  runs cycles
-//! L2  store git process deploy readiness probe suite          adapters: async, I/O
-//! L1  pipeline cycle verdict diff cluster investigation report    decisions: sync, no I/O, no clock
+//! L4  web  cli  demo                                          surfaces
+//! L3  engine  daemon                                          runs cycles, one or all
+//! L2  store git process deploy readiness probe suite trigger notify    adapters: async, I/O
+//! L1  pipeline cycle verdict diff cluster investigation report watch queue    decisions: sync, no I/O, no clock
 //! L0  domain                                                  types
 //! ```
 
@@ -16,6 +16,7 @@ pub mod app;
 pub mod cli;
 pub mod cluster;
 pub mod cycle;
+pub mod daemon;
 pub mod demo;
 pub mod deploy;
 pub mod diff;
@@ -23,11 +24,16 @@ pub mod domain;
 pub mod engine;
 pub mod git;
 pub mod investigation;
+pub mod notify;
 pub mod pipeline;
 pub mod probe;
 pub mod process;
+pub mod queue;
 pub mod readiness;
 pub mod report;
 pub mod store;
 pub mod suite;
+pub mod trigger;
 pub mod verdict;
+pub mod watch;
+pub mod web;

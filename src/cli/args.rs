@@ -3,6 +3,7 @@
 
 mod acting;
 mod looking;
+mod remote;
 mod values;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ pub use looking::{
     Against, CaseArgs, CheckArgs, CompletionsArgs, CyclesArgs, DiffArgs, DoctorArgs, ListArgs,
     LogsArgs, ReportArgs, SchemaArgs, SchemaOf, ShowArgs, WhysAction, WhysArgs, WhysId,
 };
+pub use remote::{CancelArgs, CommitsArgs, DaemonArgs, RemoteArgs, StatusArgs, TriggerArgs};
 pub use values::Header;
 
 /// Closes the loop between a merge and the proof that staging still works.
@@ -30,7 +32,7 @@ Begin:
 
 Exit codes:
   0 done and green · 1 done, not green · 2 wrong usage or an invalid file ·
-  3 deploy failed or never ready · 4 cancelled · 5 the database cannot be reached ·
+  3 deploy failed or never ready · 4 cancelled · 5 daemon or database cannot be reached ·
   70 a defect in Andon itself")]
 pub struct Cli {
     /// What every command takes.
@@ -102,6 +104,8 @@ pub enum LogFormat {
 pub enum Command {
     /// Run a pipeline in the foreground, now
     Run(RunArgs),
+    /// Watch, deploy and test every pipeline of a folder, for months
+    Daemon(DaemonArgs),
     /// Validate pipelines and show what they mean; no network
     Check(CheckArgs),
     /// Show one cycle (default: the newest finished)
@@ -116,6 +120,14 @@ pub enum Command {
     Report(ReportArgs),
     /// List the pipelines that have cycles
     List(ListArgs),
+    /// Show what the daemon and every pipeline do now
+    Status(StatusArgs),
+    /// Show every commit seen, and what became of it
+    Commits(CommitsArgs),
+    /// Have the daemon run a cycle
+    Trigger(TriggerArgs),
+    /// End a running cycle of the daemon, or what waits
+    Cancel(CancelArgs),
     /// Print what the deploy steps of a cycle wrote
     Logs(LogsArgs),
     /// List, show, edit and close investigations
@@ -146,6 +158,11 @@ impl Command {
     pub fn reads_settings(&self) -> bool {
         match self {
             Self::Run(_)
+            | Self::Daemon(_)
+            | Self::Status(_)
+            | Self::Commits(_)
+            | Self::Trigger(_)
+            | Self::Cancel(_)
             | Self::Check(_)
             | Self::Show(_)
             | Self::Cycles(_)

@@ -14,7 +14,7 @@ use crate::domain::paths::normal;
 use crate::domain::spec::{Pipeline, Ready, Suite};
 use crate::engine::{Clock as _, SystemClock};
 use crate::pipeline::crontab::Crontab;
-use crate::pipeline::{self, Diagnostic, Loaded, Severity, Style};
+use crate::pipeline::{self, Diagnostic, Loaded, RunBy, Severity, Style};
 
 /// How many coming times of a schedule are shown.
 const NEXT_TIMES: usize = 3;
@@ -147,7 +147,7 @@ fn meaning(pipeline: &Pipeline) -> Vec<(&'static str, String)> {
         let text = format!("{} {} ({}): {times}", schedule.name, schedule.cron, schedule.timezone);
         rows.push(("schedule", text));
     }
-    let parts = pipeline::parts_not_acted_on(pipeline);
+    let parts = pipeline::parts_not_acted_on(pipeline, RunBy::Daemon);
     rows.extend(parts.iter().map(|part| ("not yet", format!("{}: {}", part.part, part.why))));
     rows
 }
@@ -206,7 +206,7 @@ fn print_json(out: &mut Out, loaded: &[(PathBuf, Loaded)]) -> std::io::Result<()
                 "pipeline": pipeline.map(|p| p.name.as_str()),
                 "environment": pipeline.map(|p| p.environment.as_str()),
                 "cases": pipeline.and_then(|p| p.suite.as_ref()).map(|s| s.cases().count()),
-                "not_acted_on": pipeline.map(pipeline::parts_not_acted_on),
+                "not_acted_on": pipeline.map(|p| pipeline::parts_not_acted_on(p, RunBy::Daemon)),
                 "diagnostics": loaded.diagnostics,
             })
         })

@@ -9,6 +9,7 @@ use super::output::{self, Table, bold, clean};
 use crate::diff::{CaseRow, Difference, between};
 use crate::domain::outcome::Change;
 use crate::store::{Baseline, CycleRow, Store};
+use crate::web::forms::CycleRowForm;
 
 /// `andon diff`
 pub async fn diff(context: &Context, args: &DiffArgs) -> CliResult {
@@ -128,8 +129,8 @@ fn to_json(a: &CycleRow, b: &CycleRow, differences: &[Difference]) -> serde_json
         .collect();
     json!({
         "pipeline": b.pipeline,
-        "a": super::history::cycle_json(a),
-        "b": super::history::cycle_json(b),
+        "a": CycleRowForm::from(a),
+        "b": CycleRowForm::from(b),
         "changes": changes,
         "cases": cases,
     })

@@ -10,7 +10,8 @@ use super::suggest;
 use crate::domain::history::Counts;
 use crate::domain::names::{CaseId, PipelineName};
 use crate::domain::revision::Revision;
-use crate::store::{CaseHistoryRow, CycleRow, Store};
+use crate::store::{CycleRow, Store};
+use crate::web::forms::{CaseRowForm, CycleRowForm};
 
 /// `andon list`
 pub async fn list(context: &Context, args: &ListArgs) -> CliResult {
@@ -24,7 +25,7 @@ pub async fn list(context: &Context, args: &ListArgs) -> CliResult {
                 json!({
                     "pipeline": row.pipeline,
                     "cycles": row.cycles,
-                    "latest": row.latest.as_ref().map(cycle_json),
+                    "latest": row.latest.as_ref().map(CycleRowForm::from),
                 })
             })
             .collect();
@@ -61,7 +62,7 @@ pub async fn cycles(context: &Context, args: &CyclesArgs) -> CliResult {
     }
     let mut out = context.out();
     if args.json {
-        let rows: Vec<_> = rows.iter().map(cycle_json).collect();
+        let rows: Vec<CycleRowForm> = rows.iter().map(CycleRowForm::from).collect();
         out.json(&rows).map_err(printing)?;
         return Ok(Status::Green);
     }
@@ -93,7 +94,7 @@ pub async fn case(context: &Context, args: &CaseArgs) -> CliResult {
     }
     let mut out = context.out();
     if args.json {
-        let cycles: Vec<_> = rows.iter().map(case_json).collect();
+        let cycles: Vec<CaseRowForm> = rows.iter().map(CaseRowForm::from).collect();
         let value = json!({ "pipeline": name, "case": id, "cycles": cycles });
         out.json(&value).map_err(printing)?;
         return Ok(Status::Green);
@@ -126,57 +127,13 @@ async fn no_such_case(
     let known = store.case_results(&newest.key()).await?;
     let ids: Vec<&str> = known.iter().map(|row| row.case.as_str()).collect();
     let error = CliError::usage_text(format_args!("pipeline {name} has no case {given}"));
-    Ok(error.hint(suggest::question(given, &ids).unwrap_or_else(|| {
-        format!("the report of its newest cycle lists them: `andon report {name}`")
-    })))
-}
-
-/// A cycle of the lists in the words of SPEC section 7.
-pub fn cycle_json(row: &CycleRow) -> serde_json::Value {
-    let summary = &row.summary;
-    let counts = &summary.counts;
-    json!({
-        "pipeline": row.pipeline,
-        "cycle": summary.cycle,
-        "environment": row.environment,
-        "phase": row.phase,
-        "held": row.held,
-        "trigger": row.cause,
-        "revision": summary.revision.as_ref().map(revision_json),
-        "verdict": summary.verdict,
-        "void_reason": row.void_reason,
-        "started_at": summary.started_at,
-        "finished_at": summary.decided_at,
-        "suite": {
-            "name": row.suite, "digest": summary.suite_digest, "duration_ms": summary.suite_ms,
-            "planned": counts.planned, "completed": counts.ran(), "passed": counts.passed,
-            "flaky": counts.flaky, "failed": counts.failed, "errored": counts.errored,
-            "skipped": counts.skipped, "not_run": counts.not_run,
-        },
-        "report": row.report,
-    })
-}
-
-fn case_json(row: &CaseHistoryRow) -> serde_json::Value {
-    json!({
-        "cycle": row.cycle,
-        "environment": row.environment,
-        "verdict": row.verdict,
-        "revision": row.revision.as_ref().map(revision_json),
-        "started_at": row.started_at,
-        "outcome": row.result.outcome,
-        "change": row.result.change,
-        "duration_ms": row.result.duration_ms,
-        "attempts": row.result.attempts,
-        "fingerprint": row.result.fingerprint,
-    })
-}
-
-fn revision_json(revision: &Revision) -> serde_json::Value {
-    json!({
-        "sha": revision.sha, "short": revision.sha.short(), "subject": revision.subject,
-        "author": revision.author, "branch": revision.branch, "time": revision.time,
-    })
+    Ok(error.hint(match suggest::question(given, &ids) {
+        Some(question) => question,
+        None if ids.is_empty() => {
+            "none ran in its newest cycle; a case is known once it ran".to_owned()
+        }
+        None => format!("the report of its newest cycle lists them: `andon report {name}`"),
+    }))
 }
 
 /// The verdict, or what a cycle without one is doing.

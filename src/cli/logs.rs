@@ -1,5 +1,7 @@
 //! `logs`: what the commands of a cycle wrote, masked when it was written.
 
+mod remote;
+
 use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
@@ -9,6 +11,7 @@ use super::context::{Context, load_state, printing};
 use super::error::{CliError, CliResult, Status};
 use super::output::{Out, bold, clean, clean_lines};
 use super::suggest;
+use crate::domain::event::StepStarted;
 use crate::domain::outcome::Phase;
 use crate::domain::state::{CycleState, StepRecord};
 use crate::engine::StatePaths;
@@ -22,6 +25,9 @@ const MAX_LINE: usize = 64 << 10;
 pub async fn logs(context: &Context, args: &LogsArgs) -> CliResult {
     if let Some(word) = &args.phase {
         only_deploy(word)?;
+    }
+    if args.remote.url.is_some() {
+        return remote::logs(context, args).await;
     }
     let store = context.store().await?;
     let row = newest_or(context, store.as_ref(), args).await?;
@@ -93,16 +99,22 @@ impl Printer {
     fn print_new(&mut self, state: &CycleState) -> std::io::Result<()> {
         let first = self.step.unwrap_or(0);
         for (position, step) in state.steps.iter().enumerate().skip(first) {
-            if self.step != Some(position) {
-                self.end()?;
-                self.out.line(bold(&heading(step)))?;
-                (self.step, self.offset) = (Some(position), 0);
-            }
+            self.begin(position, || heading(step))?;
             if let Some(run_dir) = &step.started.run_dir {
                 self.copy(&self.paths.absolute(run_dir).join("output.log"))?;
             } else if let Some(output) = step.ended.as_ref().and_then(|end| end.output.as_ref()) {
                 clean_lines(&output.text).try_for_each(|line| self.out.line(line))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Goes on with the log at that position, under a heading where it has just begun.
+    fn begin(&mut self, position: usize, heading: impl FnOnce() -> String) -> std::io::Result<()> {
+        if self.step != Some(position) {
+            self.end()?;
+            self.out.line(bold(&heading()))?;
+            (self.step, self.offset) = (Some(position), 0);
         }
         Ok(())
     }
@@ -144,12 +156,12 @@ impl Printer {
 }
 
 fn heading(step: &StepRecord) -> String {
-    let name = clean(&step.started.name);
-    let again = if step.started.attempt > 1 {
-        format!(", attempt {}", step.started.attempt)
-    } else {
-        String::new()
-    };
-    let end = step.ended.as_ref().map_or_else(|| "running".to_owned(), |end| clean(&end.detail));
-    format!("── deploy step {}: {name}{again} ({end})", step.started.index + 1)
+    let StepStarted { index, attempt, name, .. } = &step.started;
+    heading_of(index + 1, *attempt, name, step.ended.as_ref().map(|end| end.detail.as_str()))
+}
+
+fn heading_of(step: u32, attempt: u32, name: &str, end: Option<&str>) -> String {
+    let again = if attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
+    let end = end.map_or_else(|| "running".to_owned(), clean);
+    format!("── deploy step {step}: {}{again} ({end})", clean(name))
 }

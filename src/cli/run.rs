@@ -11,16 +11,17 @@ use super::progress::{JsonLines, Live};
 use super::settings::Detail;
 use super::show;
 use super::suggest;
-use crate::domain::event::{Definition, Event, Queued, RunOptions};
+use super::tell::tell;
+use crate::domain::event::{Queued, RunOptions};
 use crate::domain::names::CaseId;
-use crate::domain::outcome::{Phase, Trigger, TriggerKind, Verdict};
+use crate::domain::outcome::{Trigger, TriggerKind, Verdict};
 use crate::domain::paths::normal;
 use crate::domain::spec::Pipeline;
 use crate::engine::{
-    Effects, Ended, Engine, Observer, Progress, Resolved, Setup, SystemClock, World, case_ids,
-    is_alive, process_token,
+    Effects, Ended, Engine, Observer, Progress, Request, Resolved, Setup, SystemClock, World,
+    case_ids,
 };
-use crate::pipeline;
+use crate::pipeline::{self, RunBy};
 use crate::process::Launcher;
 use crate::report::CycleJson;
 use crate::store::{CycleRow, Store};
@@ -47,26 +48,31 @@ pub async fn run_with(
     refuse_reports_elsewhere(context, &pipeline)?;
     let store = context.store_for_writing().await?;
     let observer = observer(context, args);
-    let world = open_world(context, Arc::clone(&pipeline), host, observer.as_ref()).await?;
+    let world =
+        open_world(context, Arc::clone(&pipeline), Arc::clone(&host), observer.as_ref()).await?;
     if let Resolved::Refused(fault) = world.resolve(args.revision.as_deref()).await {
         let hint = fault.hint();
         return Err(CliError::usage(anyhow::Error::new(fault)).hint(hint));
     }
     let engine = Engine::new(Arc::clone(&store), Arc::new(SystemClock), Arc::clone(&observer));
+    let told = Arc::clone(&pipeline);
     let foreground = Foreground { context, args, pipeline, world, engine, observer };
     let status = match foreground.finish_earlier(store.as_ref()).await {
         Ok(Some(held)) => Ok(held),
         Ok(None) => foreground.run_cycles().await,
         Err(error) => Err(error),
     };
+    tell(context, &told, host, &store).await;
     store.close().await;
     status
 }
 
 /// Says once which parts of the pipeline this version only checks.
 fn tell_not_acted_on(context: &Context, pipeline: &Pipeline) {
-    let parts: Vec<&str> =
-        pipeline::parts_not_acted_on(pipeline).iter().map(|unsupported| unsupported.part).collect();
+    let parts: Vec<&str> = pipeline::parts_not_acted_on(pipeline, RunBy::Hand)
+        .iter()
+        .map(|unsupported| unsupported.part)
+        .collect();
     if !parts.is_empty() && context.settings.detail > Detail::Quiet {
         let text = format!("not acted on by this version: {}", parts.join(", "));
         context.settings.console.say_of("note", &text);
@@ -139,40 +145,27 @@ impl Foreground<'_> {
     }
 
     fn queued(&self, trigger: Trigger) -> Queued {
-        let pipeline = &self.pipeline;
-        let parts = pipeline::parts_not_acted_on(pipeline);
-        Queued {
-            pipeline: pipeline.name.clone(),
-            cycle: 0, // The store gives the number.
-            environment: pipeline.environment.clone(),
+        let request = Request {
+            pipeline: &self.pipeline,
+            file: &normal(&self.args.pipeline),
+            reports: &normal(reports_of(self.context, &self.pipeline)),
+            not_acted_on: pipeline::parts_not_acted_on(&self.pipeline, RunBy::Hand)
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             trigger,
             requested: self.args.revision.clone(),
             taken_together: vec![],
-            definition: Definition {
-                file: normal(&self.args.pipeline).display().to_string(),
-                config_digest: pipeline.config_digest.clone(),
-                suite: pipeline.suite.as_ref().map(|suite| suite.name.clone()),
-                suite_digest: pipeline.suite.as_ref().map(|suite| suite.digest.clone()),
-                report_dir: normal(reports_of(self.context, pipeline)).display().to_string(),
-                impact: pipeline.report.impact.clone(),
-                at_risk: pipeline.report.at_risk.clone(),
-                not_acted_on: parts
-                    .iter()
-                    .map(|part| format!("{}: {}", part.part, part.why))
-                    .collect(),
-                idempotent_deploy: pipeline.deploy.as_ref().is_some_and(|deploy| deploy.idempotent),
-                andon: env!("CARGO_PKG_VERSION").to_owned(),
-            },
             options: RunOptions { deploy: !self.args.no_deploy, only: self.args.only.clone() },
-            queued_by: Some(process_token()),
-        }
+        };
+        request.queued()
     }
 
     /// Cycles that an earlier process left behind come first: their deploy may still be running.
     /// Gives back a status when one of them must be decided by a person before anything else.
     async fn finish_earlier(&self, store: &dyn Store) -> Result<Option<Status>, CliError> {
         for row in store.open_cycles(Some(&self.pipeline.environment)).await? {
-            if self.is_somebody_elses(store, &row).await? {
+            if self.engine.is_attended(&row).await? {
                 continue;
             }
             if row.pipeline != self.pipeline.name {
@@ -181,7 +174,8 @@ impl Foreground<'_> {
             let text =
                 format!("{} was left in its {} phase; it is taken up first", row.key(), row.phase);
             self.observer.on(Progress::Note { text: &text });
-            let ended = self.take_up(store, &row).await?;
+            let (pipeline, world) = (&self.pipeline, &self.world);
+            let ended = self.engine.go_on(&row, pipeline, world, &self.context.host.cancel).await?;
             if let Ended::Held(_) = ended {
                 return self.conclude(&ended).map(Some);
             }
@@ -190,37 +184,6 @@ impl Foreground<'_> {
             }
         }
         Ok(None)
-    }
-
-    async fn take_up(&self, store: &dyn Store, row: &CycleRow) -> Result<Ended, CliError> {
-        let suite_digest = self.pipeline.suite.as_ref().map(|suite| &suite.digest);
-        let same = beginning(store, row).await?.is_some_and(|queued| {
-            queued.definition.config_digest == self.pipeline.config_digest
-                && queued.definition.suite_digest.as_ref() == suite_digest
-        });
-        let (world, cancel) = (&self.world, &self.context.host.cancel);
-        if same {
-            return Ok(self.engine.take_up(row, &self.pipeline, world, cancel).await?);
-        }
-        let text = "the pipeline has changed since, so that cycle is only brought to its end";
-        self.observer.on(Progress::Note { text });
-        let why = "a change of the pipeline while nobody ran the cycle";
-        Ok(self.engine.give_up(row, &self.pipeline, world, cancel, why).await?)
-    }
-
-    /// Whether a living process works on the cycle, or waits with it.
-    async fn is_somebody_elses(&self, store: &dyn Store, row: &CycleRow) -> Result<bool, CliError> {
-        if let Some(holder) = store.environment_holder(&row.environment).await?
-            && holder.cycle.as_ref() == Some(&row.key())
-            && crate::engine::is_owner_alive(&holder.owner)
-        {
-            return Ok(true);
-        }
-        if row.phase != Phase::Queued {
-            return Ok(false);
-        }
-        let queued = beginning(store, row).await?;
-        Ok(queued.and_then(|queued| queued.queued_by).as_deref().is_some_and(is_alive))
     }
 
     fn left_by_another(&self, row: &CycleRow) -> CliError {
@@ -254,15 +217,6 @@ impl Foreground<'_> {
             state.finished.as_ref().map_or(Verdict::Cancelled, |finished| finished.what.verdict);
         Ok(Status::of_verdict(verdict))
     }
-}
-
-/// How a cycle began; `None` when its records are gone.
-async fn beginning(store: &dyn Store, row: &CycleRow) -> Result<Option<Queued>, CliError> {
-    let first = store.load_page(&row.key(), 0, 1).await?.into_iter().next();
-    Ok(first.and_then(|recorded| match recorded.event {
-        Event::Queued(queued) => Some(*queued),
-        _ => None,
-    }))
 }
 
 fn observer(context: &Context, args: &RunArgs) -> Arc<dyn Observer> {

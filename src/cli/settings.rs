@@ -36,6 +36,10 @@ pub struct Settings {
     pub pipelines: PathBuf,
     /// Where reports go that their pipeline sends nowhere else.
     pub reports: PathBuf,
+    /// What the settings file says, for the daemon.
+    pub daemon: DaemonSettings,
+    /// The settings file that was read.
+    pub file: Option<PathBuf>,
     /// How much is said.
     pub detail: Detail,
     /// Colours on standard output.
@@ -52,7 +56,7 @@ impl Settings {
     /// # Errors
     /// When the working directory is gone.
     pub fn without_file(global: &Global) -> Result<Self, CliError> {
-        Self::merge(global, &DaemonSettings::default())
+        Self::merge(global, DaemonSettings::default(), None)
     }
 
     /// What the options and the settings file mean together.
@@ -65,14 +69,18 @@ impl Settings {
             None if Path::new(DEFAULT_FILE).is_file() => DEFAULT_FILE.into(),
             None => return Self::without_file(global),
         };
-        let mut settings = read(global, &file)?;
+        let mut settings = read(first_console(global), &file)?;
         if let Some(database) = &settings.database {
             settings.database = Some(beside(&file, database));
         }
-        Self::merge(global, &settings)
+        Self::merge(global, settings, Some(file))
     }
 
-    fn merge(global: &Global, file: &DaemonSettings) -> Result<Self, CliError> {
+    fn merge(
+        global: &Global,
+        file: DaemonSettings,
+        path: Option<PathBuf>,
+    ) -> Result<Self, CliError> {
         let log_format = global.log_format.or_else(|| file.log_format.map(format_of));
         let log_format = log_format.unwrap_or(LogFormat::Text);
         let state = global.state.clone().or_else(|| file.state.clone());
@@ -86,6 +94,8 @@ impl Settings {
                 .as_deref()
                 .map_or_else(|| "pipelines".into(), relative_to_here),
             reports: reports.unwrap_or_else(|| "reports".into()),
+            daemon: file,
+            file: path,
             detail: detail_of(global),
             color: global.color,
             log_format,
@@ -99,10 +109,11 @@ pub fn first_console(global: &Global) -> Console {
     Console::new(global, global.log_format.unwrap_or(LogFormat::Text))
 }
 
-fn read(global: &Global, file: &Path) -> Result<DaemonSettings, CliError> {
+/// Reads a settings file; its faults are told.
+pub fn read(console: Console, file: &Path) -> Result<DaemonSettings, CliError> {
     let loaded = pipeline::load_daemon(&read_file, &place_of(file)?);
     for diagnostic in &loaded.diagnostics {
-        first_console(global).say(&diagnostic.render(Style::Coloured));
+        console.say(&diagnostic.render(Style::Coloured));
     }
     loaded.settings.ok_or_else(|| {
         CliError::usage_text(format_args!("the settings in {} are not valid", file.display()))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::remote::RemoteArgs;
 use super::values::{self, Header};
 
 /// `andon run`
@@ -46,9 +47,11 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A cycle is held when nobody saw how its deploy ended, and the surfaces do not tell either.
-Find out what became of it, say so, then run the pipeline again: it takes the cycle up.
+Find out what became of it and say so. A daemon goes on with it at once; without one, run the
+pipeline again: it takes the cycle up.
 
-Example:
+Examples:
+  andon resume staging 12 --as deployed
   andon resume staging 12 --as deployed && andon run pipelines/staging.yaml")]
 pub struct ResumeArgs {
     /// The pipeline: a name or a file
@@ -59,6 +62,9 @@ pub struct ResumeArgs {
     /// What became of the deploy: it happened, it did not, or run it again
     #[arg(long = "as", value_name = "HOW")]
     pub decision: ResumeHow,
+    /// Which daemon.
+    #[command(flatten)]
+    pub remote: RemoteArgs,
 }
 
 /// How a held cycle goes on.

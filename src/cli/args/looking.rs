@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::remote::RemoteArgs;
 use super::values;
 
 /// `andon check`
@@ -138,8 +139,9 @@ pub struct ListArgs {
 #[command(after_help = "\
 On a terminal, escape sequences are taken out; into a file or a pipe the log goes as it is.
 
-Example:
-  andon logs staging --follow                    while another terminal runs it")]
+Examples:
+  andon logs staging --follow                    while another terminal runs it
+  andon logs staging --follow --url https://andon.example.com")]
 pub struct LogsArgs {
     /// The pipeline: a name or a file
     pub pipeline: String,
@@ -152,6 +154,9 @@ pub struct LogsArgs {
     /// Go on printing while the cycle runs
     #[arg(long)]
     pub follow: bool,
+    /// Which daemon; without it the state folder is read.
+    #[command(flatten)]
+    pub remote: RemoteArgs,
 }
 
 /// `andon whys`

@@ -1,5 +1,6 @@
 //! What single values of the command line look like, with words for those that do not.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -17,6 +18,12 @@ pub struct Header {
 pub(super) fn cycle(text: &str) -> Result<u32, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| "a cycle is a number, such as 7".to_owned())
+}
+
+/// An address to listen on.
+pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
+    let address = text.replace("localhost:", "127.0.0.1:").parse();
+    address.map_err(|_| "write an IP address and a port, as in 127.0.0.1:7070".to_owned())
 }
 
 /// A length of time that is not nothing.

@@ -1,0 +1,286 @@
+//! `daemon`: everything that it needs is put together, served, and taken apart in order.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::args::DaemonArgs;
+use super::context::{Context, no_folder, place_of, read_file};
+use super::error::{CliError, CliResult, Fault, Status};
+use super::output::counted;
+use super::remote::Whereabouts;
+use super::settings;
+use crate::daemon::{Catalog, Daemon, DaemonError, Setup};
+use crate::domain::redact::Secret;
+use crate::domain::spec::{SecretSource, SecretSpec};
+use crate::engine::{SystemClock, write_atomically};
+use crate::pipeline::{DaemonSettings, Role, Style};
+use crate::process::Launcher;
+use crate::store::Store;
+use crate::suite::load_secrets;
+use crate::web::hooks::{Forge, HookSecrets};
+use crate::web::{self, Access, AccessError, Parts, Site};
+
+/// Where it listens when nothing is said.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7070);
+/// A token should be as hard to guess as 128 random bits in base64.
+const GOOD_TOKEN: usize = 22;
+
+/// `andon daemon`
+pub async fn daemon(context: &Context, args: &DaemonArgs) -> CliResult {
+    let listen = args.listen.or(context.settings.daemon.listen).unwrap_or(LISTEN);
+    let (access, hooks) = access(context, &context.settings.daemon, listen).await?;
+    let folder = args.pipelines.as_ref().unwrap_or(&context.settings.pipelines);
+    if !folder.is_dir() {
+        return Err(no_folder(folder));
+    }
+    let store = context.store_for_writing().await?;
+    let served = Box::pin(serve(context, args, folder, access, hooks, Arc::clone(&store))).await;
+    store.close().await;
+    served
+}
+
+async fn serve(
+    context: &Context,
+    args: &DaemonArgs,
+    folder: &std::path::Path,
+    access: Access,
+    hooks: HookSecrets,
+    store: Arc<dyn Store>,
+) -> CliResult {
+    let (daemon, catalog) = Daemon::open(setup(context, args, folder, store)?)?;
+    tell_faults(context, &catalog);
+    let listen = access.listen();
+    let listener = TcpListener::bind(listen).await.map_err(|fault| cannot_listen(listen, fault))?;
+    let url = url_of(listener.local_addr().map_err(CliError::defect)?);
+    let site = Site::new(Parts {
+        handle: daemon.handle().clone(),
+        clock: Arc::new(SystemClock),
+        paths: context.paths(),
+        access,
+        hooks,
+    });
+    let announced = Announced::write(context, &url)?;
+    let served = counted(catalog.pipelines.len(), "pipeline");
+    tracing::info!("{served} of {} served at {url}", folder.display());
+    let closing = CancellationToken::new();
+    let serving = {
+        let (site, closing) = (site.clone(), closing.clone());
+        tokio::spawn(async move { web::serve(listener, site, &closing).await })
+    };
+    tokio::select! {
+        () = daemon.run(&context.host.cancel) => {}
+        () = reload_on_hangup(context, &daemon, &site) => {}
+    }
+    // The pages stay until nothing is left to look at.
+    closing.cancel();
+    let ended = serving.await;
+    drop(announced);
+    ended.map_err(CliError::defect)?;
+    tracing::info!("the daemon has ended");
+    Ok(Status::Green)
+}
+
+fn setup(
+    context: &Context,
+    args: &DaemonArgs,
+    folder: &std::path::Path,
+    store: Arc<dyn Store>,
+) -> Result<Setup, CliError> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let wanted = args.max_cycles.or(context.settings.daemon.max_cycles);
+    let max_cycles = wanted.map_or(cores, |wanted| usize::try_from(wanted).unwrap_or(usize::MAX));
+    Ok(Setup {
+        store,
+        clock: Arc::new(SystemClock),
+        paths: context.paths(),
+        working_dir: std::env::current_dir().map_err(CliError::usage)?,
+        reports: context.settings.reports.clone(),
+        folder: place_of(folder)?,
+        files: Arc::new(read_file),
+        host: Arc::clone(&context.host.env),
+        launcher: Launcher::new(context.host.program.clone()),
+        max_cycles,
+    })
+}
+
+/// Reads pipelines, tokens and secrets again, each time that it is asked to. What is broken now
+/// leaves what was there before.
+async fn reload_on_hangup(context: &Context, daemon: &Daemon, site: &Site) {
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
+        tracing::error!("cannot listen for SIGHUP; restart the daemon to have files read again");
+        return std::future::pending().await;
+    };
+    while hangups.recv().await.is_some() {
+        match daemon.reload() {
+            Ok(catalog) => {
+                tell_faults(context, &catalog);
+                tracing::info!("{} served", counted(catalog.pipelines.len(), "pipeline"));
+            }
+            Err(fault) => context.settings.console.fail(&fault.into()),
+        }
+        if let Err(error) = reload_access(context, site).await {
+            context.settings.console.fail(&error);
+            tracing::error!("tokens and secrets stay as they were");
+        }
+    }
+}
+
+async fn reload_access(context: &Context, site: &Site) -> Result<(), CliError> {
+    let Some(file) = &context.settings.file else { return Ok(()) };
+    let settings = settings::read(context.settings.console, file)?;
+    let (access, hooks) = access(context, &settings, site.listen()).await?;
+    site.set_access(access, hooks);
+    Ok(())
+}
+
+/// Loads tokens and the secrets of webhooks; all that cannot be had are told at once.
+async fn access(
+    context: &Context,
+    settings: &DaemonSettings,
+    listen: SocketAddr,
+) -> Result<(Access, HookSecrets), CliError> {
+    let mut specs = Vec::new();
+    for token in &settings.tokens {
+        specs.push(spec(format!("token {}", token.name), &token.token));
+    }
+    for hook in &settings.webhooks {
+        specs.extend(hook.secrets.iter().map(|s| spec(format!("webhook {}", hook.kind), s)));
+    }
+    let loaded = load_secrets(&specs, &context.host.env).await.map_err(|faults| {
+        let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        CliError::usage_text(text.join("; ")).hint("see `tokens` and `webhooks` in andon.yaml")
+    })?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut values = loaded.secrets.into_iter().map(|(_, secret)| secret);
+    let tokens = tokens(settings, &mut values);
+    let access = Access::new(listen, settings.hosts.clone(), tokens)?;
+    let mut hooks = HookSecrets::default();
+    for hook in &settings.webhooks {
+        let forge = Forge::parse(&hook.kind).expect("the reader knows the kinds");
+        values.by_ref().take(hook.secrets.len()).for_each(|secret| hooks.add(forge, secret));
+    }
+    Ok((access, hooks))
+}
+
+fn tokens(
+    settings: &DaemonSettings,
+    values: &mut impl Iterator<Item = Secret>,
+) -> Vec<(String, Role, Secret)> {
+    let mut tokens = Vec::new();
+    for (token, value) in settings.tokens.iter().zip(values) {
+        if value.expose().len() < GOOD_TOKEN {
+            tracing::warn!(
+                "the token {} is short enough to be guessed; `openssl rand -base64 24` makes a better one",
+                token.name
+            );
+        }
+        tokens.push((token.name.clone(), token.role, value));
+    }
+    tokens
+}
+
+fn spec(name: String, source: &SecretSource) -> SecretSpec {
+    SecretSpec { name, source: source.clone() }
+}
+
+fn tell_faults(context: &Context, catalog: &Catalog) {
+    for faulty in &catalog.faulty {
+        for diagnostic in &faulty.diagnostics {
+            context.note(&diagnostic.render(Style::Coloured));
+            context.note("");
+        }
+        let stays = catalog.pipelines.values().any(|served| served.pipeline.file == faulty.file);
+        let what = if stays { "what it said before is served on" } else { "it is not served" };
+        tracing::error!("{}: {}; {what}", faulty.file.display(), faulty.why);
+    }
+}
+
+fn cannot_listen(address: SocketAddr, fault: std::io::Error) -> CliError {
+    let in_use = fault.kind() == std::io::ErrorKind::AddrInUse;
+    let error = anyhow::Error::from(fault).context(format!("cannot listen on {address}"));
+    let error = CliError::usage(error);
+    if in_use {
+        return error
+            .hint("another program listens there; choose another with `--listen ADDRESS:PORT`");
+    }
+    error
+}
+
+/// An address under which this machine reaches it.
+fn url_of(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
+}
+
+/// The file that says where the daemon is, as long as it is there.
+struct Announced {
+    file: PathBuf,
+}
+
+impl Announced {
+    fn write(context: &Context, url: &str) -> Result<Self, CliError> {
+        let file = Whereabouts::file(&context.settings.state);
+        let whereabouts = Whereabouts { url: url.to_owned(), pid: std::process::id() };
+        let text = serde_json::to_vec(&whereabouts).expect("it is plain data");
+        write_atomically(&file, &text).map_err(|fault| {
+            CliError::usage(
+                anyhow::Error::from(fault).context(format!("cannot write {}", file.display())),
+            )
+        })?;
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        // A file that stays says where nobody answers: every command tells that.
+        let _ = std::fs::remove_file(&self.file);
+    }
+}
+
+impl From<DaemonError> for CliError {
+    fn from(fault: DaemonError) -> Self {
+        match &fault {
+            DaemonError::Lock(_) => {
+                let error = Self { fault: Fault::Usage, error: fault.into(), hints: Vec::new() };
+                error.hint("`andon status` asks that one; another needs another `--state DIR`")
+            }
+            DaemonError::Folder { .. } => Self::usage(fault),
+        }
+    }
+}
+
+impl From<AccessError> for CliError {
+    fn from(fault: AccessError) -> Self {
+        let hint = fault.hint();
+        Self::usage(fault).hint(hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_listens_everywhere_is_reached_on_loopback() {
+        for (listen, url) in [
+            ("0.0.0.0:7070", "http://127.0.0.1:7070"),
+            ("[::]:80", "http://[::1]:80"),
+            ("192.0.2.1:8080", "http://192.0.2.1:8080"),
+        ] {
+            assert_eq!(url_of(listen.parse().unwrap()), url);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `status`: what the daemon and every pipeline do now.
+
+use super::args::StatusArgs;
+use super::context::{Context, printing};
+use super::error::{CliResult, Status};
+use super::history::shortened;
+use super::output::{self, Out, Table, clean, dim};
+use super::remote::{Remote, of_pipeline};
+use crate::domain::outcome::Verdict;
+use crate::web::forms::{CycleRowForm, PipelineForm, PipelineState, StatusForm};
+
+/// `andon status`
+pub async fn status(context: &Context, args: &StatusArgs) -> CliResult {
+    let remote = Remote::find(context, &args.remote)?;
+    let mut out = context.out();
+    if let Some(given) = &args.pipeline {
+        let name = context.pipeline_name(given)?;
+        let form: PipelineForm = remote.get(&of_pipeline(name.as_str(), &[])).await?;
+        if args.json {
+            out.json(&form).map_err(printing)?;
+        } else {
+            table(&mut out, std::slice::from_ref(&form)).map_err(printing)?;
+        }
+        return Ok(Status::Green);
+    }
+    let form: StatusForm = remote.get(&["api", "v1", "status"]).await?;
+    if args.json {
+        out.json(&form).map_err(printing)?;
+        return Ok(Status::Green);
+    }
+    if form.draining {
+        context.note("the daemon is about to end and starts nothing new");
+    }
+    if form.pipelines.is_empty() {
+        context.note("the daemon serves no pipeline");
+        return Ok(Status::Green);
+    }
+    table(&mut out, &form.pipelines).map_err(printing)?;
+    Ok(Status::Green)
+}
+
+fn table(out: &mut Out, pipelines: &[PipelineForm]) -> std::io::Result<()> {
+    let mut table = Table::new(&["pipeline", "now", "waiting", "newest", "next"]);
+    for form in pipelines {
+        table.row([
+            clean(&form.pipeline),
+            now(form),
+            if form.waiting.is_empty() { "–".to_owned() } else { form.waiting.len().to_string() },
+            form.latest.as_ref().map_or_else(|| "–".to_owned(), newest),
+            form.next.as_ref().map_or_else(|| "–".to_owned(), |next| clean(&next.at)),
+        ]);
+    }
+    table.print(out)?;
+    for form in pipelines {
+        let name = clean(&form.pipeline);
+        if let Some(why) = &form.why {
+            out.line(format!("{name}: {}: {}", form.state.as_str(), clean(why)))?;
+        }
+        if let Some(stale) = &form.stale {
+            out.line(format!(
+                "{name}: its file is broken, the one before is served: {}",
+                clean(stale)
+            ))?;
+        }
+        if let Some(error) = form.watching.as_ref().and_then(|watching| watching.error.as_ref()) {
+            out.line(format!("{name}: its repository cannot be looked at: {}", clean(error)))?;
+        }
+        for trigger in &form.waiting {
+            let detail = clean(&shortened(&trigger.trigger.detail, 100));
+            out.line(dim(&format!(
+                "{name}: waits: {} {detail} (trigger {})",
+                trigger.trigger.kind, trigger.id
+            )))?;
+        }
+    }
+    Ok(())
+}
+
+fn now(form: &PipelineForm) -> String {
+    let Some(running) = form.running.as_ref().filter(|_| form.state == PipelineState::Running)
+    else {
+        return form.state.as_str().to_owned();
+    };
+    let progress = running.progress.as_ref();
+    let progress = progress.map(|p| format!(" {} of {}", p.done, p.planned)).unwrap_or_default();
+    let end = if running.cancelled_by.is_some() { ", being cancelled" } else { "" };
+    format!("cycle {} {}{progress}{end}", running.cycle, clean(&running.phase))
+}
+
+fn newest(row: &CycleRowForm) -> String {
+    let verdict = row.verdict.as_deref().and_then(Verdict::parse);
+    let revision = row.revision.as_ref().map_or("", |revision| &revision.short);
+    let word = if verdict.is_some() { output::verdict(verdict) } else { clean(&row.phase) };
+    format!("{} {word} {}", row.cycle, clean(revision)).trim_end().to_owned()
+}
