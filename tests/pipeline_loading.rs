@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use andon::domain::spec::{Pipeline, SecretSource};
-use andon::pipeline::{self, Diagnostic, LogFormat, MemoryFiles, Role};
+use andon::pipeline::{self, Diagnostic, LogFormat, MemoryFiles, Role, RunBy};
 
 const HEAD: &str = "version: 1\nname: demo\n";
 
@@ -112,11 +112,11 @@ fn digests_do_not_depend_on_where_the_files_lie() {
 #[test]
 fn parts_that_a_run_does_not_act_on_are_named() {
     let quiet = pipeline(CASE);
-    assert!(pipeline::parts_not_acted_on(&quiet).is_empty());
+    assert!(pipeline::parts_not_acted_on(&quiet, RunBy::Hand).is_empty());
     let off = pipeline(&format!("watch: {{ repo: ., poll: off }}\n{CASE}"));
-    assert!(pipeline::parts_not_acted_on(&off).is_empty());
+    assert!(pipeline::parts_not_acted_on(&off, RunBy::Hand).is_empty());
     let unsaid = pipeline(&format!("watch: {{ repo: . }}\n{CASE}"));
-    assert!(pipeline::parts_not_acted_on(&unsaid).is_empty(), "nobody wrote `poll`");
+    assert!(pipeline::parts_not_acted_on(&unsaid, RunBy::Hand).is_empty(), "nobody wrote `poll`");
     let all = pipeline(&format!(
         "watch: {{ repo: ., poll: 30s }}\nschedule: {{ cron: \"@daily\", deploy: false }}\ncycles: {{ until: green }}\n\
          alarm: {{ silent_for: 1d }}\nnotify: {{ slack: {{ url: \"https://example.com/\" }} }}\n\
@@ -124,7 +124,7 @@ fn parts_that_a_run_does_not_act_on_are_named() {
          deploy: {{ steps: [{{ run: x }}], rollback: {{}} }}\n{CASE}  commands: [{{ name: x, run: x }}]\n"
     ));
     let parts: Vec<&str> =
-        pipeline::parts_not_acted_on(&all).iter().map(|part| part.part).collect();
+        pipeline::parts_not_acted_on(&all, RunBy::Hand).iter().map(|part| part.part).collect();
     assert_eq!(
         parts,
         [
@@ -135,10 +135,15 @@ fn parts_that_a_run_does_not_act_on_are_named() {
             "cycles.until",
             "culprit",
             "report.publish",
-            "notify",
             "alarm"
         ]
     );
+    let left_out = pipeline::parts_not_acted_on(&all, RunBy::Daemon);
+    let by_the_daemon: Vec<&str> = left_out.iter().map(|part| part.part).collect();
+    for done in ["watch.poll", "schedule", "cycles.until"] {
+        assert!(!by_the_daemon.contains(&done), "the daemon does {done}");
+    }
+    assert!(by_the_daemon.contains(&"culprit"));
 }
 
 #[test]

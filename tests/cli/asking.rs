@@ -23,7 +23,7 @@ fn check_tells_what_valid_pipelines_mean() {
     );
     stage.write_pipeline("nightly", &scheduled);
     let told = stage.andon(&["check", "pipelines/nightly.yaml", "pipelines/small.yaml"]).ends(0);
-    told.prints(&["night 30 2 * * * (Europe/Berlin): next ", " 02:30", "not yet      schedule"]);
+    told.prints(&["night 30 2 * * * (Europe/Berlin): next ", " 02:30", "schedule     night"]);
     let value = stage.andon(&["check", "--json"]).ends(0).json();
     let names: Vec<&Value> = value.as_array().unwrap().iter().map(|f| &f["pipeline"]).collect();
     assert_eq!(names, ["nightly", "small"]);

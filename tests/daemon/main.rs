@@ -1,0 +1,16 @@
+//! The daemon: over HTTP alone, on a store of its own, and as the real program.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, dead_code)]
+
+mod access;
+mod acting;
+mod client;
+mod hooks;
+mod house;
+mod live;
+mod looking;
+mod program;
+mod slow;
+#[path = "../support/mod.rs"]
+mod support;
+mod unattended;

@@ -1,0 +1,219 @@
+//! The daemon by itself: commits come, it dies, it is told to leave, files change under it. Two
+//! oracles stand outside: the deploy script leaves a line for each start, and what is served.
+
+use std::collections::BTreeSet;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::program::{DEPLOY, daemon, state_of};
+use crate::support::{CommitFiles, Place, until};
+
+const PIPELINE: &str = r#"version: 1
+name: shop
+environment: staging
+vars:
+  stage: "${env.STAGE_DIR}"
+  base_url: "http://${env.STAGE_ADDRESS}"
+watch: { repo: ../repo, branches: [main], poll: 1s, settle: 0s, ignore_paths: ["docs/**"] }
+deploy:
+  steps: [{ name: Roll out, run: [./deploy.sh], timeout: 60s }]
+ready:
+  timeout: 60s
+  every: 20ms
+  successes: 1
+  revision:
+    - { surface: api, http: { url: "${base_url}/version" }, value: json $.revision }
+suite:
+  name: P1
+  retries: 0
+  cases:
+    - { id: test_001_one, steps: [{ http: { url: "${base_url}/one" } }] }
+"#;
+const GOOD: &str = r#"{ "routes": { "/one": [{ "text": "ok" }] } }"#;
+const BAD: &str = r#"{ "routes": { "/one": [{ "status": 500 }] } }"#;
+
+fn files(answers: &str) -> CommitFiles {
+    vec![
+        ("deploy.sh".to_owned(), DEPLOY.to_owned(), true),
+        ("stage.yaml".to_owned(), answers.to_owned(), false),
+    ]
+}
+
+/// A place with a pipeline and one commit, which no daemon has seen yet.
+fn place(pipeline: &str) -> Place {
+    let mut place = Place::new();
+    place.write("pipelines/shop.yaml", pipeline);
+    place.commit("First version", &files(GOOD));
+    place
+}
+
+/// The cycles, oldest first: revision and verdict.
+fn cycles(place: &Place) -> Vec<(String, String)> {
+    let listed = place.andon(&["cycles", "shop", "--json"]);
+    if listed.code != Some(0) {
+        return Vec::new();
+    }
+    let text = |value: &Value| value.as_str().unwrap_or("open").to_owned();
+    let mut cycles: Vec<(String, String)> = listed
+        .json()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|cycle| (text(&cycle["revision"]["sha"]), text(&cycle["verdict"])))
+        .collect();
+    cycles.reverse();
+    cycles
+}
+
+fn wait_for_cycles(place: &Place, wanted: usize) -> Vec<(String, String)> {
+    until("the cycles are over", || {
+        let cycles = cycles(place);
+        let over = cycles.iter().all(|(_, verdict)| verdict != "open");
+        cycles.len() >= wanted && over && state_of(place)["state"] == "idle"
+    });
+    cycles(place)
+}
+
+/// Waits until a daemon has looked at the repository once.
+fn has_looked(place: &Place) {
+    until("it has looked", || state_of(place)["watching"]["last_good_at"].is_string());
+}
+
+fn fates(place: &Place) -> Vec<(String, String)> {
+    let commits = place.andon(&["commits", "shop", "--json"]).expect_code(0).json();
+    let list = commits["commits"]
+        .as_array()
+        .cloned()
+        .unwrap_or_else(|| commits.as_array().cloned().unwrap());
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    list.iter().map(|commit| (text(&commit["sha"]), text(&commit["is"]))).collect()
+}
+
+#[test]
+fn every_commit_is_tested_or_says_why_not() {
+    let mut place = place(PIPELINE);
+    let _daemon = daemon(&place, &[]);
+    has_looked(&place);
+    assert_eq!(cycles(&place), [], "what was there before the first look is no news");
+    let second = place.commit("Second version", &files(BAD));
+    assert_eq!(wait_for_cycles(&place, 1), [(second.clone(), "red".to_owned())]);
+    let docs = place.commit("Words", &vec![("docs/a.md".to_owned(), "x".to_owned(), false)]);
+    until("the commit is seen", || fates(&place).iter().any(|(sha, _)| *sha == docs));
+    let third = place.commit("Third version", &files(GOOD));
+    let ran = wait_for_cycles(&place, 2);
+    assert_eq!(ran[1], (third.clone(), "green".to_owned()));
+    let fates = fates(&place);
+    assert!(fates.contains(&(second, "tested".to_owned())), "{fates:?}");
+    assert!(fates.contains(&(docs, "skipped".to_owned())), "{fates:?}");
+    assert!(fates.contains(&(third, "tested".to_owned())), "{fates:?}");
+    assert_eq!(place.stage().starts().len(), 2);
+}
+
+#[test]
+fn a_burst_becomes_one_cycle_of_the_newest() {
+    let mut place = place(&PIPELINE.replace("settle: 0s", "settle: 2s"));
+    let _daemon = daemon(&place, &[]);
+    has_looked(&place);
+    let burst: Vec<String> = (0..5)
+        .map(|n| place.commit(&format!("Commit {n}"), &files(&format!("{GOOD}{}", " ".repeat(n)))))
+        .collect();
+    let ran = wait_for_cycles(&place, 1);
+    let newest = burst.last().unwrap();
+    assert_eq!(ran.last().unwrap(), &(newest.clone(), "green".to_owned()));
+    assert!(ran.len() < 5, "taken together: {ran:?}");
+    let shown = place.andon(&["show", "shop", "--json"]).expect_code(0).json();
+    assert!(!shown["taken_together"].as_array().unwrap().is_empty());
+    let fates: BTreeSet<String> = fates(&place).into_iter().map(|(_, fate)| fate).collect();
+    assert!(fates.contains("taken_together") && !fates.contains("waiting"), "{fates:?}");
+}
+
+#[test]
+fn what_moved_while_the_daemon_was_down_is_found() {
+    let mut place = place(PIPELINE);
+    let first = daemon(&place, &[]);
+    has_looked(&place);
+    first.signal(Signal::TERM);
+    first.wait().expect_code(0);
+    let missed = place.commit("While it was down", &files(GOOD));
+    let _second = daemon(&place, &[]);
+    assert_eq!(wait_for_cycles(&place, 1), [(missed, "green".to_owned())]);
+}
+
+#[test]
+fn a13_a_running_deploy_is_left_to_its_supervisor_and_taken_up_by_the_next_daemon() {
+    let mut place = place(PIPELINE);
+    let first = daemon(&place, &[]);
+    has_looked(&place);
+    place.write("stage/hold-before", "");
+    let sha = place.commit("Second version", &files(GOOD));
+    until("the deploy runs", || place.stage().starts().len() == 1);
+    // The second signal does not wait for what runs.
+    first.signal(Signal::TERM);
+    until("it drains", || first.said("waiting for them"));
+    first.signal(Signal::TERM);
+    let _ended = first.wait();
+    std::fs::remove_file(place.file("stage/hold-before")).unwrap();
+    let _second = daemon(&place, &[]);
+    assert_eq!(wait_for_cycles(&place, 1), [(sha, "green".to_owned())]);
+    assert_eq!(place.stage().starts().len(), 1, "never started twice");
+}
+
+#[test]
+fn a15_kill_9_again_and_again_loses_nothing_and_doubles_nothing() {
+    let mut place = place(PIPELINE);
+    let mut running = daemon(&place, &[]);
+    has_looked(&place);
+    let mut newest = String::new();
+    for round in 0u64..12 {
+        newest = place.commit(
+            &format!("Round {round}"),
+            &files(&format!("{GOOD}{}", " ".repeat(round as usize))),
+        );
+        // From before the look to after the report, in steps that no test chooses for itself.
+        std::thread::sleep(std::time::Duration::from_millis(round * 173 % 1_900));
+        running.kill();
+        let _ = std::fs::remove_file(place.file(".andon/daemon.json"));
+        running = daemon(&place, &[]);
+    }
+    until("the newest is tested", || {
+        cycles(&place).iter().any(|(sha, verdict)| *sha == newest && verdict == "green")
+    });
+    let ran = wait_for_cycles(&place, 1);
+    assert!(ran.iter().all(|(_, verdict)| verdict == "green"), "{ran:?}");
+    let starts = place.stage().starts();
+    let distinct: BTreeSet<&String> = starts.iter().collect();
+    assert_eq!(distinct.len(), starts.len(), "no deploy was started twice: {starts:?}");
+    assert!(fates(&place).iter().all(|(_, fate)| fate != "waiting"));
+}
+
+#[test]
+fn the_loop_goes_on_until_it_makes_no_progress() {
+    let looping =
+        format!("{PIPELINE}cycles: {{ until: green, max: 4, no_progress: 2, pause: 10ms }}\n");
+    let mut place = place(&looping);
+    let _daemon = daemon(&place, &[]);
+    has_looked(&place);
+    let stuck = place.commit("Always bad", &files(BAD));
+    let ran = wait_for_cycles(&place, 2);
+    assert_eq!(ran, [(stuck.clone(), "red".to_owned()), (stuck, "red".to_owned())]);
+    let shown = place.andon(&["show", "shop", "2", "--json"]).expect_code(0).json();
+    assert_eq!(shown["trigger"]["kind"], "retry");
+    assert_eq!(shown["trigger"]["detail"], "cycle 1 was not green");
+    // It has given up: the next cycle is of the next commit.
+    let good = place.commit("Mended", &files(GOOD));
+    assert_eq!(wait_for_cycles(&place, 3).last().unwrap(), &(good, "green".to_owned()));
+    assert_eq!(cycles(&place).len(), 3);
+}
+
+#[test]
+fn o7_a_reload_with_a_broken_file_keeps_the_pipeline_and_its_cursor() {
+    let mut place = place(PIPELINE);
+    let daemon = daemon(&place, &[]);
+    has_looked(&place);
+    place.write("pipelines/shop.yaml", "version: 1\nsuit: {}\n");
+    daemon.signal(Signal::HUP);
+    until("it tells the fault", || daemon.said("served on"));
+    let sha = place.commit("Meanwhile", &files(GOOD));
+    assert_eq!(wait_for_cycles(&place, 1), [(sha, "green".to_owned())]);
+}

@@ -1,0 +1,235 @@
+//! News on their way to receivers on loopback: order, repetition, patience, secrets.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod bench;
+mod mail;
+mod program;
+mod receivers;
+mod sink;
+#[allow(dead_code)] // Only a part of it is used here.
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::sync::Arc;
+
+use andon::notify::{Served, StatusState};
+use bench::{Bench, KEY, LONG, commit, hook, name, slack};
+use sink::{Reply, Sink, status};
+
+fn webhook(sink: &Sink, path: &str) -> String {
+    format!("  - webhook: {{ url: \"{}\", secret: \"${{secret.key}}\" }}\n", sink.url(path))
+}
+
+fn github(sink: &Sink) -> String {
+    let api = sink.url("/api");
+    format!(
+        "  - commit_status: {{ forge: github, repo: acme/chat, token: \"${{secret.key}}\", api: \"{api}\" }}\n"
+    )
+}
+
+fn status_path() -> String {
+    format!("/api/repos/acme/chat/statuses/{}", bench::SHA)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_was_down_gets_all_in_order_and_each_once() {
+    let sink = Sink::new();
+    let bench = Bench::new(&webhook(&sink, "/hook")).await;
+    for key in ["1", "2", "3"] {
+        bench.put(0, key, &hook("regressed"), None).await;
+    }
+    sink.next("/hook", [Reply::HangUp, status(503)]);
+    let left = bench.deliver().await;
+    assert_eq!(left.len(), 1);
+    assert!(left[0].error.is_some(), "{left:?}");
+    assert_eq!(sink.keys("/hook"), ["1"], "the second waits for the first");
+    bench.advance(4);
+    bench.deliver().await;
+    assert_eq!(sink.keys("/hook"), ["1"], "it is not asked before its time");
+    bench.advance(1);
+    bench.deliver().await;
+    bench.advance(10);
+    assert_eq!(bench.deliver().await, []);
+    assert_eq!(sink.keys("/hook"), ["1", "1", "1", "2", "3"]);
+    assert_eq!(bench.counts().await, (0, 0));
+    assert_eq!(bench.deliver().await, []);
+    assert_eq!(sink.keys("/hook").len(), 5, "what was accepted is not sent again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_asks_to_wait_is_left_alone_for_so_long() {
+    let sink = Sink::new();
+    let bench = Bench::new(&webhook(&sink, "/hook")).await;
+    bench.put(0, "1", &hook("regressed"), None).await;
+    sink.next("/hook", [Reply::Answer(429, "retry-after: 30\r\n", String::new())]);
+    bench.deliver().await;
+    bench.advance(29);
+    bench.deliver().await;
+    assert_eq!(sink.keys("/hook"), ["1"]);
+    bench.advance(1);
+    bench.deliver().await;
+    assert_eq!(sink.keys("/hook"), ["1", "1"]);
+    assert_eq!(bench.counts().await, (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_hangs_delays_no_other() {
+    let sink = Sink::new();
+    let bench = Bench::new(&(webhook(&sink, "/slow") + &webhook(&sink, "/quick"))).await;
+    for place in [0, 1] {
+        for key in ["1", "2"] {
+            bench.put(place, &format!("{place}-{key}"), &hook("void"), None).await;
+        }
+    }
+    sink.always("/slow", Reply::AfterGate);
+    let deliverer = bench.deliverer();
+    let delivering = tokio::spawn(async move { deliverer.deliver_due(LONG).await.unwrap() });
+    let quick = sink.clone();
+    let waiting = move || support::until("the quick one", || quick.keys("/quick").len() == 2);
+    tokio::task::spawn_blocking(waiting).await.unwrap();
+    assert_eq!(sink.keys("/slow"), ["0-1"], "it has not answered yet");
+    sink.open_gate();
+    assert_eq!(delivering.await.unwrap(), []);
+    assert_eq!(sink.keys("/slow"), ["0-1", "0-2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_acceptance_and_its_mark_repeats_the_same_key() {
+    let sink = Sink::new();
+    let bench = Bench::new(&webhook(&sink, "/hook")).await;
+    bench.put(0, "1", &hook("regressed"), None).await;
+    sink.next("/hook", [Reply::AfterGate]);
+    let deliverer = bench.deliverer();
+    let dying = tokio::spawn(async move { deliverer.deliver_due(LONG).await });
+    let seen = sink.clone();
+    let waiting = move || support::until("the request", || seen.keys("/hook").len() == 1);
+    tokio::task::spawn_blocking(waiting).await.unwrap();
+    dying.abort();
+    assert!(dying.await.is_err());
+    assert_eq!(bench.deliver().await, []);
+    assert_eq!(sink.keys("/hook"), ["1", "1"]);
+    assert_eq!(bench.counts().await, (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_day_of_outage_the_commit_says_how_it_stands_and_stale_news_are_gone() {
+    let sink = Sink::new();
+    let bench = Bench::new(&(github(&sink) + &webhook(&sink, "/hook"))).await;
+    let topic = Some("commit");
+    bench.put(0, "pending", &commit(StatusState::Pending), topic).await;
+    sink.always(&status_path(), status(502));
+    sink.always("/hook", status(502));
+    bench.deliver().await;
+    bench.put(0, "end", &commit(StatusState::Failure), topic).await;
+    bench.put(1, "stale", &hook("regressed"), None).await;
+    let began = bench.now();
+    while bench.now().duration_since(began).as_hours() < 25 {
+        bench.deliver().await;
+        bench.advance(600);
+    }
+    let tries = sink.asked(&status_path()).len();
+    assert!((25..60).contains(&tries), "it is asked about once an hour: {tries}");
+    bench.put(1, "fresh", &hook("fixed"), None).await;
+    sink.always(&status_path(), status(201));
+    sink.always("/hook", status(200));
+    sink.next(&status_path(), [Reply::Answer(429, "retry-after: 60\r\n", String::new())]);
+    for _ in 0..3 {
+        bench.advance(3_600);
+        bench.deliver().await;
+    }
+    let states: Vec<_> =
+        sink.asked(&status_path()).iter().map(|asked| asked.json()["state"].clone()).collect();
+    assert_eq!(states.last().unwrap(), "failure");
+    assert!(states.iter().rev().skip(1).all(|state| state == "pending"), "{states:?}");
+    assert_eq!(sink.keys("/hook").last().unwrap(), "fresh");
+    assert_eq!(bench.counts().await, (0, 1), "the stale news is given up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_gives_way_to_what_is_newer_of_its_commit() {
+    let sink = Sink::new();
+    let bench = Bench::new(&github(&sink)).await;
+    bench.put(0, "pending", &commit(StatusState::Pending), Some("commit")).await;
+    bench.put(0, "end", &commit(StatusState::Success), Some("commit")).await;
+    bench.deliver().await;
+    let asked = sink.asked(&status_path());
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].json()["state"], "success");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_accepted_holds_up_nothing() {
+    let sink = Sink::new();
+    let elsewhere = Sink::new();
+    let bench = Bench::new(&webhook(&sink, "/hook")).await;
+    for key in ["1", "2", "3"] {
+        bench.put(0, key, &hook("regressed"), None).await;
+    }
+    let away: &'static str = Box::leak(format!("location: {}\r\n", elsewhere.url("/")).into());
+    sink.next("/hook", [status(410), Reply::Answer(307, away, String::new())]);
+    assert_eq!(bench.deliver().await, []);
+    assert_eq!(sink.keys("/hook"), ["1", "2", "3"]);
+    assert!(elsewhere.asked("/").is_empty(), "no redirect is followed");
+    assert_eq!(bench.counts().await, (0, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_is_gone_is_given_up_and_a_pipeline_that_is_not_there_waited_for() {
+    let sink = Sink::new();
+    let mut bench = Bench::new(&webhook(&sink, "/hook")).await;
+    bench.put(0, "1", &hook("regressed"), None).await;
+    let nobody = bench.deliverer_of(Served::All(Arc::new(|_| None)));
+    let left = nobody.deliver_due(LONG).await.unwrap();
+    assert!(left[0].error.as_deref().unwrap().contains("not served"), "{left:?}");
+    bench.pipeline = Arc::new(bench::pipeline(&webhook(&sink, "/other")));
+    bench.advance(60);
+    assert_eq!(bench.deliver().await, []);
+    assert_eq!(bench.counts().await, (0, 1));
+    assert!(sink.asked("/hook").is_empty() && sink.asked("/other").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_sent_and_neither_stored_nor_told() {
+    let sink = Sink::new();
+    let notify = format!("  - slack: {{ url: \"{}${{at}}\" }}\n", sink.url(""));
+    let bench = Bench::new(&notify).await;
+    bench.put(0, "1", &slack("hello"), None).await;
+    let path = format!("/x?key={KEY}");
+    let echo = Reply::Answer(500, "", format!("no such key: {KEY}"));
+    sink.next(&path, [echo, Reply::HangUp]);
+    let left = bench.deliver().await;
+    let error = left[0].error.clone().unwrap();
+    assert!(
+        error.contains("500") && error.contains("no such key") && !error.contains(KEY),
+        "{error}"
+    );
+    bench.advance(60);
+    let error = bench.deliver().await[0].error.clone().unwrap();
+    assert!(!error.contains(KEY) && !error.contains("127.0.0.1"), "{error}");
+    let stored = format!("{:?}", bench.store.next_messages().await.unwrap());
+    assert!(!stored.contains(KEY), "{stored}");
+    bench.advance(60);
+    assert_eq!(bench.deliver().await, []);
+    assert_eq!(sink.asked(&path).len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_deliverer_hears_when_it_is_woken_and_stops_when_told() {
+    let sink = Sink::new();
+    let bench = Bench::new(&webhook(&sink, "/hook")).await;
+    let pipeline = Arc::clone(&bench.pipeline);
+    let find = move |wanted: &_| (*wanted == name()).then(|| Arc::clone(&pipeline));
+    let deliverer = bench.deliverer_of(Served::All(Arc::new(find)));
+    let (wake, shutdown) = (deliverer.waker(), tokio_util::sync::CancellationToken::new());
+    let stop = shutdown.clone();
+    let running = tokio::spawn(async move { deliverer.run(&stop).await });
+    bench.put(0, "1", &hook("regressed"), None).await;
+    wake.wake();
+    let seen = sink.clone();
+    let waiting = move || support::until("the request", || seen.keys("/hook").len() == 1);
+    tokio::task::spawn_blocking(waiting).await.unwrap();
+    shutdown.cancel();
+    running.await.unwrap();
+    assert_eq!(bench.counts().await, (0, 0), "what was on its way was marked before it left");
+}
