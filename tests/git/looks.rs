@@ -376,8 +376,10 @@ async fn two_who_look_at_the_same_time_store_one_trigger() {
     let watched = WatchedPipeline::new(&station.pipeline).unwrap();
     let one = || look(&watched, &station.mirror, &*station.store, None, Hint::Poll, at(), PATIENCE);
     let (a, b, c) = tokio::join!(one(), one(), one());
+    // One of them may give up, having stored a part; the others store the rest, and nothing twice.
     let moved = [a, b, c].map(|found| found.map_or(0, |found| found.moved)).iter().sum::<usize>();
-    assert_eq!((moved, station.waiting().await.len()), (10, 10));
+    assert!(moved <= 10, "{moved}");
+    assert_eq!(station.waiting().await.len(), 10);
     assert_eq!(station.commits().await.len(), 10);
 }
 
