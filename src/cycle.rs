@@ -6,6 +6,7 @@
 
 mod apply;
 mod next;
+mod rollout;
 
 pub use apply::{IllegalEvent, apply, begin, fold};
 pub use next::{Action, NextStep, next_step};

@@ -365,9 +365,10 @@ async fn request_cancel(journal: &mut Journal, by: Option<&str>) -> Result<(), E
     }
 }
 
-/// Once a verdict is decided there is nothing left to cancel.
+/// Once a verdict is decided there is nothing left to cancel but the way back.
 fn may_cancel(state: &CycleState) -> bool {
-    state.cancelled.is_none() && state.findings.is_none() && state.finished.is_none()
+    let may_change = state.findings.is_none() || state.running() == Some(Phase::Rollback);
+    state.cancelled.is_none() && may_change && state.finished.is_none()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod index;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod rollback;
 pub mod terminal;
 pub mod verify;
 pub mod view;

@@ -130,7 +130,6 @@ fn parts_that_a_run_does_not_act_on_are_named() {
         [
             "watch.poll",
             "schedule",
-            "deploy.rollback",
             "suite.commands",
             "cycles.until",
             "culprit",

@@ -65,4 +65,5 @@ scenarios! {
     s54_deploy_by_request => "54-deploy-by-request",
     s55_without_a_deploy => "55-without-a-deploy",
     s56_several_cycles => "56-several-cycles",
+    s57_rollback => "57-rollback",
 }

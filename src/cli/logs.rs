@@ -23,19 +23,17 @@ const MAX_LINE: usize = 64 << 10;
 
 /// `andon logs`
 pub async fn logs(context: &Context, args: &LogsArgs) -> CliResult {
-    if let Some(word) = &args.phase {
-        only_deploy(word)?;
-    }
+    let phase = args.phase.as_deref().map(phase_with_logs).transpose()?;
     if args.remote.url.is_some() {
-        return remote::logs(context, args).await;
+        return remote::logs(context, args, phase).await;
     }
     let store = context.store().await?;
     let row = newest_or(context, store.as_ref(), args).await?;
     let mut printer = Printer::new(context);
     loop {
         let state = load_state(store.as_ref(), &row).await?;
-        let over = state.finished.is_some() || state.phase() > Phase::Deploy;
-        printer.print_new(&state).map_err(printing)?;
+        let over = !state.may_run_steps();
+        printer.print_new(&state, phase).map_err(printing)?;
         if over || !args.follow || printer.out.reader_is_gone() {
             break;
         }
@@ -51,11 +49,11 @@ pub async fn logs(context: &Context, args: &LogsArgs) -> CliResult {
     Ok(Status::Green)
 }
 
-fn only_deploy(word: &str) -> Result<(), CliError> {
+fn phase_with_logs(word: &str) -> Result<Phase, CliError> {
     match Phase::parse(word) {
-        Some(Phase::Deploy) => Ok(()),
+        Some(phase @ (Phase::Deploy | Phase::Rollback)) => Ok(phase),
         Some(_) => Err(CliError::usage_text(format_args!("phase {word} runs no commands"))
-            .hint("only `--phase deploy` has a log; `andon show` tells about the others")),
+            .hint("only `deploy` and `rollback` have logs; `andon show` tells about the others")),
         None => {
             let words: Vec<&str> = Phase::ALL.iter().map(|phase| phase.as_str()).collect();
             let hint = suggest::question(word, &words);
@@ -96,10 +94,13 @@ impl Printer {
         Self { out: context.out(), paths: context.paths(), step: None, offset: 0, partial_line }
     }
 
-    fn print_new(&mut self, state: &CycleState) -> std::io::Result<()> {
+    fn print_new(&mut self, state: &CycleState, only: Option<Phase>) -> std::io::Result<()> {
         let first = self.step.unwrap_or(0);
-        for (position, step) in state.steps.iter().enumerate().skip(first) {
-            self.begin(position, || heading(step))?;
+        let steps = state.all_steps().enumerate().skip(first);
+        for (position, (phase, step)) in
+            steps.filter(|(_, (phase, _))| only.is_none_or(|o| o == *phase))
+        {
+            self.begin(position, || heading(phase, step))?;
             if let Some(run_dir) = &step.started.run_dir {
                 self.copy(&self.paths.absolute(run_dir).join("output.log"))?;
             } else if let Some(output) = step.ended.as_ref().and_then(|end| end.output.as_ref()) {
@@ -155,13 +156,14 @@ impl Printer {
     }
 }
 
-fn heading(step: &StepRecord) -> String {
+fn heading(phase: Phase, step: &StepRecord) -> String {
     let StepStarted { index, attempt, name, .. } = &step.started;
-    heading_of(index + 1, *attempt, name, step.ended.as_ref().map(|end| end.detail.as_str()))
+    let end = step.ended.as_ref().map(|end| end.detail.as_str());
+    heading_of(phase.as_str(), index + 1, *attempt, name, end)
 }
 
-fn heading_of(step: u32, attempt: u32, name: &str, end: Option<&str>) -> String {
+fn heading_of(phase: &str, step: u32, attempt: u32, name: &str, end: Option<&str>) -> String {
     let again = if attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
     let end = end.map_or_else(|| "running".to_owned(), clean);
-    format!("── deploy step {step}: {}{again} ({end})", clean(name))
+    format!("── {} step {step}: {}{again} ({end})", clean(phase), clean(name))
 }

@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use crate::domain::attempt::Attempt;
 use crate::domain::event::{
     CancelRequested, ControlKind, ControlsRead, Event, Finished, Held, Moment, PhaseEnded,
-    PhaseStarted, Queued, Recorded, ReportWritten, Resumed, RevisionResolved, StepEnded,
-    StepStarted, SuiteEnded, SuitePlanned, SurfacesRead,
+    PhaseStarted, Queued, Recorded, ReportWritten, Resumed, RevisionResolved, RollbackPlanned,
+    StepEnded, StepStarted, SuiteEnded, SuitePlanned, SurfacesRead,
 };
 use crate::domain::findings::Findings;
 use crate::domain::outcome::Phase;
-use crate::domain::state::{CycleState, PhaseRecord, Stamped, StepRecord};
+use crate::domain::state::{
+    CycleState, Decision, PhaseRecord, RollbackRecord, Stamped, StepRecord,
+};
 
 /// An event that cannot follow the ones before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,7 +77,9 @@ fn fresh(queued: Queued, at: Timestamp) -> CycleState {
         attempts: std::collections::HashMap::new(),
         suite_ended: None,
         findings: None,
+        rollback: None,
         report: None,
+        decisions: Vec::new(),
         held: None,
         resumed: None,
         cancelled: None,
@@ -109,6 +113,7 @@ pub fn apply(state: &mut CycleState, recorded: Recorded) -> Result<(), IllegalEv
         Event::SuiteEnded(ended) => suite_ended(state, ended),
         Event::PhaseEnded(ended) => phase_ended(state, ended),
         Event::Analysed(findings) => analysed(state, findings, at),
+        Event::RollbackPlanned(planned) => rollback_planned(state, planned),
         Event::ReportWritten(report) => report_written(state, report),
         Event::Held(held) => hold(state, held),
         Event::Resumed(resumed) => resume(state, resumed),
@@ -120,13 +125,8 @@ pub fn apply(state: &mut CycleState, recorded: Recorded) -> Result<(), IllegalEv
     Ok(())
 }
 
-/// The phase that runs now.
-fn running(state: &CycleState) -> Option<Phase> {
-    state.phases.last().filter(|record| record.outcome.is_none()).map(|record| record.phase)
-}
-
 fn needs_phase(state: &CycleState, allowed: &[Phase]) -> Legal {
-    match running(state) {
+    match state.running() {
         Some(phase) if allowed.contains(&phase) => Ok(()),
         Some(phase) => Err(format!("the cycle is in its {phase} phase")),
         None => Err("no phase is running".to_owned()),
@@ -134,7 +134,7 @@ fn needs_phase(state: &CycleState, allowed: &[Phase]) -> Legal {
 }
 
 fn phase_started(state: &mut CycleState, started: &PhaseStarted, at: Timestamp) -> Legal {
-    if let Some(phase) = running(state) {
+    if let Some(phase) = state.running() {
         return Err(format!("the {phase} phase has not ended"));
     }
     if state.phases.last().is_some_and(|record| record.phase >= started.phase) {
@@ -146,6 +146,9 @@ fn phase_started(state: &mut CycleState, started: &PhaseStarted, at: Timestamp) 
     let needs_revision = matches!(started.phase, Phase::Deploy | Phase::Ready | Phase::Suite);
     if needs_revision && state.resolved.is_none() {
         return Err("the revision is not known".to_owned());
+    }
+    if started.phase == Phase::Rollback && state.findings.is_none() {
+        return Err("no verdict was decided that asks for it".to_owned());
     }
     state.phases.push(PhaseRecord {
         phase: started.phase,
@@ -160,7 +163,7 @@ fn phase_started(state: &mut CycleState, started: &PhaseStarted, at: Timestamp) 
 
 fn phase_ended(state: &mut CycleState, ended: PhaseEnded) -> Legal {
     needs_phase(state, &[ended.phase])?;
-    if state.steps.last().is_some_and(|step| step.ended.is_none()) {
+    if state.all_steps().any(|(_, step)| step.ended.is_none()) {
         return Err("a deploy step has not ended".to_owned());
     }
     if ended.phase == Phase::Suite && state.plan.is_some() && state.suite_ended.is_none() {
@@ -183,27 +186,45 @@ fn revision_resolved(state: &mut CycleState, resolved: RevisionResolved) -> Lega
 }
 
 fn step_started(state: &mut CycleState, started: StepStarted, at: Timestamp) -> Legal {
-    needs_phase(state, &[Phase::Deploy])?;
-    if let Some(open) = state.steps.last().filter(|step| step.ended.is_none()) {
+    let steps = running_steps(state)?;
+    if let Some(open) = steps.last().filter(|step| step.ended.is_none()) {
         return Err(format!("step {} has not ended", open.started.name));
     }
     let again = |step: &StepRecord| {
         step.started.index == started.index && step.started.attempt == started.attempt
     };
-    if state.steps.iter().any(again) {
+    if steps.iter().any(again) {
         return Err(format!(
             "attempt {} of step {} was started before",
             started.attempt, started.name
         ));
     }
-    state.held = None;
-    state.steps.push(StepRecord { started, started_at: at, ended: None });
+    steps.push(StepRecord { started, started_at: at, ended: None });
+    put_decision_aside(state);
     Ok(())
 }
 
+/// The steps of the phase that runs.
+fn running_steps(state: &mut CycleState) -> Result<&mut Vec<StepRecord>, String> {
+    needs_phase(state, &[Phase::Deploy, Phase::Rollback])?;
+    match state.running() {
+        Some(Phase::Rollback) => {
+            let rollback = state.rollback.as_mut();
+            Ok(&mut rollback.ok_or("it is not known what to go back to")?.steps)
+        }
+        _ => Ok(&mut state.steps),
+    }
+}
+
+/// What a person said of one step says nothing about the next.
+fn put_decision_aside(state: &mut CycleState) {
+    if let (Some(held), Some(resumed)) = (state.held.take(), state.resumed.take()) {
+        state.decisions.push(Decision { held, resumed });
+    }
+}
+
 fn step_ended(state: &mut CycleState, ended: StepEnded) -> Legal {
-    needs_phase(state, &[Phase::Deploy])?;
-    let open = state.steps.last_mut().filter(|step| {
+    let open = running_steps(state)?.last_mut().filter(|step| {
         step.ended.is_none()
             && step.started.index == ended.index
             && step.started.attempt == ended.attempt
@@ -216,20 +237,35 @@ fn step_ended(state: &mut CycleState, ended: StepEnded) -> Legal {
 
 fn surfaces_read(state: &mut CycleState, read: SurfacesRead, at: Timestamp) -> Legal {
     match read.moment {
-        Moment::Before => needs_phase(state, &[Phase::Deploy, Phase::Ready])?,
+        Moment::Before => needs_phase(state, &[Phase::Deploy, Phase::Ready, Phase::Rollback])?,
         Moment::During | Moment::After => needs_phase(state, &[Phase::Suite])?,
     }
-    state.surfaces.push(Stamped { at, what: read });
+    let read = Stamped { at, what: read };
+    match rolling_back(state) {
+        Some(rollback) => rollback.surfaces.push(read),
+        None => state.surfaces.push(read),
+    }
     Ok(())
 }
 
 fn controls_read(state: &mut CycleState, read: ControlsRead, at: Timestamp) -> Legal {
     match read.of {
-        ControlKind::Check => needs_phase(state, &[Phase::Ready])?,
+        ControlKind::Check => needs_phase(state, &[Phase::Ready, Phase::Rollback])?,
         ControlKind::Control => needs_phase(state, &[Phase::Suite])?,
     }
-    state.controls.push(Stamped { at, what: read });
+    let read = Stamped { at, what: read };
+    match rolling_back(state) {
+        Some(rollback) => rollback.checks.push(read),
+        None => state.controls.push(read),
+    }
     Ok(())
+}
+
+/// What is seen while the cycle goes back is told of that alone: it says nothing of the revision
+/// that was tested.
+fn rolling_back(state: &mut CycleState) -> Option<&mut RollbackRecord> {
+    let goes_back = state.running() == Some(Phase::Rollback);
+    state.rollback.as_mut().filter(|_| goes_back)
 }
 
 /// In the diff phase, too: a cycle that ended before its suite says there what did not run.
@@ -309,6 +345,21 @@ fn analysed(state: &mut CycleState, findings: Arc<Findings>, at: Timestamp) -> L
     Ok(())
 }
 
+fn rollback_planned(state: &mut CycleState, planned: RollbackPlanned) -> Legal {
+    needs_phase(state, &[Phase::Rollback])?;
+    if state.rollback.is_some() {
+        return Err("it is known already what to go back to".to_owned());
+    }
+    put_decision_aside(state);
+    state.rollback = Some(RollbackRecord {
+        planned,
+        steps: Vec::new(),
+        surfaces: Vec::new(),
+        checks: Vec::new(),
+    });
+    Ok(())
+}
+
 fn report_written(state: &mut CycleState, report: ReportWritten) -> Legal {
     needs_phase(state, &[Phase::Report])?;
     state.report = Some(report);
@@ -316,12 +367,11 @@ fn report_written(state: &mut CycleState, report: ReportWritten) -> Legal {
 }
 
 fn hold(state: &mut CycleState, held: Held) -> Legal {
-    needs_phase(state, &[Phase::Deploy])?;
+    needs_phase(state, &[Phase::Deploy, Phase::Rollback])?;
     if state.held.is_some() {
         return Err("the cycle is held already".to_owned());
     }
     state.held = Some(held);
-    state.resumed = None;
     Ok(())
 }
 
@@ -342,7 +392,7 @@ fn cancel_requested(state: &mut CycleState, cancelled: CancelRequested) -> Legal
 }
 
 fn finish(state: &mut CycleState, finished: Finished, at: Timestamp) -> Legal {
-    if let Some(phase) = running(state) {
+    if let Some(phase) = state.running() {
         return Err(format!("the {phase} phase has not ended"));
     }
     let findings = state.findings.as_ref().ok_or("no verdict was decided")?;

@@ -2,12 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::event::{
-    Event, Finished, Held, Moment, PhaseEnded, PhaseStarted, ResumeAs, SurfacesRead,
-};
-use crate::domain::outcome::{Phase, PhaseOutcome, Verdict};
-use crate::domain::spec::{Deploy, Pipeline};
-use crate::domain::state::{CycleState, PhaseRecord, StepRecord};
+use super::rollout::{Ahead, Rollout};
+use crate::domain::event::{Event, Finished, Held, PhaseEnded, PhaseStarted};
+use crate::domain::outcome::{Phase, PhaseOutcome, TriggerKind, Verdict};
+use crate::domain::spec::Pipeline;
+use crate::domain::state::{CycleState, PhaseRecord};
 
 /// What the engine does next.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +26,7 @@ pub enum NextStep {
 pub enum Action {
     /// Resolve the revision and lay its files out.
     Checkout,
-    /// Start a deploy step, or take up the one that was started.
+    /// Start a step of the deploy or of the way back, or take up the one that was started.
     DeployStep {
         /// Its position in the pipeline.
         index: u32,
@@ -38,7 +37,7 @@ pub enum Action {
     },
     /// A deploy step's end is unknown: ask the surfaces what they serve.
     AskSurfaces,
-    /// Wait until the environment is ready.
+    /// Wait until the environment is ready with what was deployed, or gone back to.
     AwaitReady {
         /// The absolute deadline.
         deadline_at: Timestamp,
@@ -50,6 +49,8 @@ pub enum Action {
     },
     /// Compare, group, decide.
     Analyse,
+    /// Find out which revision to go back to, and lay its files out.
+    PlanRollback,
     /// Write the report and the investigations.
     WriteReport,
     /// Store what is news, for whoever wants to know.
@@ -100,6 +101,7 @@ fn within(
             end(running.phase, PhaseOutcome::Passed, running, now)
         }
         Phase::Diff => NextStep::Perform(Action::Analyse),
+        Phase::Rollback => within_rollback(state, running, pipeline, now),
         Phase::Report => NextStep::Perform(Action::WriteReport),
         Phase::Notify => NextStep::Perform(Action::Notify),
         Phase::Queued | Phase::Finished => finish(state, running, now),
@@ -129,7 +131,8 @@ fn after(
             None => skip(Phase::Suite, "the pipeline has no suite"),
         },
         Phase::Suite => start(Phase::Diff, None),
-        Phase::Diff => start(Phase::Report, None),
+        Phase::Diff if goes_back(state, pipeline) => start(Phase::Rollback, None),
+        Phase::Diff | Phase::Rollback => start(Phase::Report, None),
         Phase::Report if pipeline.notify.is_empty() => skip(Phase::Notify, "nobody to tell"),
         Phase::Report => start(Phase::Notify, None),
         Phase::Notify | Phase::Finished => finished(state),
@@ -153,90 +156,65 @@ fn within_deploy(
     let Some(deploy) = &pipeline.deploy else {
         return end(Phase::Deploy, PhaseOutcome::Skipped, running, now);
     };
-    let Some(last) = state.steps.last() else {
-        return step_or_end(0, 1, deploy, running, state, now);
-    };
-    let (index, attempt) = (last.started.index, last.started.attempt);
-    let Some(ended) = &last.ended else {
-        return NextStep::Perform(Action::DeployStep { index, attempt, recorded: true });
-    };
-    let retries = deploy.steps.get(index as usize).map_or(0, |step| step.retries);
-    match ended.outcome {
-        PhaseOutcome::Passed | PhaseOutcome::Skipped => {
-            step_or_end(index + 1, 1, deploy, running, state, now)
-        }
-        PhaseOutcome::Interrupted => after_interrupted(state, last, deploy, running, now),
-        PhaseOutcome::Failed | PhaseOutcome::TimedOut if attempt <= retries => {
-            step_or_end(index, attempt + 1, deploy, running, state, now)
-        }
-        outcome @ (PhaseOutcome::Failed
-        | PhaseOutcome::TimedOut
-        | PhaseOutcome::Cancelled
-        | PhaseOutcome::Errored) => end(Phase::Deploy, outcome, running, now),
+    match Rollout::of_deploy(state, deploy).ahead() {
+        Ahead::Over(outcome) => end(Phase::Deploy, outcome, running, now),
+        going => go_on(going),
     }
 }
 
-fn step_or_end(
-    index: u32,
-    attempt: u32,
-    deploy: &Deploy,
-    running: &PhaseRecord,
+/// Back to the last green revision, and only done when that serves again.
+fn within_rollback(
     state: &CycleState,
+    running: &PhaseRecord,
+    pipeline: &Pipeline,
     now: Timestamp,
 ) -> NextStep {
-    if index as usize >= deploy.steps.len() {
-        return end(Phase::Deploy, PhaseOutcome::Passed, running, now);
-    }
-    if state.cancelled.is_some() {
-        return end(Phase::Deploy, PhaseOutcome::Cancelled, running, now);
-    }
-    NextStep::Perform(Action::DeployStep { index, attempt, recorded: false })
-}
-
-/// Nobody saw how the step ended (SPEC section 5): a person's word counts first; then what the
-/// surfaces serve; then `idempotent`; else the cycle is held.
-fn after_interrupted(
-    state: &CycleState,
-    last: &StepRecord,
-    deploy: &Deploy,
-    running: &PhaseRecord,
-    now: Timestamp,
-) -> NextStep {
-    let (index, attempt) = (last.started.index, last.started.attempt);
-    if let Some(resumed) = &state.resumed {
-        return match resumed.decision {
-            ResumeAs::Deployed => step_or_end(index + 1, 1, deploy, running, state, now),
-            ResumeAs::Failed => end(Phase::Deploy, PhaseOutcome::Failed, running, now),
-            ResumeAs::Rerun => step_or_end(index, attempt + 1, deploy, running, state, now),
+    let Some(deploy) = &pipeline.deploy else {
+        return end(Phase::Rollback, PhaseOutcome::Skipped, running, now);
+    };
+    let Some(back) = &state.rollback else {
+        return match state.cancelled {
+            Some(_) => end(Phase::Rollback, PhaseOutcome::Cancelled, running, now),
+            None => NextStep::Perform(Action::PlanRollback),
         };
-    }
-    if state.cancelled.is_some() {
-        return end(Phase::Deploy, PhaseOutcome::Interrupted, running, now);
-    }
-    if let Some(held) = &state.held {
-        return NextStep::Wait(held.clone());
-    }
-    let asked = state.surfaces.iter().rev().find(|read| read.at >= last.started_at);
-    match asked.map(|read| serves_wanted(&read.what)) {
-        None => NextStep::Perform(Action::AskSurfaces),
-        Some(true) => step_or_end(index + 1, 1, deploy, running, state, now),
-        Some(false) if deploy.idempotent => {
-            step_or_end(index, attempt + 1, deploy, running, state, now)
+    };
+    let rollout = Rollout::of_rollback(state, deploy, back);
+    match rollout.ahead() {
+        Ahead::Over(PhaseOutcome::Passed) if asks_nothing(pipeline) => {
+            end(Phase::Rollback, PhaseOutcome::Passed, running, now)
         }
-        Some(false) => {
-            let reason = format!(
-                "nobody saw how deploy step {:?} ended, and the environment does not serve the revision",
-                last.started.name
-            );
-            NextStep::Record(vec![Event::Held(Held { reason })])
+        Ahead::Over(PhaseOutcome::Passed) if state.cancelled.is_some() => {
+            end(Phase::Rollback, PhaseOutcome::Cancelled, running, now)
         }
+        Ahead::Over(PhaseOutcome::Passed) => {
+            let since = rollout.ended_at().unwrap_or(now);
+            let deadline_at = deadline(since, pipeline.ready.timeout).unwrap_or(Timestamp::MAX);
+            NextStep::Perform(Action::AwaitReady { deadline_at })
+        }
+        Ahead::Over(outcome) => end(Phase::Rollback, outcome, running, now),
+        going => go_on(going),
     }
 }
 
-fn serves_wanted(read: &SurfacesRead) -> bool {
-    read.moment == Moment::Before
-        && !read.surfaces.is_empty()
-        && read.surfaces.iter().all(|surface| surface.matches == Some(true))
+fn go_on(ahead: Ahead) -> NextStep {
+    match ahead {
+        Ahead::Perform(action) => NextStep::Perform(action),
+        Ahead::Ask(held) => NextStep::Record(vec![Event::Held(held)]),
+        Ahead::Wait(held) => NextStep::Wait(held),
+        Ahead::Over(_) => unreachable!("whoever asks ends the phase"),
+    }
+}
+
+/// Whether this cycle changed the environment, and its verdict is one after which the pipeline wants
+/// the last green revision back.
+fn goes_back(state: &CycleState, pipeline: &Pipeline) -> bool {
+    let rollback = pipeline.deploy.as_ref().and_then(|deploy| deploy.rollback.as_ref());
+    let verdict = state.findings.as_ref().map(|findings| findings.what.verdict);
+    rollback.zip(verdict).is_some_and(|(rollback, verdict)| rollback.when.contains(&verdict))
+        && state.cancelled.is_none()
+        && !state.steps.is_empty()
+        // A search deploys broken commits on purpose, and puts back what it found.
+        && state.queued.trigger.kind != TriggerKind::Culprit
 }
 
 fn deadline(now: Timestamp, timeout: std::time::Duration) -> Option<Timestamp> {
@@ -298,7 +276,8 @@ mod tests {
     use super::super::testing::{self, *};
     use super::super::{apply, fold};
     use super::*;
-    use crate::domain::event::{CancelRequested, Recorded, Resumed};
+    use crate::domain::event::{CancelRequested, Moment, Recorded, ResumeAs, Resumed};
+    use crate::domain::spec::Rollback;
 
     fn step_after(events: Vec<Event>) -> NextStep {
         next_step(&fold(record(events)).unwrap(), &pipeline(), at(500))
@@ -411,5 +390,97 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// A red cycle up to the end of its diff, and a pipeline that goes back after such a one.
+    fn red() -> (Vec<Event>, Pipeline) {
+        let mut events: Vec<Event> = story().into_iter().take(18).collect();
+        events.extend([findings(Verdict::Red), ended(Phase::Diff, PhaseOutcome::Passed)]);
+        let mut pipeline = pipeline();
+        let rollback = Rollback { when: vec![Verdict::Red], steps: vec![] };
+        pipeline.deploy.as_mut().unwrap().rollback = Some(rollback);
+        (events, pipeline)
+    }
+
+    fn going_back() -> (Vec<Event>, Pipeline) {
+        let (events, pipeline) = red();
+        (with(events, vec![started(Phase::Rollback), rollback_planned()]), pipeline)
+    }
+
+    fn next(events: Vec<Event>, pipeline: &Pipeline) -> NextStep {
+        next_step(&fold(record(events)).unwrap(), pipeline, at(500))
+    }
+
+    fn ends_rollback(step: &NextStep, outcome: PhaseOutcome) -> bool {
+        matches!(step, NextStep::Record(events) if matches!(events.as_slice(),
+            [Event::PhaseEnded(e)] if e.phase == Phase::Rollback && e.outcome == outcome))
+    }
+
+    #[test]
+    fn only_a_verdict_that_is_named_and_a_deploy_that_began_are_rolled_back() {
+        let (events, mut pipeline) = red();
+        assert_eq!(next(events.clone(), &pipeline), start(Phase::Rollback, None));
+        let mut of_a_search = events.clone();
+        if let Event::Queued(queued) = &mut of_a_search[0] {
+            queued.trigger.kind = TriggerKind::Culprit;
+        }
+        assert_eq!(next(of_a_search, &pipeline), start(Phase::Report, None));
+        let untouched = vec![
+            queued(),
+            started(Phase::Checkout),
+            ended(Phase::Checkout, PhaseOutcome::Failed),
+            started(Phase::Diff),
+            findings(Verdict::Red),
+            ended(Phase::Diff, PhaseOutcome::Passed),
+        ];
+        assert_eq!(next(untouched, &pipeline), start(Phase::Report, None));
+        pipeline.deploy.as_mut().unwrap().rollback.as_mut().unwrap().when = vec![Verdict::NotReady];
+        assert_eq!(next(events, &pipeline), start(Phase::Report, None));
+    }
+
+    #[test]
+    fn the_way_back_has_the_steps_the_rules_and_the_readiness_of_a_deploy() {
+        let (mut events, pipeline) = going_back();
+        assert_eq!(next(events.clone(), &pipeline), perform(0, 1, false));
+        events.push(step_started(1));
+        assert_eq!(next(events.clone(), &pipeline), perform(0, 1, true));
+
+        let lost = with(events.clone(), vec![step_ended(1, PhaseOutcome::Interrupted)]);
+        assert_eq!(next(lost.clone(), &pipeline), NextStep::Perform(Action::AskSurfaces));
+        // What the surfaces said of the deploy says nothing about the way back.
+        let held = with(lost, vec![surfaces(Moment::Before, false)]);
+        assert!(matches!(next(held, &pipeline), NextStep::Record(e) if e[0].kind() == "held"));
+
+        events.push(step_ended(1, PhaseOutcome::Passed));
+        let (since, step) = (at(events.len() as i64 - 1), SignedDuration::from_millis(1));
+        let deadline_at = since + step + SignedDuration::from_secs(300);
+        let ready = NextStep::Perform(Action::AwaitReady { deadline_at });
+        assert_eq!(next(events.clone(), &pipeline), ready);
+        let over = with(events, vec![ended(Phase::Rollback, PhaseOutcome::Passed)]);
+        assert_eq!(next(over, &pipeline), start(Phase::Report, None));
+    }
+
+    #[test]
+    fn whoever_cancels_ends_the_way_back_where_it_is() {
+        let cancel = || Event::CancelRequested(CancelRequested { by: "ada".to_owned() });
+        let (events, pipeline) = red();
+        let unplanned = with(events, vec![started(Phase::Rollback), cancel()]);
+        assert!(ends_rollback(&next(unplanned, &pipeline), PhaseOutcome::Cancelled));
+        let (events, pipeline) = going_back();
+        let planned = with(events, vec![cancel()]);
+        assert!(ends_rollback(&next(planned, &pipeline), PhaseOutcome::Cancelled));
+    }
+
+    #[test]
+    fn what_a_person_said_of_one_unknown_end_says_nothing_of_the_next() {
+        let say = |decision| Event::Resumed(Resumed { decision, by: "ada".to_owned() });
+        let lost = |n| vec![step_started(n), step_ended(n, PhaseOutcome::Interrupted)];
+        let held = vec![
+            surfaces(Moment::Before, false),
+            Event::Held(Held { reason: "?".to_owned() }),
+            say(ResumeAs::Rerun),
+        ];
+        let again = with(with(with(deploying(), lost(1)), held), lost(2));
+        assert_eq!(step_after(again), NextStep::Perform(Action::AskSurfaces));
     }
 }

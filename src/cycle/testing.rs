@@ -113,6 +113,18 @@ pub(crate) fn resolved() -> Event {
     Event::RevisionResolved(RevisionResolved { revision, checkout: None, left_out: vec![] })
 }
 
+pub(crate) fn rollback_planned() -> Event {
+    let sha = Sha::parse("0a0b0c0000000000000000000000000000000002").unwrap();
+    let revision = Revision {
+        sha,
+        subject: "green".to_owned(),
+        author: "a".to_owned(),
+        branch: None,
+        time: at(0),
+    };
+    Event::RollbackPlanned(RollbackPlanned { cycle: 1, revision, checkout: "c".to_owned() })
+}
+
 pub(crate) fn findings(verdict: Verdict) -> Event {
     Event::Analysed(Arc::new(Findings {
         version: 1,

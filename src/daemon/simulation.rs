@@ -18,7 +18,7 @@ use crate::domain::event::{
 use crate::domain::names::{EnvironmentName, PipelineName};
 use crate::domain::outcome::{Phase, PhaseOutcome, Trigger, TriggerKind, Verdict};
 use crate::domain::revision::{Revision, Sha};
-use crate::domain::spec::{Pipeline, Until};
+use crate::domain::spec::{Pipeline, Rollback, Until};
 use crate::domain::state::CycleState;
 use crate::queue::{Busy, Candidate, Next, Past, after_cycle, choose};
 
@@ -65,13 +65,16 @@ enum Fate {
     Dropped,
 }
 
+/// A start of a deploy: its cycle, whether it goes forth or back, the attempt.
+type Start = (usize, Phase, u32);
+
 /// What is outside: it goes on whatever becomes of us.
 #[derive(Default)]
 struct Outside {
-    /// A deploy that runs under its supervisor, by cycle and attempt.
-    deploying: Option<(usize, u32)>,
-    /// Every start of a deploy, by cycle and attempt: the oracle for "never twice".
-    starts: Vec<(usize, u32)>,
+    /// A deploy that runs under its supervisor.
+    deploying: Option<Start>,
+    /// Every start of a deploy: the oracle for "never twice".
+    starts: Vec<Start>,
     serves: Option<Sha>,
 }
 
@@ -96,6 +99,9 @@ impl Simulation {
             pipeline.environment = EnvironmentName::parse(environment).unwrap();
             pipeline.cycles.until = until;
             pipeline.cycles.pause = std::time::Duration::from_secs(120);
+            let when = vec![Verdict::DeployFailed, Verdict::NotReady, Verdict::Red];
+            let rollback = (until == Until::Green).then_some(Rollback { when, steps: vec![] });
+            pipeline.deploy.as_mut().unwrap().rollback = rollback;
             (name, pipeline)
         };
         Self {
@@ -192,7 +198,8 @@ impl Simulation {
     fn cancel(&mut self) {
         let Some(&index) = self.running.values().next() else { return };
         let state = &self.stored.cycles[index];
-        if state.cancelled.is_none() && state.findings.is_none() {
+        let may_end = state.findings.is_none() || state.running() == Some(Phase::Rollback);
+        if state.cancelled.is_none() && may_end {
             let event = Event::CancelRequested(CancelRequested { by: "ada".to_owned() });
             self.append(index, event);
         }
@@ -317,13 +324,15 @@ impl Simulation {
                 self.append(index, testing::surfaces(Moment::Before, serves));
             }
             Action::AwaitReady { deadline_at } => {
+                let phase = self.stored.cycles[index].running().unwrap();
                 if self.serves_wanted(index, environment) && self.dice.often(90) {
                     self.append(index, testing::surfaces(Moment::Before, true));
-                    self.append(index, testing::ended(Phase::Ready, PhaseOutcome::Passed));
+                    self.append(index, testing::ended(phase, PhaseOutcome::Passed));
                 } else if self.now >= deadline_at {
-                    self.append(index, testing::ended(Phase::Ready, PhaseOutcome::TimedOut));
+                    self.append(index, testing::ended(phase, PhaseOutcome::TimedOut));
                 }
             }
+            Action::PlanRollback => self.plan_rollback(index),
             Action::RunSuite { .. } => self.run_suite(index),
             Action::Analyse => self.analyse(index),
             Action::WriteReport => {
@@ -332,6 +341,33 @@ impl Simulation {
             Action::Notify => {
                 self.append(index, testing::ended(Phase::Notify, PhaseOutcome::Passed));
             }
+        }
+    }
+
+    fn plan_rollback(&mut self, index: usize) {
+        let name = &self.stored.cycles[index].queued.pipeline;
+        let is_green = |state: &&CycleState| {
+            state.queued.pipeline == *name
+                && state.finished.as_ref().is_some_and(|end| end.what.verdict == Verdict::Green)
+        };
+        let green = self.stored.cycles.iter().rev().find(is_green);
+        let Some(revision) = green.and_then(|state| state.resolved.clone()) else {
+            let skipped = testing::ended(Phase::Rollback, PhaseOutcome::Skipped);
+            return self.append(index, skipped);
+        };
+        let Event::RollbackPlanned(mut planned) = testing::rollback_planned() else {
+            unreachable!()
+        };
+        planned.revision = revision.revision;
+        self.append(index, Event::RollbackPlanned(planned));
+    }
+
+    /// The revision that a cycle rolls out now.
+    fn wanted(&self, index: usize) -> &Sha {
+        let state = &self.stored.cycles[index];
+        match state.running() {
+            Some(Phase::Rollback) => &state.rollback.as_ref().unwrap().planned.revision.sha,
+            _ => &state.resolved.as_ref().unwrap().revision.sha,
         }
     }
 
@@ -363,17 +399,18 @@ impl Simulation {
             }
             return;
         }
+        let start = self.start_of(index, attempt);
+        let wanted = self.wanted(index).clone();
         let outside = self.outside.entry(environment.clone()).or_default();
-        let was_started = outside.starts.contains(&(index, attempt));
+        let was_started = outside.starts.contains(&start);
         if !was_started {
             // The supervisor's folder tells that nothing was started.
             self.start_deploy(index, attempt, environment);
-        } else if outside.deploying == Some((index, attempt)) {
+        } else if outside.deploying == Some(start) {
             let passed = self.dice.often(80);
             outside.deploying = None;
             if passed {
-                let wanted = self.stored.cycles[index].resolved.as_ref().unwrap();
-                outside.serves = Some(wanted.revision.sha.clone());
+                outside.serves = Some(wanted);
             }
             let outcome = if passed { PhaseOutcome::Passed } else { PhaseOutcome::Failed };
             self.append(index, testing::step_ended(attempt, outcome));
@@ -383,16 +420,21 @@ impl Simulation {
     }
 
     fn start_deploy(&mut self, index: usize, attempt: u32, environment: &EnvironmentName) {
+        let start = self.start_of(index, attempt);
         let outside = self.outside.entry(environment.clone()).or_default();
         assert_eq!(outside.deploying, None, "two deploys of {environment} at once");
-        assert!(!outside.starts.contains(&(index, attempt)), "a deploy was started twice");
-        outside.starts.push((index, attempt));
-        outside.deploying = Some((index, attempt));
+        assert!(!outside.starts.contains(&start), "a deploy was started twice");
+        outside.starts.push(start);
+        outside.deploying = Some(start);
+    }
+
+    fn start_of(&self, index: usize, attempt: u32) -> Start {
+        (index, self.stored.cycles[index].running().unwrap(), attempt)
     }
 
     fn serves_wanted(&self, index: usize, environment: &EnvironmentName) -> bool {
-        let wanted = self.stored.cycles[index].resolved.as_ref().map(|r| &r.revision.sha);
-        self.outside.get(environment).and_then(|outside| outside.serves.as_ref()) == wanted
+        let served = self.outside.get(environment).and_then(|outside| outside.serves.as_ref());
+        served == Some(self.wanted(index))
     }
 
     fn run_suite(&mut self, index: usize) {
@@ -528,6 +570,11 @@ fn nothing_is_missed_doubled_or_stuck_whatever_happens() {
         simulation.assert_nothing_was_missed();
         assert!(simulation.crashes > 50, "seed {seed}: the trouble came");
         assert!(simulation.stored.cycles.len() > 50, "seed {seed}: the work was done");
+        let went_back = |state: &CycleState| {
+            let phase = state.phase_record(Phase::Rollback);
+            phase.is_some_and(|record| record.outcome == Some(PhaseOutcome::Passed))
+        };
+        assert!(simulation.stored.cycles.iter().any(went_back), "seed {seed}: the way back");
     }
 }
 

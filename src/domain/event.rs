@@ -59,6 +59,8 @@ pub enum Event {
     PhaseEnded(PhaseEnded),
     /// Results were compared and the verdict was decided.
     Analysed(Arc<Findings>),
+    /// It is known which revision to go back to; durable before anything is done for it.
+    RollbackPlanned(RollbackPlanned),
     /// A report was written.
     ReportWritten(ReportWritten),
     /// Nobody knows what became of the deploy; a person must say.
@@ -87,6 +89,7 @@ impl Event {
             Self::SuiteEnded(_) => "suite_ended",
             Self::PhaseEnded(_) => "phase_ended",
             Self::Analysed(_) => "analysed",
+            Self::RollbackPlanned(_) => "rollback_planned",
             Self::ReportWritten(_) => "report_written",
             Self::Held(_) => "held",
             Self::Resumed(_) => "resumed",
@@ -475,6 +478,17 @@ pub struct SuiteEnded {
     pub retries_withheld: Option<String>,
     /// How long it took.
     pub duration_ms: u64,
+}
+
+/// What is gone back to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollbackPlanned {
+    /// The cycle that proved this revision.
+    pub cycle: u32,
+    /// The commit.
+    pub revision: Revision,
+    /// The folder with its files, relative to the state folder.
+    pub checkout: String,
 }
 
 /// A report was written.

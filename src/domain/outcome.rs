@@ -211,6 +211,8 @@ pub enum Phase {
     Suite,
     /// Compares with the baseline.
     Diff,
+    /// Goes back to the last green revision, where the pipeline asks for that after such a verdict.
+    Rollback,
     /// Writes the report.
     Report,
     /// Tells whoever wants to know.
@@ -221,7 +223,7 @@ pub enum Phase {
 
 words!(Phase {
     Queued => "queued", Checkout => "checkout", Deploy => "deploy", Ready => "ready",
-    Suite => "suite", Diff => "diff", Report => "report", Notify => "notify",
+    Suite => "suite", Diff => "diff", Rollback => "rollback", Report => "report", Notify => "notify",
     Finished => "finished",
 });
 

@@ -145,6 +145,14 @@ impl Command {
     }
 }
 
+impl Deploy {
+    /// The steps that go back to another revision: of their own, or the deploy's.
+    pub fn rollback_steps(&self) -> &[DeployStep] {
+        let own = self.rollback.as_ref().map(|rollback| rollback.steps.as_slice());
+        own.filter(|steps| !steps.is_empty()).unwrap_or(&self.steps)
+    }
+}
+
 /// When to go back to the last green revision.
 #[derive(Debug, Clone, Serialize)]
 pub struct Rollback {

@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::attempt::Attempt;
 use super::event::{
     CancelRequested, ControlsRead, Finished, Held, NotRunReason, PlannedCase, Queued,
-    ReportWritten, Resumed, RevisionResolved, StepEnded, StepStarted, SuiteEnded, SuitePlanned,
-    SurfacesRead,
+    ReportWritten, Resumed, RevisionResolved, RollbackPlanned, StepEnded, StepStarted, SuiteEnded,
+    SuitePlanned, SurfacesRead,
 };
 use super::findings::Findings;
 use super::names::CaseId;
@@ -42,6 +42,28 @@ pub struct StepRecord {
     pub started_at: Timestamp,
     /// How it ended; `None` while it runs, or when nobody saw its end.
     pub ended: Option<StepEnded>,
+}
+
+/// How a cycle went back to the last green revision, as far as it got. Its phase says how it ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RollbackRecord {
+    /// Where to.
+    pub planned: RollbackPlanned,
+    /// Its steps so far.
+    pub steps: Vec<StepRecord>,
+    /// What the surfaces said, each time they were asked.
+    pub surfaces: Vec<Stamped<SurfacesRead>>,
+    /// What the readiness checks said, each time they were asked.
+    pub checks: Vec<Stamped<ControlsRead>>,
+}
+
+/// A question that a person answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Decision {
+    /// Why the cycle waited.
+    pub held: Held,
+    /// What the person said.
+    pub resumed: Resumed,
 }
 
 /// Something that was recorded at an instant.
@@ -80,11 +102,15 @@ pub struct CycleState {
     pub suite_ended: Option<SuiteEnded>,
     /// What was found out, and when the verdict was decided.
     pub findings: Option<Stamped<Arc<Findings>>>,
+    /// The way back to the last green revision, once it is known.
+    pub rollback: Option<RollbackRecord>,
     /// The report.
     pub report: Option<ReportWritten>,
-    /// Why it waits for a person.
+    /// What people were asked and answered, as far as that is done with.
+    pub decisions: Vec<Decision>,
+    /// Why it waits for a person; or waited, and the answer still holds.
     pub held: Option<Held>,
-    /// What a person said.
+    /// The answer. It counts for the step that was asked about and for no later one.
     pub resumed: Option<Resumed>,
     /// Who ended it.
     pub cancelled: Option<CancelRequested>,
@@ -104,6 +130,28 @@ impl CycleState {
     /// The record of a phase, if it began.
     pub fn phase_record(&self, phase: Phase) -> Option<&PhaseRecord> {
         self.phases.iter().rev().find(|record| record.phase == phase)
+    }
+
+    /// The phase that runs now, if one does.
+    pub fn running(&self) -> Option<Phase> {
+        self.phases.last().filter(|record| record.outcome.is_none()).map(|record| record.phase)
+    }
+
+    /// Every step that was started, of the deploy and then of the rollback.
+    pub fn all_steps(&self) -> impl Iterator<Item = (Phase, &StepRecord)> {
+        let back = self.rollback.iter().flat_map(|rollback| &rollback.steps);
+        let deploy = self.steps.iter().map(|step| (Phase::Deploy, step));
+        deploy.chain(back.map(|step| (Phase::Rollback, step)))
+    }
+
+    /// Whether a step may still begin or go on, of the deploy or of the way back.
+    pub fn may_run_steps(&self) -> bool {
+        self.finished.is_none() && self.phase() <= Phase::Rollback
+    }
+
+    /// Whether it ever waited for a person.
+    pub fn was_held(&self) -> bool {
+        self.held.is_some() || !self.decisions.is_empty()
     }
 
     /// The planned cases, in order.

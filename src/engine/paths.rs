@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::domain::names::PipelineName;
+use crate::domain::outcome::Phase;
 use crate::domain::revision::Sha;
 
 /// The state folder.
@@ -37,9 +38,15 @@ impl StatePaths {
         Path::new("runs").join(pipeline.as_str()).join(format!("{cycle:04}"))
     }
 
-    /// The supervisor's folder of one deploy step, relative to the state folder.
-    pub fn step_run(pipeline: &PipelineName, cycle: u32, index: u32, attempt: u32) -> PathBuf {
-        Self::cycle_runs(pipeline, cycle).join(format!("deploy-{:02}-{attempt}", index + 1))
+    /// The supervisor's folder of one step of that phase, relative to the state folder.
+    pub fn step_run(
+        pipeline: &PipelineName,
+        cycle: u32,
+        phase: Phase,
+        index: u32,
+        attempt: u32,
+    ) -> PathBuf {
+        Self::cycle_runs(pipeline, cycle).join(format!("{phase}-{:02}-{attempt}", index + 1))
     }
 
     /// A path that is relative to the state folder, made absolute.

@@ -11,7 +11,7 @@ use super::*;
 use crate::cycle::testing;
 use crate::domain::event::{Recorded, ResumeAs, Resumed};
 use crate::domain::outcome::{Phase, PhaseOutcome, Verdict};
-use crate::domain::spec::{NewsKind, Notify, NotifyChannel, SlackNotify};
+use crate::domain::spec::{NewsKind, Notify, NotifyChannel, Rollback, SlackNotify};
 use crate::domain::template::Template;
 use crate::store::sqlite::{Mode, SqliteStore};
 use crate::store::{Append, Projection, Which};
@@ -34,6 +34,8 @@ struct Scripted {
     /// Dies after so many appends, counted over all performances.
     dies_after: Mutex<Option<usize>>,
     serves_wanted: bool,
+    /// The deploy fails; the way back does not.
+    fails_deploy: bool,
 }
 
 impl Scripted {
@@ -67,8 +69,10 @@ impl Effects for Scripted {
                     self.append(journal, vec![testing::step_started(attempt)]).await?;
                     self.deploys_started.lock().unwrap().push(attempt);
                 }
+                let goes_forth = journal.state().running() == Some(Phase::Deploy);
                 let outcome = match (recorded, self.loses_deploy) {
                     (true, true) => PhaseOutcome::Interrupted,
+                    _ if self.fails_deploy && goes_forth => PhaseOutcome::Failed,
                     (true, false) | (false, _) => PhaseOutcome::Passed,
                 };
                 self.append(journal, vec![testing::step_ended(attempt, outcome)]).await
@@ -78,7 +82,13 @@ impl Effects for Scripted {
                     testing::surfaces(crate::domain::event::Moment::Before, self.serves_wanted);
                 self.append(journal, vec![read]).await
             }
-            Action::AwaitReady { .. } => self.append(journal, of_story(9..11)).await,
+            Action::AwaitReady { .. } => {
+                let phase = journal.state().running().unwrap();
+                let served = testing::surfaces(crate::domain::event::Moment::Before, true);
+                let ready = testing::ended(phase, PhaseOutcome::Passed);
+                self.append(journal, vec![served, ready]).await
+            }
+            Action::PlanRollback => self.append(journal, vec![testing::rollback_planned()]).await,
             Action::RunSuite { .. } => {
                 let done = |e: &Event| match e {
                     Event::SuitePlanned(_) => journal.state().plan.is_some(),
@@ -129,16 +139,25 @@ fn queued() -> Queued {
     }
 }
 
+/// With a way back from a failed deploy, and without a second try of its step.
+fn pipeline() -> Pipeline {
+    let mut pipeline = testing::pipeline();
+    let deploy = pipeline.deploy.as_mut().unwrap();
+    deploy.steps[0].retries = 0;
+    deploy.rollback = Some(Rollback { when: vec![Verdict::DeployFailed], steps: vec![] });
+    pipeline
+}
+
 impl Bench {
     async fn run(&self, world: &Scripted) -> Result<Ended, EngineError> {
-        self.engine.run(queued(), &testing::pipeline(), world, &CancellationToken::new()).await
+        self.engine.run(queued(), &pipeline(), world, &CancellationToken::new()).await
     }
 
     async fn take_up(&self, world: &Scripted) -> Result<Ended, EngineError> {
         let open = self.store.open_cycles(None).await.unwrap();
         assert_eq!(open.len(), 1, "one cycle is open");
         let cancel = CancellationToken::new();
-        self.engine.take_up(&open[0], &testing::pipeline(), world, &cancel).await
+        self.engine.take_up(&open[0], &pipeline(), world, &cancel).await
     }
 
     async fn events(&self) -> Vec<Recorded> {
@@ -183,6 +202,35 @@ async fn a_crash_after_any_append_is_only_a_pause() {
             + next.deploys_started.lock().unwrap().len();
         assert!(starts <= 1, "after {dies_after} appends: {starts} deploys were started");
     }
+}
+
+#[tokio::test]
+async fn a_crash_on_the_way_back_is_only_a_pause() {
+    let whole = bench().await;
+    let world = Scripted { fails_deploy: true, ..Scripted::default() };
+    whole.run(&world).await.unwrap();
+    let appends = whole.events().await.len();
+    let expected: Vec<&str> = whole.events().await.iter().map(|r| r.event.kind()).collect();
+    assert!(expected.contains(&"rollback_planned"));
+    for dies_after in 0..appends {
+        let bench = bench().await;
+        let dies = Mutex::new(Some(dies_after));
+        let dying = Scripted { dies_after: dies, fails_deploy: true, ..Scripted::default() };
+        if bench.run(&dying).await.is_ok() {
+            assert!(dies_after > 8, "the world appends at least so often");
+            return;
+        }
+        let next = Scripted { fails_deploy: true, ..Scripted::default() };
+        let ended = bench.take_up(&next).await.unwrap();
+        assert_eq!(ended.state().finished.as_ref().unwrap().what.verdict, Verdict::DeployFailed);
+        let back = ended.state().phase_record(Phase::Rollback).unwrap();
+        assert_eq!(back.outcome, Some(PhaseOutcome::Passed));
+        let starts = dying.deploys_started.lock().unwrap().len()
+            + next.deploys_started.lock().unwrap().len();
+        // One forth and one back; a start that was recorded and not made is made by the next.
+        assert!(starts <= 2, "after {dies_after} appends: {starts} starts");
+    }
+    panic!("no run came to its end");
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ mod investigations;
 mod notify;
 mod ready;
 mod report;
+mod rollback;
+mod rollout;
 mod suite;
 
 use std::path::PathBuf;
@@ -26,6 +28,7 @@ use crate::domain::errors::chain;
 use crate::domain::event::{Event, PhaseEnded};
 use crate::domain::outcome::{Phase, PhaseOutcome};
 use crate::domain::redact::{Masker, Secret};
+use crate::domain::revision::Sha;
 use crate::domain::spec::{Pipeline, Suite};
 use crate::git::{self, Fetched, Mirror};
 use crate::probe::WallClock;
@@ -55,8 +58,8 @@ pub struct World {
     suite: Option<Arc<Suite>>,
     secrets: Vec<(String, Secret)>,
     masker: Masker,
-    /// What the steps of a cycle know, made once for each cycle.
-    env: Mutex<Option<(u32, RunEnv)>>,
+    /// What the steps of a cycle know, made once for each revision that it rolls out.
+    env: Mutex<Option<(u32, Option<Sha>, RunEnv)>>,
     /// Opened and fetched once for each process: a cycle tests one revision.
     mirror: OnceCell<Result<(Mirror, Fetched), Arc<git::Error>>>,
 }
@@ -82,25 +85,27 @@ impl World {
         &self.setup.pipeline
     }
 
-    /// What the steps of this cycle know.
+    /// What the steps of this cycle know now.
     fn env_of(&self, journal: &Journal) -> Result<RunEnv, EngineError> {
-        let queued = &journal.state().queued;
+        let state = journal.state();
+        let queued = &state.queued;
+        let revision = rollout::Side::now(state).revision(state);
+        let sha = revision.map(|revision| &revision.sha);
         let mut made = self.env.lock().expect("no holder of this lock panics");
-        if let Some((cycle, env)) = made.as_ref()
-            && *cycle == queued.cycle
+        if let Some((cycle, of, env)) = made.as_ref()
+            && (*cycle, of.as_ref()) == (queued.cycle, sha)
         {
             return Ok(env.clone());
         }
         let pipeline = self.pipeline();
-        let revision = journal.state().resolved.as_ref().map(|resolved| resolved.revision.clone());
         let env = self.make_env(Facts {
             pipeline: pipeline.name.to_string(),
             environment: pipeline.environment.to_string(),
             cycle: queued.cycle,
-            revision,
+            revision: revision.cloned(),
         });
         let env = env.map_err(|fault| EngineError::Internal { what: chain(&fault) })?;
-        *made = Some((queued.cycle, env.clone()));
+        *made = Some((queued.cycle, sha.cloned(), env.clone()));
         Ok(env)
     }
 
@@ -145,6 +150,7 @@ impl Effects for World {
             }
             Action::RunSuite { deadline_at } => self.run_suite(journal, deadline_at, cancel).await,
             Action::Analyse => self.analyse(journal).await,
+            Action::PlanRollback => self.plan_rollback(journal).await,
             Action::WriteReport => self.write_report(journal).await,
             Action::Notify => self.notify(journal).await,
         }

@@ -14,7 +14,7 @@ use crate::domain::findings::{Cluster, Findings};
 use crate::domain::history::Counts;
 use crate::domain::outcome::Verdict;
 use crate::domain::state::CycleState;
-use crate::report::words;
+use crate::report::{rollback, words};
 
 /// GitHub takes no longer description of a status, and the others none that anybody could read.
 pub(super) const MAX_DESCRIPTION: usize = 140;
@@ -54,6 +54,7 @@ impl Notice {
             facts.push(format!("{}: {}", findings.verdict, findings.reason));
             facts.extend((counts.planned > 0).then(|| figures(&counts)));
         }
+        facts.extend(rollback::in_plain_words(state));
         Self {
             event: news.headline.word(),
             title,

@@ -156,7 +156,7 @@ pub fn held(pipeline: &Pipeline, state: &CycleState, held: &Held) -> Vec<NewMess
         return Vec::new();
     }
     // A cycle can be held again after a person had it run the deploy once more.
-    let key = format!("{}/{}/held-{}", queued.pipeline, queued.cycle, state.steps.len());
+    let key = format!("{}/{}/held-{}", queued.pipeline, queued.cycle, state.all_steps().count());
     out.tell(&[NewsKind::Held], &key, &Notice::held(state, held), || cycle_body(state));
     if let Some(sha) = sha_of(state) {
         let text = format!("held, a person must decide: {}", held.reason);
@@ -182,7 +182,7 @@ fn sha_of(state: &CycleState) -> Option<Sha> {
 fn what_changed(state: &CycleState, findings: &Findings, earlier: &[Earlier]) -> Option<News> {
     let now = standing(findings.verdict, findings.void_reason)?;
     let told: Vec<Standing> = earlier.iter().filter_map(standing_of).collect();
-    let was_held = state.held.is_some().then_some(Standing::Kept(Obstacle::Held));
+    let was_held = state.was_held().then_some(Standing::Kept(Obstacle::Held));
     let before = was_held.or_else(|| told.first().copied());
     // What the suite last said, whatever kept later cycles from an answer.
     let suite_before = told.iter().find(|s| matches!(s, Standing::Green | Standing::Red)).copied();

@@ -34,7 +34,6 @@ pub fn parts_not_acted_on(pipeline: &Pipeline, by: RunBy) -> Vec<Unsupported> {
         Poll::Every(_) => true,
         Poll::Default(_) | Poll::Off => false,
     });
-    let rollback = pipeline.deploy.as_ref().is_some_and(|deploy| deploy.rollback.is_some());
     let commands = pipeline.suite.as_ref().is_some_and(|suite| !suite.commands.is_empty());
     let loops = match pipeline.cycles.until {
         Until::Once => false,
@@ -45,7 +44,6 @@ pub fn parts_not_acted_on(pipeline: &Pipeline, by: RunBy) -> Vec<Unsupported> {
     let parts = [
         (by_hand && watches, "watch.poll", "new commits do not start cycles: run one by hand"),
         (by_hand && schedules, "schedule", "no cycle starts by the clock"),
-        (rollback, "deploy.rollback", "after a failed deploy nothing is rolled back"),
         (commands, "suite.commands", "tests of other tools are not run: only native cases count"),
         (by_hand && loops, "cycles.until", "one cycle is run, not a loop"),
         (searches, "culprit", "no commits are deployed to search the one that broke a cycle"),

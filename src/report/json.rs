@@ -47,6 +47,21 @@ macro_rules! words_or_null {
     };
 }
 
+/// How a cycle went back to the last green revision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Rollback")]
+pub struct RollbackJson<'a> {
+    /// The green cycle; `null` when there is no way back.
+    pub cycle: Option<u32>,
+    /// Its revision.
+    pub revision: Option<Text<'a>>,
+    /// How it ended; `null` while it goes on. `passed` only when the revision serves again.
+    #[schemars(extend("enum" = words_or_null!(PhaseOutcome)))]
+    pub outcome: Option<Text<'a>>,
+    /// The same in one sentence.
+    pub summary: Option<String>,
+}
+
 /// A cycle. `Cases` is a list, or what is written as one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "Andon cycle")]
@@ -85,10 +100,13 @@ pub struct CycleJson<'a, Cases = Vec<CaseJson<'a>>> {
     pub finished_at: Option<String>,
     /// From `started_at` to `finished_at`.
     pub duration_ms: Option<u64>,
-    /// The phases before the verdict, in order.
+    /// The phases before the verdict, and the way back after it, in order.
     pub phases: Vec<PhaseJson<'a>>,
     /// What each surface served before and after the suite, in its own words.
     pub serving: Vec<ServingJson<'a>>,
+    /// The way back to the last green revision; left out where none was called for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackJson<'a>>,
     /// The suite; `null` when none was planned.
     pub suite: Option<SuiteJson<'a>>,
     /// What it was compared with.

@@ -146,10 +146,15 @@ impl<'a> View<'a> {
         self.findings.map_or(unknown, |findings| findings.counts)
     }
 
-    /// The phases that a report tells about: those before the verdict.
+    /// The phases that a report tells about: those that led to the verdict, and the way back after it.
     pub fn phases(&self) -> impl Iterator<Item = &'a PhaseRecord> {
         self.state.phases.iter().filter(|record| match record.phase {
-            Phase::Queued | Phase::Checkout | Phase::Deploy | Phase::Ready | Phase::Suite => true,
+            Phase::Queued
+            | Phase::Checkout
+            | Phase::Deploy
+            | Phase::Ready
+            | Phase::Suite
+            | Phase::Rollback => true,
             Phase::Diff | Phase::Report | Phase::Notify | Phase::Finished => false,
         })
     }

@@ -37,6 +37,7 @@ pub fn encode(event: &Event) -> Result<StoredEvent, serde_json::Error> {
         Event::SuiteEnded(fields) => to_json(fields),
         Event::PhaseEnded(fields) => to_json(fields),
         Event::Analysed(fields) => to_json(fields),
+        Event::RollbackPlanned(fields) => to_json(fields),
         Event::ReportWritten(fields) => to_json(fields),
         Event::Held(fields) => to_json(fields),
         Event::Resumed(fields) => to_json(fields),
@@ -71,6 +72,7 @@ fn decode_v1(kind: &str, payload: &str) -> Result<Event, String> {
         "suite_ended" => from_json(payload).map(Event::SuiteEnded),
         "phase_ended" => from_json(payload).map(Event::PhaseEnded),
         "analysed" => from_json(payload).map(Event::Analysed),
+        "rollback_planned" => from_json(payload).map(Event::RollbackPlanned),
         "report_written" => from_json(payload).map(Event::ReportWritten),
         "held" => from_json(payload).map(Event::Held),
         "resumed" => from_json(payload).map(Event::Resumed),
@@ -121,10 +123,11 @@ mod tests {
             Event::Resumed(_) => 14,
             Event::CancelRequested(_) => 15,
             Event::Finished(_) => 16,
+            Event::RollbackPlanned(_) => 17,
         }
     }
 
-    const KINDS: usize = 17;
+    const KINDS: usize = 18;
 
     struct Sample {
         kind: String,

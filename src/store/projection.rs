@@ -71,6 +71,7 @@ impl RowPatch {
             | Event::ControlsRead(_)
             | Event::AttemptFinished(_)
             | Event::PhaseEnded(_)
+            | Event::RollbackPlanned(_)
             | Event::CancelRequested(_) => {}
         }
     }

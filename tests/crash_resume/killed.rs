@@ -47,6 +47,30 @@ fn in_the_suite() {
     assert_eq!(bench.show(1)["cases"][1]["attempts"], 1);
 }
 
+/// The way back is a deploy, too: its step is taken up, and started once.
+#[test]
+fn on_the_way_back() {
+    let mut bench = Bench::new();
+    let steps = "  steps: [{ name: Roll out";
+    let back = format!("  rollback: {{ when: [deploy_failed] }}\n{steps}");
+    let pipeline = bench.place.read("pipeline.yaml").replace(steps, &back);
+    bench.place.write("pipeline.yaml", &pipeline);
+    bench.run().expect_code(0);
+    let broken = "#!/bin/sh\necho \"cycle $ANDON_CYCLE\" >>\"$ANDON_VAR_STAGE/starts\"\nexit 3\n";
+    bench.place.commit("Breaks", &vec![("deploy.sh".to_owned(), broken.to_owned(), true)]);
+    bench.hold(Hold::BeforeDeploy);
+    let run = bench.start();
+    until("the way back starts", || bench.pids("supervisor.pids").len() == 2);
+    run.kill();
+    bench.release(Hold::BeforeDeploy);
+    bench.run().expect_code(3);
+    bench.is_sound(&[(3, "deploy_failed"), (2, "deploy_failed"), (1, "green")]);
+    assert_eq!([2, 3].map(|cycle| bench.starts(cycle)), [2, 2], "one forth and one back each");
+    for cycle in [2, 3] {
+        assert_eq!(bench.show(cycle)["rollback"]["outcome"], "passed", "cycle {cycle}");
+    }
+}
+
 /// The suite was changed while nobody ran it: the cycle that was left is brought to its end, whatever
 /// became of its cases since.
 #[test]

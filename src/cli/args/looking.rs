@@ -148,7 +148,7 @@ pub struct LogsArgs {
     /// The cycle's number (default: the newest)
     #[arg(value_parser = values::cycle)]
     pub cycle: Option<u32>,
-    /// Only this phase; only `deploy` runs commands that have a log
+    /// Only this phase; `deploy` and `rollback` have logs
     #[arg(long, value_name = "PHASE")]
     pub phase: Option<String>,
     /// Go on printing while the cycle runs

@@ -4,6 +4,7 @@ use super::{FOLLOW_POLL, LogsArgs, Printer, heading_of};
 use crate::cli::context::{Context, printing};
 use crate::cli::error::{CliError, CliResult, Status};
 use crate::cli::remote::{Remote, of_pipeline};
+use crate::domain::outcome::Phase;
 use crate::web::forms::{LogForm, LogsForm};
 
 /// Where the logs of one cycle are.
@@ -14,7 +15,7 @@ struct Source {
 }
 
 /// `andon logs --url`
-pub(super) async fn logs(context: &Context, args: &LogsArgs) -> CliResult {
+pub(super) async fn logs(context: &Context, args: &LogsArgs, phase: Option<Phase>) -> CliResult {
     let pipeline = context.pipeline_name(&args.pipeline)?.to_string();
     let remote = Remote::find(context, &args.remote)?;
     let cycle = newest_or(&remote, &pipeline, args.cycle).await?;
@@ -23,7 +24,7 @@ pub(super) async fn logs(context: &Context, args: &LogsArgs) -> CliResult {
     loop {
         let path = of_pipeline(&source.pipeline, &["cycles", &source.cycle, "logs"]);
         let list: LogsForm = source.remote.get(&path).await?;
-        source.print_new(&mut printer, &list.logs).await?;
+        source.print_new(&mut printer, &list.logs, phase).await?;
         if list.over || !args.follow || printer.out.reader_is_gone() {
             break;
         }
@@ -55,10 +56,19 @@ async fn newest_or(
 }
 
 impl Source {
-    async fn print_new(&self, printer: &mut Printer, logs: &[LogForm]) -> Result<(), CliError> {
+    async fn print_new(
+        &self,
+        printer: &mut Printer,
+        logs: &[LogForm],
+        only: Option<Phase>,
+    ) -> Result<(), CliError> {
         let first = printer.step.unwrap_or(0);
         for (position, log) in logs.iter().enumerate().skip(first) {
-            let heading = || heading_of(log.step, log.attempt, &log.name, log.end.as_deref());
+            if only.is_some_and(|phase| phase.as_str() != log.phase) {
+                continue;
+            }
+            let heading =
+                || heading_of(&log.phase, log.step, log.attempt, &log.name, log.end.as_deref());
             printer.begin(position, heading).map_err(printing)?;
             self.copy(printer, log).await?;
         }

@@ -80,7 +80,9 @@ impl Live {
             }
             Event::PhaseStarted(started) => self.moving(format!("{} …", started.phase)),
             Event::RevisionResolved(resolved) => self.resolved(resolved),
-            Event::StepStarted(step) => self.moving(format!("deploy: {} …", clean(&step.name))),
+            Event::StepStarted(step) => {
+                self.moving(format!("{}: {} …", state.phase(), clean(&step.name)));
+            }
             Event::StepEnded(ended) => self.step_ended(ended, state),
             Event::SurfacesRead(read) => self.surfaces(read),
             Event::ControlsRead(read) => self.controls(read),
@@ -93,6 +95,7 @@ impl Live {
             Event::SuiteEnded(ended) if state.phase() == Phase::Suite => self.suite_ended(ended),
             Event::SuitePlanned(_) | Event::SuiteEnded(_) => {}
             Event::PhaseEnded(ended) => self.phase_ended(ended),
+            Event::RollbackPlanned(back) => self.line("rollback", &words::rollback(back)),
             Event::Analysed(_) | Event::ReportWritten(_) if self.result_follows => {}
             Event::Analysed(findings) => self.line("verdict", &words::verdict(findings)),
             Event::ReportWritten(report) => self.line("report", &clean(&report.path)),
@@ -118,8 +121,9 @@ impl Live {
     }
 
     fn step_ended(&self, ended: &StepEnded, state: &CycleState) {
-        let name = state.steps.last().map_or("", |step| step.started.name.as_str());
-        self.line("deploy", &words::step(name, ended));
+        let last = state.all_steps().last();
+        let name = last.map_or("", |(_, step)| step.started.name.as_str());
+        self.line(state.phase().as_str(), &words::step(name, ended));
         if ended.outcome == PhaseOutcome::Passed {
             return;
         }
@@ -180,7 +184,8 @@ impl Live {
     }
 
     fn phase_ended(&self, ended: &PhaseEnded) {
-        let trouble = !ended.outcome.went_well();
+        // What became of the way back is asked by everybody.
+        let trouble = !ended.outcome.went_well() || ended.phase == Phase::Rollback;
         if trouble || self.is_verbose() {
             self.line(ended.phase.as_str(), &words::phase(ended));
         } else if ended.phase == Phase::Ready && ended.outcome == PhaseOutcome::Skipped {

@@ -6,7 +6,7 @@ use crate::cli::history::shortened;
 use crate::cli::output::{self, bold, clean, duration, millis};
 use crate::domain::attempt::{Attempt, AttemptResult};
 use crate::domain::event::{
-    ControlReading, PhaseEnded, RevisionResolved, StepEnded, SurfaceReading,
+    ControlReading, PhaseEnded, RevisionResolved, RollbackPlanned, StepEnded, SurfaceReading,
 };
 use crate::domain::findings::Findings;
 use crate::domain::outcome::Outcome;
@@ -18,6 +18,11 @@ pub(super) fn revision(resolved: &RevisionResolved) -> String {
     let revision = &resolved.revision;
     let (subject, author) = (clean(&revision.subject), clean(&revision.author));
     format!("{} {subject} ({author})", bold(revision.sha.short()))
+}
+
+pub(super) fn rollback(back: &RollbackPlanned) -> String {
+    let (revision, cycle) = (&back.revision, back.cycle);
+    format!("to {} {} (cycle {cycle})", bold(revision.sha.short()), clean(&revision.subject))
 }
 
 pub(super) fn step(name: &str, ended: &StepEnded) -> String {

@@ -10,8 +10,9 @@ use super::{World, phase_ended};
 use crate::domain::errors::chain;
 use crate::domain::event::{Event, RevisionResolved};
 use crate::domain::glob::Glob;
+use crate::domain::names::PipelineName;
 use crate::domain::outcome::{Phase, PhaseOutcome};
-use crate::domain::revision::Revision;
+use crate::domain::revision::{Revision, Sha};
 use crate::engine::{EngineError, Journal, StatePaths};
 use crate::git::{
     self, Auth, CheckoutLimits, LoginSecrets, Mirror, MirrorOptions, RepoUrl, RevisionSpec,
@@ -33,6 +34,14 @@ pub enum Resolved {
     Refused(Arc<git::Error>),
     /// The repository could not be read; the cycle will say so.
     Unreadable(Arc<git::Error>),
+}
+
+/// Files of a commit in a folder of their own.
+pub(super) struct LaidOut {
+    /// The folder, relative to the state folder.
+    pub(super) checkout: String,
+    /// Entries that were left out, each with the reason.
+    pub(super) left_out: Vec<String>,
 }
 
 impl World {
@@ -65,7 +74,7 @@ impl World {
             None => self.find_revision(requested.as_deref()).await,
         };
         let laid_out = match found {
-            Ok(revision) => self.lay_out(journal, revision).await,
+            Ok(revision) => self.lay_out_if_deployed(journal, revision).await,
             Err(fault) => Err(fault),
         };
         let mut told = Projection::default();
@@ -86,7 +95,7 @@ impl World {
         journal.append_with(events, told).await
     }
 
-    async fn lay_out(
+    async fn lay_out_if_deployed(
         &self,
         journal: &Journal,
         revision: Revision,
@@ -96,19 +105,30 @@ impl World {
         if !queued.options.deploy || self.pipeline().deploy.is_none() {
             return Ok(RevisionResolved { revision, checkout: None, left_out: vec![] });
         }
-        let relative = StatePaths::checkout(&queued.pipeline, queued.cycle, &revision.sha);
+        let laid_out = self.lay_out(&queued.pipeline, queued.cycle, &revision.sha).await?;
+        let LaidOut { checkout, left_out } = laid_out;
+        Ok(RevisionResolved { revision, checkout: Some(checkout), left_out })
+    }
+
+    /// Lays the files of a commit out for a cycle.
+    pub(super) async fn lay_out(
+        &self,
+        pipeline: &PipelineName,
+        cycle: u32,
+        sha: &Sha,
+    ) -> Result<LaidOut, Arc<git::Error>> {
+        let relative = StatePaths::checkout(pipeline, cycle, sha);
         let folder = self.setup.paths.root().join(&relative);
         // A checkout that a crash left behind was never recorded: it may be incomplete.
         remove_leftover(&folder);
         let mirror = self.mirror().await?;
-        let done = mirror.checkout(&revision.sha, &folder, CheckoutLimits::default()).await?;
+        let done = mirror.checkout(sha, &folder, CheckoutLimits::default()).await?;
         let left_out = done
             .skipped
             .iter()
             .map(|entry| format!("{}: {}", entry.path, entry.reason.as_str()))
             .collect();
-        let checkout = Some(relative.to_string_lossy().into_owned());
-        Ok(RevisionResolved { revision, checkout, left_out })
+        Ok(LaidOut { checkout: relative.to_string_lossy().into_owned(), left_out })
     }
 
     /// What a surface says it serves, when git knows that commit: a cycle that deploys nothing tests

@@ -1,4 +1,4 @@
-//! Deploy: one step at a time.
+//! Deploy, and the way back: one step at a time.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
+use super::rollout::Side;
 use crate::deploy::{self, CommandStep, StepEnd, StepFacts, TakenUp};
 use crate::domain::errors::chain;
 use crate::domain::event::{Event, Moment, StepEnded, StepStarted, SurfacesRead};
@@ -24,7 +25,7 @@ impl World {
         recorded: bool,
         cancel: &CancellationToken,
     ) -> Result<(), EngineError> {
-        let step = self.step(index)?;
+        let step = self.step(Side::now(journal.state()), index)?;
         if !recorded {
             self.record_start(journal, step, index, attempt).await?;
         }
@@ -51,7 +52,8 @@ impl World {
         attempt: u32,
     ) -> Result<(), EngineError> {
         let queued = &journal.state().queued;
-        let run_dir = StatePaths::step_run(&queued.pipeline, queued.cycle, index, attempt);
+        let phase = Side::now(journal.state()).phase();
+        let run_dir = StatePaths::step_run(&queued.pipeline, queued.cycle, phase, index, attempt);
         let runs = matches!(step.action, DeployAction::Run(_));
         let timeout = SignedDuration::try_from(step.timeout).unwrap_or(SignedDuration::MAX);
         let started = StepStarted {
@@ -72,7 +74,8 @@ impl World {
         recorded: bool,
         cancel: &CancellationToken,
     ) -> Result<StepEnd, EngineError> {
-        let record = journal.state().steps.last().ok_or_else(|| internal("no step was started"))?;
+        let record = Side::now(journal.state()).last_record(journal.state());
+        let record = record.ok_or_else(|| internal("no step was started"))?;
         let run_dir = record
             .started
             .run_dir
@@ -107,11 +110,12 @@ impl World {
         checkout: &std::path::Path,
     ) -> Result<Vec<(String, String)>, EngineError> {
         let state = journal.state();
-        let resolved = state.resolved.as_ref().ok_or_else(|| internal("no revision is known"))?;
+        let revision = Side::now(state).revision(state);
+        let revision = revision.ok_or_else(|| internal("no revision is known"))?;
         let facts = StepFacts {
             pipeline: state.queued.pipeline.as_str(),
             cycle: state.queued.cycle,
-            revision: &resolved.revision,
+            revision,
             trigger: state.queued.trigger.kind.as_str(),
             environment: state.queued.environment.as_str(),
             checkout: &checkout.to_string_lossy(),
@@ -162,15 +166,14 @@ impl World {
         journal.append(vec![Event::SurfacesRead(read)]).await
     }
 
-    fn step(&self, index: u32) -> Result<&DeployStep, EngineError> {
-        let steps = self.pipeline().deploy.as_ref().map(|deploy| &deploy.steps);
+    fn step(&self, side: Side, index: u32) -> Result<&DeployStep, EngineError> {
+        let steps = self.pipeline().deploy.as_ref().map(|deploy| side.steps(deploy));
         let step = steps.and_then(|steps| steps.get(index as usize));
         step.ok_or_else(|| internal("the pipeline has no such deploy step"))
     }
 
     fn checkout(&self, journal: &Journal) -> Result<PathBuf, EngineError> {
-        let resolved = journal.state().resolved.as_ref();
-        let relative = resolved.and_then(|resolved| resolved.checkout.as_deref());
+        let relative = Side::now(journal.state()).checkout(journal.state());
         Ok(self.absolute(relative.ok_or_else(|| internal("nothing was checked out"))?))
     }
 }

@@ -1,10 +1,11 @@
-//! Ready: wait until the environment serves the revision; ask it again later.
+//! Ready: wait until the environment serves what was rolled out; ask it again later.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::rollout::Side;
 use super::{World, phase_ended};
 use crate::domain::event::{
     ControlKind, ControlReading, ControlsRead, Event, Moment, SurfaceReading, SurfacesRead,
@@ -23,7 +24,8 @@ impl World {
     ) -> Result<(), EngineError> {
         let env = self.env_of(journal)?;
         let state = journal.state();
-        let started_at = state.phase_record(Phase::Ready).map_or(journal.now(), |r| r.started_at);
+        let phase = state.running().unwrap_or(Phase::Ready);
+        let started_at = state.phase_record(phase).map_or(journal.now(), |r| r.started_at);
         let wanted = wanted(journal);
         let ready = &self.pipeline().ready;
         let plan = ReadyPlan { ready, wanted: wanted.as_ref(), env: &env, started_at, deadline_at };
@@ -33,7 +35,7 @@ impl World {
             observer.on(Progress::Ready { held, of, surfaces, checks, left });
         };
         let report = readiness::wait_ready(plan, &mut on_round, cancel).await;
-        let events = events_of(journal, report, ready.timeout);
+        let events = events_of(journal, phase, report, ready.timeout);
         journal.append(events).await
     }
 
@@ -57,10 +59,16 @@ impl World {
 }
 
 fn wanted(journal: &Journal) -> Option<Sha> {
-    journal.state().resolved.as_ref().map(|resolved| resolved.revision.sha.clone())
+    let state = journal.state();
+    Side::now(state).revision(state).map(|revision| revision.sha.clone())
 }
 
-fn events_of(journal: &Journal, report: ReadyReport, timeout: Duration) -> Vec<Event> {
+fn events_of(
+    journal: &Journal,
+    phase: Phase,
+    report: ReadyReport,
+    timeout: Duration,
+) -> Vec<Event> {
     let ReadyReport { outcome, surfaces, checks, rounds, reason } = report;
     let (outcome, detail) = match outcome {
         ReadyOutcome::Ready => (PhaseOutcome::Passed, None),
@@ -79,6 +87,6 @@ fn events_of(journal: &Journal, report: ReadyReport, timeout: Duration) -> Vec<E
             ControlsRead { of: ControlKind::Check, moment: Moment::Before, readings: checks };
         events.push(Event::ControlsRead(read));
     }
-    events.push(phase_ended(journal, Phase::Ready, outcome, detail));
+    events.push(phase_ended(journal, phase, outcome, detail));
     events
 }

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::{
     CarriedJson, CaseJson, ChangesJson, ClusterJson, CycleJson, CycleRefJson, EventsJson,
     EvidenceJson, FailureJson, FlakyRateJson, PhaseJson, QuarantineJson, RenameJson, RevisionJson,
-    ServingJson, SlowerJson, SuiteJson, SuspiciousJson, Text, TriggerJson,
+    RollbackJson, ServingJson, SlowerJson, SuiteJson, SuspiciousJson, Text, TriggerJson,
 };
 use crate::domain::evidence::Evidence;
 use crate::domain::findings::{CaseFinding, Cluster};
@@ -16,6 +16,7 @@ use crate::domain::names::CaseId;
 use crate::domain::outcome::{Outcome, Phase};
 use crate::domain::revision::{Revision, Sha};
 use crate::domain::state::{CycleState, PhaseRecord};
+use crate::report::rollback;
 use crate::report::view::{CaseView, View};
 
 impl<'a> CycleJson<'a> {
@@ -73,6 +74,7 @@ fn arranged<'a, Cases>(view: &View<'a>, cases: Cases) -> CycleJson<'a, Cases> {
         duration_ms: view.duration_ms(),
         phases: view.phases().map(phase_json).collect(),
         serving: serving(view),
+        rollback: way_back(state),
         suite: suite(view),
         baseline: view.findings.and_then(|f| f.baseline.as_ref()).map(baseline),
         changes: changes(view),
@@ -84,6 +86,17 @@ fn arranged<'a, Cases>(view: &View<'a>, cases: Cases) -> CycleJson<'a, Cases> {
         report: report_path(view),
         andon: borrowed(&definition.andon),
     }
+}
+
+fn way_back(state: &CycleState) -> Option<RollbackJson<'_>> {
+    let phase = state.phase_record(Phase::Rollback)?;
+    let planned = state.rollback.as_ref().map(|back| &back.planned);
+    Some(RollbackJson {
+        cycle: planned.map(|planned| planned.cycle),
+        revision: planned.map(|planned| borrowed(planned.revision.sha.as_str())),
+        outcome: phase.outcome.map(|outcome| borrowed(outcome.as_str())),
+        summary: rollback::in_plain_words(state),
+    })
 }
 
 fn borrowed(text: &str) -> Text<'_> {

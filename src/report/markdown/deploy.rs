@@ -1,12 +1,12 @@
 //! Part 10: how the revision got there, step by step, and when each surface began to serve it.
 
 use super::page::Page;
-use super::{MAX_ROWS, cut_note, headline, served};
+use super::{MAX_ROWS, cut_note, headline, served, short};
 use crate::domain::escape::{self, Keep};
-use crate::domain::event::{ControlKind, Moment, SurfaceReading};
+use crate::domain::event::{ControlKind, Moment, SurfaceReading, SurfacesRead};
 use crate::domain::evidence::Excerpt;
 use crate::domain::outcome::{Phase, PhaseOutcome};
-use crate::domain::state::{PhaseRecord, StepRecord};
+use crate::domain::state::{PhaseRecord, Stamped, StepRecord};
 use crate::report::view::View;
 use crate::report::words;
 
@@ -17,7 +17,8 @@ pub fn write(page: &mut Page, view: &View<'_>) {
         rows.push(phase_row(record));
         match record.phase {
             Phase::Deploy => rows.extend(view.state.steps.iter().take(MAX_ROWS).map(step_row)),
-            Phase::Ready => rows.extend(surface_rows(view)),
+            Phase::Ready => rows.extend(surface_rows(&view.state.surfaces)),
+            Phase::Rollback => rows.extend(rollback_rows(view)),
             Phase::Queued
             | Phase::Checkout
             | Phase::Suite
@@ -31,9 +32,8 @@ pub fn write(page: &mut Page, view: &View<'_>) {
         page.block("The cycle ended before its first phase.");
     }
     page.table(&["step", "took", ""], &rows);
-    page.block(
-        &cut_note(view, view.state.steps.len().saturating_sub(MAX_ROWS)).unwrap_or_default(),
-    );
+    let steps = view.state.all_steps().count();
+    page.block(&cut_note(view, steps.saturating_sub(MAX_ROWS)).unwrap_or_default());
     checks(page, view);
     outputs(page, view);
     decisions(page, view);
@@ -85,7 +85,8 @@ fn failed(step: &StepRecord) -> bool {
 fn outputs(page: &mut Page, view: &View<'_>) {
     let on_top = headline::failed_output(view);
     let mut said = false;
-    for step in view.state.steps.iter().filter(|step| failed(step)).take(5) {
+    let steps = view.state.all_steps().map(|(_, step)| step);
+    for step in steps.filter(|step| failed(step)).take(5) {
         let of_step = step.ended.as_ref().and_then(|ended| ended.output.as_ref());
         let is_shown = of_step.is_some_and(|output| {
             Some(output.text.as_str()) == on_top
@@ -125,9 +126,21 @@ fn kept(output: &Excerpt) -> String {
     if output.cut { format!(" ({} in all)", words::bytes(output.bytes)) } else { String::new() }
 }
 
+/// Where the way back led, by which steps, and what the surfaces said at its end.
+fn rollback_rows(view: &View<'_>) -> Vec<Vec<String>> {
+    let Some(back) = &view.state.rollback else { return Vec::new() };
+    let revision = &back.planned.revision;
+    let to = format!("to {} {}", short(&revision.sha), escape::cell(&revision.subject));
+    let green = format!("green in cycle {}", back.planned.cycle);
+    let mut rows = vec![vec![to, "–".to_owned(), green]];
+    rows.extend(back.steps.iter().take(MAX_ROWS).map(step_row));
+    rows.extend(surface_rows(&back.surfaces));
+    rows
+}
+
 /// The last reading of each surface before the suite.
-fn surface_rows(view: &View<'_>) -> Vec<Vec<String>> {
-    let before = view.state.surfaces.iter().rev().find(|read| read.what.moment == Moment::Before);
+fn surface_rows(reads: &[Stamped<SurfacesRead>]) -> Vec<Vec<String>> {
+    let before = reads.iter().rev().find(|read| read.what.moment == Moment::Before);
     before.map_or_else(Vec::new, |read| {
         read.what.surfaces.iter().take(MAX_ROWS).map(reading_row).collect()
     })
@@ -189,11 +202,16 @@ fn checks(page: &mut Page, view: &View<'_>) {
 /// What people decided about a cycle that waited for them.
 fn decisions(page: &mut Page, view: &View<'_>) {
     let mut items = Vec::new();
-    if let Some(held) = &view.state.held {
+    let state = view.state;
+    let held = state.decisions.iter().map(|decision| &decision.held).chain(&state.held);
+    let mut resumed =
+        state.decisions.iter().map(|decision| &decision.resumed).chain(&state.resumed);
+    for held in held {
         items.push(format!("Held until a person decided: {}", escape::text(&held.reason)));
-    }
-    if let Some(resumed) = &view.state.resumed {
-        items.push(format!("Resumed as “{}” by {}", resumed.decision, escape::text(&resumed.by)));
+        if let Some(resumed) = resumed.next() {
+            let by = escape::text(&resumed.by);
+            items.push(format!("Resumed as “{}” by {by}", resumed.decision));
+        }
     }
     page.list(&items);
 }

@@ -9,7 +9,7 @@ use crate::domain::history::FailureChange;
 use crate::domain::outcome::{Change, Outcome, PhaseOutcome, Verdict, VoidReason};
 use crate::domain::state::StepRecord;
 use crate::report::view::{SurfaceView, View};
-use crate::report::words;
+use crate::report::{rollback, words};
 
 /// So many lines of a failed step's output stand at the top.
 pub(super) const OUTPUT_LINES: usize = 12;
@@ -23,6 +23,9 @@ pub fn write(page: &mut Page, view: &View<'_>) {
     page.block(&identity(view));
     if let Some(output) = failed_output(view) {
         page.block(&escape::fenced(output, "text", Keep::Last, OUTPUT_LINES));
+    }
+    if let Some(told) = rollback::told(view.state, escape::text, short) {
+        page.block(&words::capitalised(&told));
     }
     for note in notes(view) {
         page.block(&note);

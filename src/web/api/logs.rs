@@ -13,8 +13,7 @@ use tokio_util::io::ReaderStream;
 
 use super::cycles::state_of;
 use super::range::{Wanted, wanted};
-use crate::domain::outcome::Phase;
-use crate::domain::state::{CycleState, StepRecord};
+use crate::domain::state::StepRecord;
 use crate::web::call::{Answer, Call, ok};
 use crate::web::forms::{LogForm, LogsForm};
 use crate::web::problem::Problem;
@@ -28,9 +27,10 @@ pub(in crate::web) async fn list(call: Call) -> Answer {
     let row = call.cycle().await?;
     let state = state_of(&call.site, &row).await?;
     let mut logs = Vec::new();
-    for (log, step) in (1..).zip(&state.steps) {
+    for (log, (phase, step)) in (1..).zip(state.all_steps()) {
         logs.push(LogForm {
             log,
+            phase: phase.to_string(),
             step: step.started.index + 1,
             attempt: step.started.attempt,
             name: step.started.name.clone(),
@@ -38,7 +38,7 @@ pub(in crate::web) async fn list(call: Call) -> Answer {
             end: step.ended.as_ref().map(|end| end.detail.clone()),
         });
     }
-    ok(&LogsForm { logs, over: is_over(&state) })
+    ok(&LogsForm { logs, over: !state.may_run_steps() })
 }
 
 /// `GET pipelines/{pipeline}/cycles/{cycle}/logs/{log}`
@@ -47,7 +47,7 @@ pub(in crate::web) async fn one(call: Call) -> Answer {
     let state = state_of(&call.site, &row).await?;
     let given = call.parameter("log");
     let place = given.parse().ok().and_then(|log: usize| log.checked_sub(1));
-    let step = place.and_then(|place| state.steps.get(place)).ok_or_else(|| {
+    let (_, step) = place.and_then(|place| state.all_steps().nth(place)).ok_or_else(|| {
         Problem::not_found(format!("{} has no log {given:?}", row.key()))
             .help("the list of its logs is one step up in the address")
     })?;
@@ -56,11 +56,6 @@ pub(in crate::web) async fn one(call: Call) -> Answer {
         Some(path) => from_file(&path, range).await,
         None => from_text(step, range),
     }
-}
-
-/// Whether no step can write any more.
-fn is_over(state: &CycleState) -> bool {
-    state.finished.is_some() || state.phase() > Phase::Deploy
 }
 
 /// The file of a command's output; `None` for a request, whose answer is in the records.

@@ -205,7 +205,7 @@ impl From<&Recorded> for EventForm {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Logs")]
 pub struct LogsForm {
-    /// The deploy steps that wrote one, in order.
+    /// The steps that wrote one, in order: of the deploy, then of the rollback.
     pub logs: Vec<LogForm>,
     /// Whether no more can come.
     pub over: bool,
@@ -217,7 +217,9 @@ pub struct LogsForm {
 pub struct LogForm {
     /// Its place in the list, from 1: the last part of its address.
     pub log: u32,
-    /// The position of the deploy step, from 1.
+    /// The phase it belongs to: `deploy` or `rollback`.
+    pub phase: String,
+    /// The position of the step in that phase, from 1.
     pub step: u32,
     /// Which attempt of it.
     pub attempt: u32,

@@ -46,6 +46,9 @@ fn line(event: &Value) -> String {
         "analysed" => {
             vec![text(&event["verdict"]), optional(&event["void_reason"]), text(&event["reason"])]
         }
+        "rollback_planned" => {
+            vec![format!("to cycle {}", event["cycle"]), text(&event["revision"]["sha"])]
+        }
         "report_written" => vec![text(&event["path"])],
         "held" => vec![text(&event["reason"])],
         "resumed" => vec![text(&event["decision"])],

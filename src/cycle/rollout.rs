@@ -1,0 +1,136 @@
+//! The steps that change an environment, one after another: those of the deploy, and those of the way
+//! back. What an unknown end means (SPEC section 5) is decided here for both.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::next::Action;
+use crate::domain::event::{Held, Moment, ResumeAs, SurfacesRead};
+use crate::domain::outcome::PhaseOutcome;
+use crate::domain::spec::{Deploy, DeployStep};
+use crate::domain::state::{CycleState, RollbackRecord, Stamped, StepRecord};
+
+/// Steps to be done in order, as far as they got.
+pub(super) struct Rollout<'a> {
+    state: &'a CycleState,
+    steps: &'a [DeployStep],
+    /// Whether a step may be run again when nobody saw its end.
+    idempotent: bool,
+    records: &'a [StepRecord],
+    surfaces: &'a [Stamped<SurfacesRead>],
+}
+
+/// What comes next in a rollout.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Ahead {
+    /// Something to do.
+    Perform(Action),
+    /// A person must be asked.
+    Ask(Held),
+    /// A person was asked and has not answered.
+    Wait(Held),
+    /// It is over, in this way.
+    Over(PhaseOutcome),
+}
+
+impl<'a> Rollout<'a> {
+    /// The deploy of the cycle's revision.
+    pub(super) fn of_deploy(state: &'a CycleState, deploy: &'a Deploy) -> Self {
+        Self {
+            state,
+            steps: &deploy.steps,
+            idempotent: deploy.idempotent,
+            records: &state.steps,
+            surfaces: &state.surfaces,
+        }
+    }
+
+    /// The way back: by steps of its own, or by the deploy's.
+    pub(super) fn of_rollback(
+        state: &'a CycleState,
+        deploy: &'a Deploy,
+        back: &'a RollbackRecord,
+    ) -> Self {
+        Self {
+            state,
+            steps: deploy.rollback_steps(),
+            idempotent: deploy.idempotent,
+            records: &back.steps,
+            surfaces: &back.surfaces,
+        }
+    }
+
+    /// When the last step ended, as far as the records say.
+    pub(super) fn ended_at(&self) -> Option<Timestamp> {
+        let last = self.records.last()?;
+        let took = i64::try_from(last.ended.as_ref()?.duration_ms).unwrap_or(i64::MAX);
+        last.started_at.checked_add(SignedDuration::from_millis(took)).ok()
+    }
+
+    /// What comes next.
+    pub(super) fn ahead(&self) -> Ahead {
+        let Some(last) = self.records.last() else { return self.step_or_end(0, 1) };
+        let (index, attempt) = (last.started.index, last.started.attempt);
+        let Some(ended) = &last.ended else {
+            return Ahead::Perform(Action::DeployStep { index, attempt, recorded: true });
+        };
+        let retries = self.steps.get(index as usize).map_or(0, |step| step.retries);
+        match ended.outcome {
+            PhaseOutcome::Passed | PhaseOutcome::Skipped => self.step_or_end(index + 1, 1),
+            PhaseOutcome::Interrupted => self.after_interrupted(last),
+            PhaseOutcome::Failed | PhaseOutcome::TimedOut if attempt <= retries => {
+                self.step_or_end(index, attempt + 1)
+            }
+            outcome @ (PhaseOutcome::Failed
+            | PhaseOutcome::TimedOut
+            | PhaseOutcome::Cancelled
+            | PhaseOutcome::Errored) => Ahead::Over(outcome),
+        }
+    }
+
+    fn step_or_end(&self, index: u32, attempt: u32) -> Ahead {
+        if index as usize >= self.steps.len() {
+            return Ahead::Over(PhaseOutcome::Passed);
+        }
+        if self.state.cancelled.is_some() {
+            return Ahead::Over(PhaseOutcome::Cancelled);
+        }
+        Ahead::Perform(Action::DeployStep { index, attempt, recorded: false })
+    }
+
+    /// Nobody saw how the step ended: a person's word counts first; then what the surfaces serve;
+    /// then `idempotent`; else the cycle is held.
+    fn after_interrupted(&self, last: &StepRecord) -> Ahead {
+        let (index, attempt) = (last.started.index, last.started.attempt);
+        if let Some(resumed) = &self.state.resumed {
+            return match resumed.decision {
+                ResumeAs::Deployed => self.step_or_end(index + 1, 1),
+                ResumeAs::Failed => Ahead::Over(PhaseOutcome::Failed),
+                ResumeAs::Rerun => self.step_or_end(index, attempt + 1),
+            };
+        }
+        if self.state.cancelled.is_some() {
+            return Ahead::Over(PhaseOutcome::Interrupted);
+        }
+        if let Some(held) = &self.state.held {
+            return Ahead::Wait(held.clone());
+        }
+        let asked = self.surfaces.iter().rev().find(|read| read.at >= last.started_at);
+        match asked.map(|read| serves_wanted(&read.what)) {
+            None => Ahead::Perform(Action::AskSurfaces),
+            Some(true) => self.step_or_end(index + 1, 1),
+            Some(false) if self.idempotent => self.step_or_end(index, attempt + 1),
+            Some(false) => Ahead::Ask(Held {
+                reason: format!(
+                    "nobody saw how deploy step {:?} ended, and the environment does not serve the revision",
+                    last.started.name
+                ),
+            }),
+        }
+    }
+}
+
+fn serves_wanted(read: &SurfacesRead) -> bool {
+    read.moment == Moment::Before
+        && !read.surfaces.is_empty()
+        && read.surfaces.iter().all(|surface| surface.matches == Some(true))
+}
