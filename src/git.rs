@@ -1,4 +1,4 @@
-//! Fetches, resolves, lists and exports git commits, on blocking threads.
+//! Fetches, resolves, lists and exports git commits, and pushes reports, on blocking threads.
 //!
 //! A [`Mirror`] is a bare copy of one watched repository. What the remote says decides: a fetch
 //! makes the mirror's branches and tags equal to the remote's, also after a forced push.
@@ -28,6 +28,8 @@ mod look;
 mod mirror;
 mod names;
 mod packs;
+mod publish;
+mod push;
 mod refs;
 mod revision;
 mod session;
@@ -44,5 +46,6 @@ pub use fetch::Fetched;
 pub use history::{Parents, RangeLimits};
 pub use look::{Branches, Looked, RefsPrint};
 pub use mirror::{Mirror, MirrorOptions};
+pub use publish::{Keeps, Publication, Published, PublishedFile};
 pub use revision::{RevisionSpec, Tip};
 pub use url::{RepoUrl, UrlSource};

@@ -74,6 +74,22 @@ pub enum Error {
         /// The reason as the lower layers gave it.
         reason: String,
     },
+    /// The remote did not take what we pushed.
+    #[error("cannot push to {repository}: {reason}")]
+    Push {
+        /// The repository.
+        repository: String,
+        /// What it said, or what stood in the way.
+        reason: String,
+    },
+    /// Somebody works on the branch that was to be moved.
+    #[error("branch {branch} is checked out in {repository}")]
+    CheckedOut {
+        /// The repository.
+        repository: String,
+        /// The branch.
+        branch: String,
+    },
     /// The deadline passed.
     #[error("{repository}: {phase} took longer than {after:?}")]
     Timeout {
@@ -208,15 +224,16 @@ impl Error {
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::RefusedUrl { .. } | Self::UnfitAuth { .. } | Self::InvalidRevision { .. } => {
-                ErrorKind::Invalid
-            }
+            Self::RefusedUrl { .. }
+            | Self::UnfitAuth { .. }
+            | Self::InvalidRevision { .. }
+            | Self::CheckedOut { .. } => ErrorKind::Invalid,
             Self::AmbiguousRevision { .. } => ErrorKind::Ambiguous,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Auth { .. } | Self::ForeignOwner { .. } => ErrorKind::Auth,
             Self::Internal { .. } => ErrorKind::Internal,
             Self::Moved { .. } => ErrorKind::Moved,
-            Self::Network { .. } => ErrorKind::Network,
+            Self::Network { .. } | Self::Push { .. } => ErrorKind::Network,
             Self::Timeout { .. } => ErrorKind::Timeout,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
@@ -245,6 +262,10 @@ impl Error {
             }
             Self::Moved { .. } => "write the new address into watch.repo if you trust it",
             Self::Network { .. } => "check the address and the network; the next poll tries again",
+            Self::Push { .. } => {
+                "check that the login may push there, and that no rule protects the branch"
+            }
+            Self::CheckedOut { .. } => "name a branch that nobody works on, as andon-reports",
             Self::Timeout { .. } => "check that the host answers; the next poll tries again",
             Self::TooLarge { .. } => "raise the limit, or watch a smaller repository",
             Self::Corrupt { .. } => "fetch again: the mirror is then made anew",

@@ -196,12 +196,27 @@ fn exchange(
     deadline: Deadline,
     start: &mut dyn FnMut() -> Result<(), Error>,
 ) -> Result<Fetched, Error> {
+    match &place.url.target {
+        Target::Local(path) => exchange_local(place, path, repo, old, deadline, start),
+        Target::Http(_) | Target::Ssh(_) => exchange_remote(place, repo, old, deadline, start),
+    }
+}
+
+/// What the transports need to know to reach the remote.
+pub(super) fn session_for(place: &Place, deadline: Deadline) -> Result<Session, Error> {
     let wire = match &place.url.target {
-        Target::Local(path) => return exchange_local(place, path, repo, old, deadline, start),
         Target::Http(url) => Wire::Http(url.clone()),
         Target::Ssh(target) => Wire::Ssh(target.clone()),
+        Target::Local(_) => {
+            let reason = "a repository on this machine needs no transport".to_owned();
+            return Err(Error::Internal { repository: place.repository.clone(), reason });
+        }
     };
-    exchange_remote(place, wire, repo, old, deadline, start)
+    let mut session = Session::new(place.repository.clone(), wire, place.auth.clone(), deadline);
+    session.ssh = place.options.ssh_program.clone();
+    session.git = place.options.git_program.clone();
+    session.max_bytes = place.options.max_bytes;
+    Ok(session)
 }
 
 fn exchange_local(
@@ -233,17 +248,12 @@ fn exchange_local(
 
 fn exchange_remote(
     place: &Place,
-    wire: Wire,
     repo: &Repository,
     old: &RemoteRefs,
     deadline: Deadline,
     start: &mut dyn FnMut() -> Result<(), Error>,
 ) -> Result<Fetched, Error> {
-    let mut session = Session::new(place.repository.clone(), wire, place.auth.clone(), deadline);
-    session.ssh = place.options.ssh_program.clone();
-    session.git = place.options.git_program.clone();
-    session.max_bytes = place.options.max_bytes;
-    let session = Arc::new(session);
+    let session = Arc::new(session_for(place, deadline)?);
     let registered = Registered::new(Arc::clone(&session));
     let url = registered.url();
     let explain = |error: git2::Error| explain(&session, repo.path(), error);

@@ -1,4 +1,5 @@
-//! git's smart HTTP protocol as a transport of libgit2, over the same TLS as everything else.
+//! git's smart HTTP protocol as a transport of libgit2, over the same TLS as everything else: to fetch,
+//! and to push reports.
 //!
 //! The credentials go to the configured host and nowhere else: redirects are followed only within
 //! that host, and another host is an error of its own, so that a moved repository is noticed.
@@ -18,7 +19,7 @@ use super::auth::Auth;
 use super::client::client_for;
 use super::error::{Absent, Error};
 use super::helper::stored_credentials;
-use super::session::Session;
+use super::session::{Program, Session};
 use super::text::{clip, clip_bytes};
 use crate::domain::errors::chain;
 
@@ -26,14 +27,10 @@ use crate::domain::errors::chain;
 pub(super) const CAUSE_CAP: usize = 400;
 const MAX_REDIRECTS: usize = 5;
 const LIST_SUFFIX: &str = "/info/refs";
-const LIST_QUERY: &str = "service=git-upload-pack";
-const LIST_TYPE: &str = "application/x-git-upload-pack-advertisement";
-const REQUEST_TYPE: &str = "application/x-git-upload-pack-request";
-const RESULT_TYPE: &str = "application/x-git-upload-pack-result";
-/// The most bytes of a negotiation that libgit2 may want to send.
+/// The most bytes that libgit2 may want to send at once: a negotiation, or a pack of reports.
 const REQUEST_CAP: usize = 64 << 20;
 
-/// The transport of one http(s) fetch.
+/// The transport of one http(s) fetch or push.
 pub(super) struct HttpTransport {
     session: Arc<Session>,
     state: Arc<Mutex<State>>,
@@ -56,20 +53,21 @@ impl HttpTransport {
     }
 
     /// Asks for the list of references, following redirects within the host.
-    fn list(&self) -> Result<Response, Error> {
+    fn list(&self, program: Program) -> Result<Response, Error> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut asked_helper = false;
         let mut redirects = 0;
         loop {
             let mut url = state.base.clone();
             url.set_path(&format!("{}{LIST_SUFFIX}", state.base.path()));
-            url.set_query(Some(LIST_QUERY));
-            let request = client(&self.session, &url)?.get(url.clone()).header(ACCEPT, LIST_TYPE);
+            let (query, list_type) = (program.list_query(), program.media_type("advertisement"));
+            url.set_query(Some(&query));
+            let request = client(&self.session, &url)?.get(url.clone()).header(ACCEPT, &list_type);
             let response = send(&self.session, request, &state)?;
             let status = response.status();
             if status.is_redirection() {
                 redirects += 1;
-                state.base = self.redirected(&url, &response, redirects)?;
+                state.base = self.redirected(&url, &response, redirects, &query)?;
             } else if status == StatusCode::UNAUTHORIZED
                 && self.may_ask_helper(&state, asked_helper)
             {
@@ -82,7 +80,7 @@ impl HttpTransport {
                     return Err(refused(&self.session, response));
                 }
             } else {
-                return accept(&self.session, response, LIST_TYPE);
+                return accept(&self.session, response, &list_type);
             }
         }
     }
@@ -92,12 +90,18 @@ impl HttpTransport {
     }
 
     /// The new base address, if the redirect stays within the host.
-    fn redirected(&self, from: &Url, response: &Response, count: usize) -> Result<Url, Error> {
+    fn redirected(
+        &self,
+        from: &Url,
+        response: &Response,
+        count: usize,
+        query: &str,
+    ) -> Result<Url, Error> {
         let location =
             response.headers().get(LOCATION).map(HeaderValue::as_bytes).unwrap_or_default();
         let text = String::from_utf8_lossy(location);
         let target = from.join(&text).ok();
-        match target.as_ref().and_then(|target| base_within_host(from, target)) {
+        match target.as_ref().and_then(|target| base_within_host(from, target, query)) {
             Some(base) if count <= MAX_REDIRECTS => Ok(base),
             Some(_) => Err(self.session.network(format!("more than {MAX_REDIRECTS} redirects"))),
             None => Err(Error::Moved {
@@ -115,20 +119,19 @@ impl SmartSubtransport for HttpTransport {
         service: Service,
     ) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
         let session = Arc::clone(&self.session);
+        let program = Program::of(service);
         match service {
-            Service::UploadPackLs => {
-                let response = self.list().map_err(|error| self.session.fail(error))?;
+            Service::UploadPackLs | Service::ReceivePackLs => {
+                let response = self.list(program).map_err(|error| self.session.fail(error))?;
                 Ok(Box::new(Reply { session, response }))
             }
-            Service::UploadPack => Ok(Box::new(Exchange {
+            Service::UploadPack | Service::ReceivePack => Ok(Box::new(Exchange {
                 session,
+                program,
                 state: Arc::clone(&self.state),
                 request: Vec::new(),
                 response: None,
             })),
-            Service::ReceivePackLs | Service::ReceivePack => {
-                Err(git2::Error::from_str("this transport only fetches"))
-            }
         }
     }
 
@@ -162,6 +165,7 @@ impl Write for Reply {
 /// One request and its response: collected while libgit2 writes, sent when it starts to read.
 struct Exchange {
     session: Arc<Session>,
+    program: Program,
     state: Arc<Mutex<State>>,
     request: Vec<u8>,
     response: Option<Response>,
@@ -171,14 +175,16 @@ impl Exchange {
     fn post(&mut self) -> Result<Response, Error> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut url = state.base.clone();
-        url.set_path(&format!("{}/git-upload-pack", state.base.path()));
+        url.set_path(&format!("{}/{}", state.base.path(), self.program.as_str()));
+        let (request_type, result_type) =
+            (self.program.media_type("request"), self.program.media_type("result"));
         let request = client(&self.session, &url)?
             .post(url)
-            .header(CONTENT_TYPE, REQUEST_TYPE)
-            .header(ACCEPT, RESULT_TYPE)
+            .header(CONTENT_TYPE, request_type)
+            .header(ACCEPT, &result_type)
             .body(std::mem::take(&mut self.request));
         let response = send(&self.session, request, &state)?;
-        accept(&self.session, response, RESULT_TYPE)
+        accept(&self.session, response, &result_type)
     }
 }
 
@@ -196,7 +202,8 @@ impl Read for Exchange {
 impl Write for Exchange {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         if self.request.len() + buffer.len() > REQUEST_CAP {
-            return Err(io::Error::other("the request is too large"));
+            let what = format!("more than {} MiB would have to be sent at once", REQUEST_CAP >> 20);
+            return Err(io::Error::other(self.session.fail(self.session.too_large(what))));
         }
         self.request.extend_from_slice(buffer);
         Ok(buffer.len())
@@ -262,7 +269,7 @@ fn refused(session: &Session, response: Response) -> Error {
 }
 
 /// Same host and port, or the same host moving up to https; and still a list of references.
-fn base_within_host(from: &Url, target: &Url) -> Option<Url> {
+fn base_within_host(from: &Url, target: &Url, query: &str) -> Option<Url> {
     let moves_up = from.scheme() == "http"
         && target.scheme() == "https"
         && from.port().is_none()
@@ -273,7 +280,7 @@ fn base_within_host(from: &Url, target: &Url) -> Option<Url> {
         && (same_origin || moves_up)
         && target.username().is_empty()
         && target.password().is_none();
-    if !allowed || target.query() != Some(LIST_QUERY) {
+    if !allowed || target.query() != Some(query) {
         return None;
     }
     let mut base = target.clone();
@@ -300,8 +307,8 @@ mod tests {
 
     #[test]
     fn a_redirect_stays_within_the_host() {
-        let from =
-            Url::parse(&format!("http://git.example.com/a{LIST_SUFFIX}?{LIST_QUERY}")).unwrap();
+        let query = Program::UploadPack.list_query();
+        let from = Url::parse(&format!("http://git.example.com/a{LIST_SUFFIX}?{query}")).unwrap();
         for (location, base) in [
             ("/b/info/refs?service=git-upload-pack", Some("http://git.example.com/b")),
             (
@@ -319,14 +326,14 @@ mod tests {
             ("/b/info/refs", None),
         ] {
             let target = from.join(location).unwrap();
-            let found = base_within_host(&from, &target);
+            let found = base_within_host(&from, &target, &query);
             assert_eq!(found.as_ref().map(Url::as_str), base, "{location}");
         }
         let secure =
             Url::parse("https://git.example.com/a/info/refs?service=git-upload-pack").unwrap();
         let down =
             secure.join("http://git.example.com/a/info/refs?service=git-upload-pack").unwrap();
-        assert_eq!(base_within_host(&secure, &down), None);
+        assert_eq!(base_within_host(&secure, &down, &query), None);
     }
 
     #[test]

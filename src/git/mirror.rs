@@ -26,6 +26,7 @@ use super::error::Error;
 use super::fetch::{Fetched, Place, fetch};
 use super::history::{RangeLimits, commits_between, is_ancestor, merge_base};
 use super::look::{Looked, RefsPrint, is_unchanged, look};
+use super::publish::{Publication, Published, publish};
 use super::revision::{RevisionSpec, Tip, resolve, tips};
 use super::session::register_transports;
 use super::url::RepoUrl;
@@ -161,6 +162,20 @@ impl Mirror {
             Ok(result) => result,
             Err(_) => Err(deadline.timeout(&self.place.repository, "the fetch")),
         }
+    }
+
+    /// Commits files onto a branch of the remote and pushes them.
+    ///
+    /// # Errors
+    /// When the remote cannot be reached or does not take them; nothing is changed there then.
+    pub async fn publish(
+        &self,
+        publication: Publication,
+        limit: Duration,
+    ) -> Result<Published, Error> {
+        let deadline = Deadline::after(limit);
+        let work = move |place: &Place| publish(place, &publication, deadline);
+        self.within(deadline, self.fetch_permits(), work).await
     }
 
     /// The commit that `spec` names in the mirror as last fetched.

@@ -1,4 +1,4 @@
-//! Carries one fetch's address, credentials and deadline through libgit2 to our transports.
+//! Carries one fetch's (or push's) address, credentials and deadline through libgit2 to our transports.
 //!
 //! libgit2 knows a remote by its URL alone, and its transports are registered once for the whole
 //! process. So each fetch gets a made-up URL that means nothing outside of this table: credentials
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use git2::Remote;
-use git2::transport::Transport;
+use git2::transport::{Service, Transport};
 use url::Url;
 
 use super::auth::Auth;
@@ -34,7 +34,44 @@ pub(super) enum Wire {
     Ssh(SshTarget),
 }
 
-/// Everything a transport needs to know about the fetch it works for.
+/// The program at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Program {
+    /// Gives objects.
+    UploadPack,
+    /// Takes objects.
+    ReceivePack,
+}
+
+impl Program {
+    /// The one that libgit2 wants to talk to.
+    pub(super) fn of(service: Service) -> Self {
+        match service {
+            Service::UploadPackLs | Service::UploadPack => Self::UploadPack,
+            Service::ReceivePackLs | Service::ReceivePack => Self::ReceivePack,
+        }
+    }
+
+    /// Its name, as a command and in addresses.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::UploadPack => "git-upload-pack",
+            Self::ReceivePack => "git-receive-pack",
+        }
+    }
+
+    /// The query of its list of references.
+    pub(super) fn list_query(self) -> String {
+        format!("service={}", self.as_str())
+    }
+
+    /// One of its media types: `advertisement`, `request`, `result`.
+    pub(super) fn media_type(self, part: &str) -> String {
+        format!("application/x-{}-{part}", self.as_str())
+    }
+}
+
+/// Everything a transport needs to know about the fetch or push it works for.
 pub(super) struct Session {
     pub(super) repository: String,
     pub(super) wire: Wire,
@@ -132,7 +169,7 @@ impl Session {
         Ok(count)
     }
 
-    fn too_large(&self, what: String) -> Error {
+    pub(super) fn too_large(&self, what: String) -> Error {
         Error::TooLarge { repository: self.repository.clone(), what }
     }
 }

@@ -13,10 +13,10 @@ use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream};
 use super::auth::Auth;
 use super::child::{TimedChild, program};
 use super::error::{Absent, Error};
-use super::session::{Session, Wire};
+use super::session::{Program, Session, Wire};
 use super::url::SshTarget;
 
-/// The transport of one ssh fetch.
+/// The transport of one ssh fetch or push.
 pub(super) struct SshTransport {
     session: Arc<Session>,
 }
@@ -26,12 +26,12 @@ impl SshTransport {
         Self { session }
     }
 
-    fn connect(&self) -> Result<SshStream, Error> {
+    fn connect(&self, asked: Program) -> Result<SshStream, Error> {
         let Wire::Ssh(target) = &self.session.wire else {
             return Err(self.session.network("this is not an ssh address".to_owned()));
         };
         let mut command = program(&self.session.ssh);
-        command.args(arguments(target, &self.session.auth));
+        command.args(arguments(target, &self.session.auth, asked));
         let (child, stdin, stdout) = TimedChild::spawn(&mut command, self.session.deadline)
             .map_err(|error| self.session.network(format!("cannot start ssh: {error}")))?;
         Ok(SshStream {
@@ -50,16 +50,10 @@ impl SmartSubtransport for SshTransport {
         _url: &str,
         service: Service,
     ) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
-        match service {
-            // The stream is reused by libgit2 for the second step.
-            Service::UploadPackLs | Service::UploadPack => {
-                let stream = self.connect().map_err(|error| self.session.fail(error))?;
-                Ok(Box::new(stream))
-            }
-            Service::ReceivePackLs | Service::ReceivePack => {
-                Err(git2::Error::from_str("this transport only fetches"))
-            }
-        }
+        // The stream is reused by libgit2 for the second step.
+        let stream =
+            self.connect(Program::of(service)).map_err(|error| self.session.fail(error))?;
+        Ok(Box::new(stream))
     }
 
     fn close(&self) -> Result<(), git2::Error> {
@@ -122,7 +116,7 @@ fn explain(session: &Session, words: &str) -> Error {
     }
 }
 
-fn arguments(target: &SshTarget, auth: &Auth) -> Vec<OsString> {
+fn arguments(target: &SshTarget, auth: &Auth, asked: Program) -> Vec<OsString> {
     let options = [
         "BatchMode=yes",
         "StrictHostKeyChecking=yes",
@@ -132,7 +126,7 @@ fn arguments(target: &SshTarget, auth: &Auth) -> Vec<OsString> {
         "ForwardAgent=no",
         "ClearAllForwardings=yes",
         "PermitLocalCommand=no",
-        // A shared connection would outlive this fetch and hold our pipes.
+        // A shared connection would outlive us and hold our pipes.
         "ControlMaster=no",
     ];
     let mut arguments: Vec<OsString> =
@@ -148,12 +142,12 @@ fn arguments(target: &SshTarget, auth: &Auth) -> Vec<OsString> {
         arguments.extend(["-l".into(), user.into()]);
     }
     arguments.extend(["--".into(), target.host.clone().into()]);
-    arguments.push(format!("git-upload-pack {}", quote(&target.path)).into());
+    arguments.push(format!("{} {}", asked.as_str(), quote(&target.path)).into());
     arguments
 }
 
 /// The path as one word for the remote login shell, as git itself quotes it. A leading `~` is
-/// expanded by `git-upload-pack`, not by that shell.
+/// expanded by that program, not by that shell.
 fn quote(path: &str) -> String {
     let escaped = path.replace('\'', r"'\''").replace('!', r"'\!'");
     format!("'{escaped}'")
@@ -177,7 +171,11 @@ mod tests {
 
     #[test]
     fn ssh_never_asks_and_takes_nothing_from_the_address_as_an_option() {
-        let arguments = arguments(&target("acme/chat.git"), &Auth::SshKey("/keys/ci".into()));
+        let arguments = arguments(
+            &target("acme/chat.git"),
+            &Auth::SshKey("/keys/ci".into()),
+            Program::UploadPack,
+        );
         let line = arguments.iter().map(|a| a.to_str().unwrap()).collect::<Vec<_>>().join(" ");
         for part in [
             "-o BatchMode=yes",

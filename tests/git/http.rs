@@ -136,9 +136,14 @@ fn stream(pause: fn(usize) -> Option<Duration>) -> Response<Body> {
 
 async fn serve_git(site: &Site, request: Request) -> Response<Body> {
     let path = request.uri().path().trim_start_matches('/').to_owned();
+    let pushes = request.uri().to_string().ends_with("git-receive-pack");
+    let program = if pushes { "receive-pack" } else { "upload-pack" };
     let (repo, kind, options): (&str, &str, &[&str]) = match path.strip_suffix("/info/refs") {
         Some(repo) => (repo, "advertisement", &["--advertise-refs"]),
-        None => (path.strip_suffix("/git-upload-pack").unwrap_or_default(), "result", &[]),
+        None => {
+            let repo = path.strip_suffix(&format!("/git-{program}"));
+            (repo.unwrap_or_default(), "result", &[])
+        }
     };
     let dir = site.root.join(repo);
     if repo.is_empty() || !dir.join("HEAD").exists() {
@@ -146,7 +151,7 @@ async fn serve_git(site: &Site, request: Request) -> Response<Body> {
     }
     let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
     let mut child = tokio::process::Command::new("git")
-        .args(["upload-pack", "--stateless-rpc"])
+        .args([program, "--stateless-rpc"])
         .args(options)
         .arg(&dir)
         .stdin(Stdio::piped())
@@ -158,11 +163,14 @@ async fn serve_git(site: &Site, request: Request) -> Response<Body> {
     stdin.write_all(&body).await.unwrap();
     drop(stdin);
     let output = child.wait_with_output().await.unwrap().stdout;
-    let head: &[u8] =
-        if kind == "advertisement" { b"001e# service=git-upload-pack\n0000" } else { b"" };
+    let service = format!("# service=git-{program}\n");
+    let head = match kind {
+        "advertisement" => format!("{:04x}{service}0000", service.len() + 4),
+        _ => String::new(),
+    };
     Response::builder()
-        .header(header::CONTENT_TYPE, format!("application/x-git-upload-pack-{kind}"))
-        .body(Body::from([head, &output].concat()))
+        .header(header::CONTENT_TYPE, format!("application/x-git-{program}-{kind}"))
+        .body(Body::from([head.as_bytes(), &output].concat()))
         .unwrap()
 }
 

@@ -7,6 +7,7 @@ mod hostile;
 mod http;
 mod looks;
 mod mirror;
+mod publish;
 mod schedules;
 mod ssh;
 mod support;

@@ -8,7 +8,7 @@ use andon::git::{Auth, ErrorKind, Mirror, MirrorOptions, RepoUrl, UrlSource};
 use super::support::{PATIENCE, World, fetch, resolve, script};
 
 /// A mirror whose ssh is a script; `$last` is the command for the remote side.
-async fn mirror_over(world: &World, ssh: &str, path: &str) -> Mirror {
+pub async fn mirror_over(world: &World, ssh: &str, path: &str) -> Mirror {
     let program = world.path("ssh");
     let log = world.path("ssh.log");
     script(
@@ -20,7 +20,7 @@ async fn mirror_over(world: &World, ssh: &str, path: &str) -> Mirror {
     Mirror::open(&world.path("cache"), url, Auth::SshKey("/keys/ci".into()), options).await.unwrap()
 }
 
-const RUN_HERE: &str = r#"PATH="$(git --exec-path):$PATH" exec sh -c "$last""#;
+pub const RUN_HERE: &str = r#"PATH="$(git --exec-path):$PATH" exec sh -c "$last""#;
 
 #[tokio::test]
 async fn a_repository_is_fetched_by_the_ssh_program() {

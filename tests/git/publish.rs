@@ -1,0 +1,196 @@
+//! Reports pushed to a branch: over every transport, beside others who push, and never over what they wrote.
+
+use std::fs;
+
+use andon::domain::redact::Secret;
+use andon::git::{
+    Auth, Error, ErrorKind, Keeps, Mirror, Publication, Published, PublishedFile, RepoUrl,
+    UrlSource,
+};
+use jiff::Timestamp;
+
+use super::http::{Manner, Server};
+use super::ssh::{RUN_HERE, mirror_over};
+use super::support::{PATIENCE, World, git, script};
+
+/// The files that lie in the world's folder `out`, with what each is.
+fn publication(world: &World, files: &[(&str, &str, Keeps)]) -> Publication {
+    let file = |(path, content, keeps): &(&str, &str, Keeps)| {
+        let source = world.path("out").join(path);
+        fs::create_dir_all(source.parent().unwrap()).unwrap();
+        fs::write(&source, content).unwrap();
+        PublishedFile { path: format!("reports/{path}"), source, keeps: *keeps }
+    };
+    Publication {
+        branch: "andon-reports".to_owned(),
+        files: files.iter().map(file).collect(),
+        subject: "Reports of chat up to cycle 7".to_owned(),
+        trailer: ("Andon-Report", "chat 7".to_owned()),
+        at: Timestamp::from_second(1_780_000_000).unwrap(),
+    }
+}
+
+async fn publish(mirror: &Mirror, publication: Publication) -> Result<Published, Error> {
+    mirror.publish(publication, PATIENCE).await
+}
+
+/// A file on the branch, as git shows it.
+fn on_branch(world: &World, path: &str) -> Option<String> {
+    let tip = world.repo.find_reference("refs/heads/andon-reports").ok()?.peel_to_tree().unwrap();
+    let entry = tip.get_path(std::path::Path::new(path)).ok()?;
+    let blob = world.repo.find_blob(entry.id()).unwrap();
+    Some(String::from_utf8(blob.content().to_vec()).unwrap())
+}
+
+fn commits(world: &World) -> usize {
+    let mut walk = world.repo.revwalk().unwrap();
+    walk.push_ref("refs/heads/andon-reports").unwrap();
+    walk.count()
+}
+
+const REPORT: (&str, &str, Keeps) = ("chat/cycle-0007.md", "seven", Keeps::AsItIs);
+
+#[tokio::test]
+async fn a_branch_is_made_then_moved_and_left_alone_when_nothing_is_new() {
+    let world = World::new();
+    let mirror = world.mirror().await;
+    let first = publish(&mirror, publication(&world, &[REPORT])).await.unwrap();
+    let tip = world.repo.find_reference("refs/heads/andon-reports").unwrap();
+    let commit = tip.peel_to_commit().unwrap();
+    assert_eq!(first.commit.unwrap().as_str(), commit.id().to_string());
+    assert_eq!(
+        commit.message().unwrap(),
+        "Reports of chat up to cycle 7\n\nAndon-Report: chat 7\n"
+    );
+    assert_eq!(on_branch(&world, "reports/chat/cycle-0007.md").as_deref(), Some("seven"));
+
+    let again = publish(&mirror, publication(&world, &[REPORT])).await.unwrap();
+    assert_eq!(again, Published::default());
+    let index = ("README.md", "two cycles", Keeps::Nothing);
+    let next = publication(&world, &[REPORT, ("chat/cycle-0008.md", "8", Keeps::AsItIs), index]);
+    publish(&mirror, next).await.unwrap();
+    assert_eq!(commits(&world), 2);
+    assert_eq!(on_branch(&world, "reports/README.md").as_deref(), Some("two cycles"));
+    assert_eq!(on_branch(&world, "reports/chat/cycle-0007.md").as_deref(), Some("seven"));
+}
+
+/// The same over http with a login, and over ssh.
+#[tokio::test]
+async fn every_transport_pushes() {
+    let world = World::new();
+    world.commit("main", "First", &[("a", "1")]);
+    let server = Server::start(&world, Manner::Login("ci", "s3cret")).await;
+    let auth = Auth::Basic { username: "ci".to_owned(), password: Secret::new("s3cret") };
+    let over_http = world.mirror_of(server.url("source.git"), auth).await;
+    publish(&over_http, publication(&world, &[REPORT])).await.unwrap();
+    assert_eq!(on_branch(&world, "reports/chat/cycle-0007.md").as_deref(), Some("seven"));
+
+    let path = world.path("source.git");
+    let over_ssh = mirror_over(&world, RUN_HERE, path.to_str().unwrap()).await;
+    let more = publication(&world, &[("chat/cycle-0008.md", "eight", Keeps::AsItIs)]);
+    publish(&over_ssh, more).await.unwrap();
+    let asked = fs::read_to_string(world.path("ssh.log")).unwrap();
+    assert!(asked.contains("\n--\ngit.example.com\ngit-receive-pack '"), "{asked}");
+    assert_eq!(commits(&world), 2);
+    assert_eq!(on_branch(&world, "reports/chat/cycle-0007.md").as_deref(), Some("seven"));
+    assert_eq!(on_branch(&world, "reports/chat/cycle-0008.md").as_deref(), Some("eight"));
+}
+
+/// Twelve that publish at once, over two transports: every file of every one arrives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_pushes_at_the_same_time_loses_nothing() {
+    let world = World::new();
+    world.commit("main", "First", &[("a", "1")]);
+    let server = Server::start(&world, Manner::Git).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    let names: Vec<String> = (0..6).map(|n| format!("p{n}/cycle-0001.md")).collect();
+    for (n, name) in names.iter().enumerate() {
+        let mirror = match n % 2 {
+            0 => world.mirror().await,
+            _ => world.mirror_of(server.url("source.git"), Auth::None).await,
+        };
+        let publication = publication(&world, &[(name, name, Keeps::AsItIs)]);
+        tasks.spawn(async move { publish(&mirror, publication).await });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap().unwrap();
+    }
+    for name in &names {
+        assert!(on_branch(&world, &format!("reports/{name}")).is_some(), "{name}");
+    }
+    assert_eq!(commits(&world), names.len());
+}
+
+#[tokio::test]
+async fn what_people_write_on_the_branch_stays() {
+    let world = World::new();
+    let mirror = world.mirror().await;
+    let path = "chat/investigations/INV-0001-x.md";
+    let with = |text| publication(&world, &[(path, text, Keeps::Edits), REPORT]);
+    publish(&mirror, with("asked")).await.unwrap();
+    publish(&mirror, with("asked, seen twice")).await.unwrap();
+    let on = format!("reports/{path}");
+    assert_eq!(on_branch(&world, &on).as_deref(), Some("asked, seen twice"));
+
+    let files = [(on.as_str(), "asked, and answered by Ada"), ("other", "theirs")];
+    world.commit("andon-reports", "Answer", &files);
+    let later = with("asked, seen three times");
+    let done = publish(&mirror, later.clone()).await.unwrap();
+    assert_eq!(done.kept, [on.clone()]);
+    assert_eq!(on_branch(&world, &on).as_deref(), Some("asked, and answered by Ada"));
+    assert_eq!(on_branch(&world, "other").as_deref(), Some("theirs"));
+    assert_eq!(on_branch(&world, "reports/chat/cycle-0007.md").as_deref(), Some("seven"));
+    // Ours is the newest commit now, and their text is still theirs.
+    let done = publish(&mirror, later).await.unwrap();
+    assert_eq!(on_branch(&world, &on).as_deref(), Some("asked, and answered by Ada"), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_branch_that_somebody_works_on_is_not_pulled_away() {
+    let world = World::new();
+    world.commit("andon-reports", "First", &[("a", "1")]);
+    let clone = world.path("work");
+    let source = world.path("source.git");
+    git(
+        world.dir.path(),
+        &["clone", "-q", "-b", "andon-reports", source.to_str().unwrap(), "work"],
+    );
+    let url = RepoUrl::parse("work", UrlSource::Operator { base: world.dir.path() }).unwrap();
+    let mirror = world.mirror_of(url, Auth::None).await;
+    let error = publish(&mirror, publication(&world, &[REPORT])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().starts_with("branch andon-reports is checked out in "), "{error}");
+    git(&clone, &["checkout", "-q", "-b", "mine"]);
+    publish(&mirror, publication(&world, &[REPORT])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_remote_is_told_in_its_words() {
+    let world = World::new();
+    world.commit("main", "First", &[("a", "1")]);
+    let hook = world.path("source.git/hooks/pre-receive");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    script(&hook, "echo no >&2; exit 1");
+    let server = Server::start(&world, Manner::Git).await;
+    let mirror = world.mirror_of(server.url("source.git"), Auth::None).await;
+    let error = publish(&mirror, publication(&world, &[REPORT])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Network);
+    assert!(error.to_string().contains("pre-receive hook declined"), "{error}");
+
+    let mut odd = publication(&world, &[REPORT]);
+    odd.branch = "no..branch".to_owned();
+    assert_eq!(publish(&mirror, odd).await.unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn no_link_is_followed() {
+    let world = World::new();
+    let mirror = world.mirror().await;
+    let publication = publication(&world, &[("README.md", "x", Keeps::Nothing)]);
+    let source = world.path("out/README.md");
+    fs::remove_file(&source).unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", &source).unwrap();
+    let error = publish(&mirror, publication).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    assert!(on_branch(&world, "reports/README.md").is_none());
+}
