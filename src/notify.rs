@@ -1,8 +1,8 @@
 //! What is news, and its delivery.
 //!
 //! What is news for whom is decided purely ([`finished`], [`started`], [`held`], [`silence`]) and
-//! stored with the very append that made it so; what is stored holds no secret. A [`Deliverer`]
-//! takes it from there, off the path of any cycle: each target in its order, at least once, with
+//! stored with the very append that made it so; what is stored holds no secret. Reports that are to be pushed
+//! go the same way. A [`Deliverer`] takes it from there, off the path of any cycle: each target in its order, at least once, with
 //! the same key each time. Nothing here changes a verdict.
 
 mod alarm;
@@ -14,6 +14,7 @@ mod http;
 mod mail;
 mod message;
 mod news;
+mod publish;
 mod send;
 mod status;
 mod webhook;
@@ -24,3 +25,4 @@ pub use channel::target_of;
 pub use deliver::{Deliverer, Find, Left, Parts, Served, Wake, WallTime};
 pub use message::Notice;
 pub use news::{Earlier, finished, held, started};
+pub use publish::{Publish, PublishRequest, Publishing, Unpublished};

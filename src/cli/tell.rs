@@ -10,7 +10,7 @@ use super::context::{Context, HostEnv};
 use crate::daemon::is_served;
 use crate::domain::errors::chain;
 use crate::domain::spec::Pipeline;
-use crate::engine::{Clock as _, SystemClock};
+use crate::engine::{Clock as _, Publisher, SystemClock};
 use crate::notify::{Deliverer, Left, Parts, Served};
 use crate::store::Store;
 
@@ -24,16 +24,30 @@ pub async fn tell(
     host: HostEnv,
     store: &Arc<dyn Store>,
 ) {
-    if pipeline.notify.is_empty() || is_served(context.paths().root()) {
+    let tells_nobody = pipeline.notify.is_empty() && pipeline.report.publish.is_none();
+    if tells_nobody || is_served(context.paths().root()) {
         return;
     }
+    let console = &context.settings.console;
+    let working_dir = match std::env::current_dir() {
+        Ok(folder) => folder,
+        Err(fault) => {
+            return console.say_of("warning", &format!("nobody was told: {}", chain(&fault)));
+        }
+    };
+    let publisher = Publisher {
+        paths: context.paths(),
+        working_dir,
+        host: Arc::clone(&host),
+        clock: Arc::new(SystemClock),
+    };
     let deliverer = Deliverer::new(Parts {
         store: Arc::clone(store),
         now: Arc::new(|| SystemClock.now()),
         host,
         served: Served::One(Arc::clone(pipeline)),
+        publish: publisher.into_publish(),
     });
-    let console = &context.settings.console;
     match deliverer.deliver_due(PATIENCE).await {
         Ok(left) => left.iter().for_each(|left| console.say_of("warning", &sentence(left))),
         Err(fault) => console.say_of("warning", &format!("nobody was told: {}", chain(&fault))),

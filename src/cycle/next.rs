@@ -133,7 +133,9 @@ fn after(
         Phase::Suite => start(Phase::Diff, None),
         Phase::Diff if goes_back(state, pipeline) => start(Phase::Rollback, None),
         Phase::Diff | Phase::Rollback => start(Phase::Report, None),
-        Phase::Report if pipeline.notify.is_empty() => skip(Phase::Notify, "nobody to tell"),
+        Phase::Report if pipeline.notify.is_empty() && pipeline.report.publish.is_none() => {
+            skip(Phase::Notify, "nobody to tell")
+        }
         Phase::Report => start(Phase::Notify, None),
         Phase::Notify | Phase::Finished => finished(state),
     }

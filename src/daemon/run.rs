@@ -19,7 +19,7 @@ use crate::domain::errors::chain;
 use crate::domain::names::{EnvironmentName, PipelineName};
 use crate::domain::outcome::TriggerKind;
 use crate::domain::spec::Pipeline;
-use crate::engine::{Clock, Engine, Silent, StatePaths};
+use crate::engine::{Clock, Engine, Publisher, Silent, StatePaths};
 use crate::notify::{self, Deliverer, Listener, WallTime};
 use crate::pipeline::SourceFiles;
 use crate::process::Launcher;
@@ -351,11 +351,18 @@ fn tellers(parts: &Parts) -> (Deliverer, Listener) {
         let handle = handle.clone();
         move |name: &PipelineName| Some(Arc::clone(&handle.pipelines().get(name)?.pipeline))
     };
+    let publisher = Publisher {
+        paths: parts.paths.clone(),
+        working_dir: parts.working_dir.clone(),
+        host: Arc::clone(&parts.host),
+        clock: Arc::clone(&parts.clock),
+    };
     let deliverer = Deliverer::new(notify::Parts {
         store: Arc::clone(&store),
         now: Arc::clone(&now),
         host: Arc::clone(&parts.host),
         served: notify::Served::All(Arc::new(find)),
+        publish: publisher.into_publish(),
     });
     let all =
         move || handle.pipelines().values().map(|served| Arc::clone(&served.pipeline)).collect();

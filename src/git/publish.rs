@@ -225,7 +225,7 @@ impl<'a> Job<'a> {
         let new = self.repo.blob(&bytes).map_err(self.failed())?;
         Ok(match there {
             Some(there) if there == new => Becomes::Same,
-            Some(there) if file.keeps == Keeps::Edits => {
+            Some(_) if file.keeps == Keeps::Edits => {
                 let ours = tip.map(|tip| self.is_as_we_left_it(tip, &file.path)).transpose()?;
                 if ours == Some(true) { Becomes::New(new) } else { Becomes::Theirs }
             }

@@ -41,6 +41,13 @@ pub enum Body {
         /// One line.
         description: String,
     },
+    /// For the branch that reports are pushed to. The files are those that are there then.
+    Publish {
+        /// The report folder.
+        report_dir: String,
+        /// The cycle.
+        cycle: u32,
+    },
 }
 
 /// Where a commit stands. Forges have other words for some.
@@ -101,6 +108,7 @@ mod tests {
             json!({ "kind": "email", "subject": "s", "text": "t" }),
             json!({ "kind": "status", "sha": "4f1c2aa000000000000000000000000000000001",
                 "state": "pending", "context": "andon/chat", "description": "d" }),
+            json!({ "kind": "publish", "report_dir": "reports", "cycle": 7 }),
         ];
         for text in stored {
             let body: Body = serde_json::from_value(text.clone()).unwrap();

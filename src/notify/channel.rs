@@ -2,10 +2,16 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::spec::{Forge, NotifyChannel, Pipeline};
+use crate::domain::spec::{Forge, NotifyChannel, Pipeline, PublishGit};
 
 /// So many bytes of the digest tell the channels of a pipeline apart.
 const DIGEST_BYTES: usize = 4;
+
+/// The name under which reports for a branch wait.
+pub(super) fn publish_target_of(publish: &PublishGit) -> String {
+    let place = [publish.repo.as_str(), publish.branch.as_str(), publish.path.as_str()];
+    format!("publish {} {}", publish.branch, digest_of(place))
+}
 
 /// The name under which messages for a channel wait. What it is filtered by is not part of it, and
 /// its address only as a digest: an address may be a secret.
@@ -28,13 +34,17 @@ pub fn target_of(channel: &NotifyChannel) -> String {
             (format!("commit_status {forge} {}", status.repo), vec![api])
         }
     };
+    format!("{kind} {}", digest_of(parts))
+}
+
+fn digest_of<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut digest = Sha256::new();
     for part in parts {
         digest.update(part.as_bytes());
         digest.update([0]);
     }
     let digest = digest.finalize();
-    format!("{kind} {}", hex::encode(&digest[..DIGEST_BYTES]))
+    hex::encode(&digest[..DIGEST_BYTES])
 }
 
 /// The channel of that name, if the pipeline still has it.

@@ -16,6 +16,7 @@ use super::body::Body;
 use super::channel;
 use super::fate::{Refusal, after_refusal};
 use super::http::Http;
+use super::publish::{Publish, PublishRequest};
 use super::send::{self, Settings};
 use crate::domain::errors::chain;
 use crate::domain::names::PipelineName;
@@ -58,6 +59,8 @@ pub struct Parts {
     pub host: HostEnv,
     /// Whose messages.
     pub served: Served,
+    /// Pushes reports.
+    pub publish: Publish,
 }
 
 /// Wakes a deliverer: something was stored.
@@ -237,6 +240,14 @@ impl Deliverer {
             let missing = Refusal::Later("its pipeline is not served at the moment".to_owned());
             return self.after(message, &body, &missing, missing.to_string());
         };
+        if let Body::Publish { report_dir, cycle } = &body {
+            let (report_dir, cycle) = (report_dir.clone(), *cycle);
+            let asked = PublishRequest { pipeline, report_dir, cycle };
+            return match (self.parts.publish)(asked).await.map_err(Refusal::from) {
+                Ok(()) => Delivery::Accepted,
+                Err(refusal) => self.after(message, &body, &refusal, refusal.to_string()),
+            };
+        }
         let Some(channel) = channel::find(&pipeline, &message.target) else {
             return given_up("the pipeline has no such channel any more".to_owned());
         };

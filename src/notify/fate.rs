@@ -13,7 +13,7 @@ const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 /// News of yesterday is no news.
 const NEWS_AGE: SignedDuration = SignedDuration::from_hours(24);
-/// A commit stays, and with it what its page says: a status is worth more patience.
+/// A commit stays, and with it what its page says; reports do not grow old either.
 const STATUS_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Why an attempt failed.
@@ -65,7 +65,7 @@ pub(super) fn after_refusal(
 ) -> Delivery {
     let age = now.duration_since(created_at);
     let limit = match body {
-        Body::Status { .. } => STATUS_AGE,
+        Body::Status { .. } | Body::Publish { .. } => STATUS_AGE,
         Body::Slack { .. } | Body::Webhook { .. } | Body::Email { .. } => NEWS_AGE,
     };
     if !can_heal(refusal) {

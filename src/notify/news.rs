@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::body::{Body, StatusState};
-use super::channel::target_of;
+use super::channel::{publish_target_of, target_of};
 use super::message::{Notice, description};
 use super::webhook::cycle_body;
 use crate::domain::event::{Held, Queued};
@@ -113,17 +113,18 @@ impl News {
     }
 }
 
-/// The messages of a cycle whose report is written: news for each channel that wants them, and the
-/// end of its commit's status. `earlier` are the finished cycles before it, newest first.
+/// The messages of a cycle whose report is written: news for each channel that wants them, the end of
+/// its commit's status, and the report itself for the branch that reports are pushed to. `earlier` are the finished cycles before it, newest first.
 pub fn finished(pipeline: &Pipeline, state: &CycleState, earlier: &[Earlier]) -> Vec<NewMessage> {
     let queued = &state.queued;
+    let mut out = Messages::of(pipeline);
+    out.publish(state);
     if !is_told(queued) {
-        return Vec::new();
+        return out.messages;
     }
     let findings = state.findings.as_ref().map(|stamped| stamped.what.as_ref());
     let verdict = findings.map_or(Verdict::Cancelled, |findings| findings.verdict);
     let news = findings.and_then(|findings| what_changed(state, findings, earlier));
-    let mut out = Messages::of(pipeline);
     if let Some(news) = &news {
         let key = format!("{}/{}/{}", queued.pipeline, queued.cycle, news.headline.word());
         let notice = Notice::of_cycle(state, news);
@@ -306,8 +307,24 @@ impl<'a> Messages<'a> {
         }
     }
 
+    /// The report, for the branch that reports are pushed to. One push carries all that is there, so a
+    /// later one takes the place of one that waits.
+    fn publish(&mut self, state: &CycleState) {
+        let (Some(publish), true) = (&self.pipeline.report.publish, state.report.is_some()) else {
+            return;
+        };
+        let (queued, target) = (&state.queued, publish_target_of(publish));
+        let report_dir = queued.definition.report_dir.clone();
+        let body = Body::Publish { report_dir, cycle: queued.cycle };
+        let key = format!("{}/{}/publish", queued.pipeline, queued.cycle);
+        self.push_to(target, &key, &body, Some("reports".to_owned()));
+    }
+
     fn push(&mut self, channel: &NotifyChannel, key: &str, body: &Body, topic: Option<String>) {
-        let target = target_of(channel);
+        self.push_to(target_of(channel), key, body, topic);
+    }
+
+    fn push_to(&mut self, target: String, key: &str, body: &Body, topic: Option<String>) {
         let key = format!("{key}/{target}");
         // The same channel named twice, perhaps with two filters, is told once.
         if self.messages.iter().all(|message| message.key != key) {

@@ -10,7 +10,8 @@ use crate::client::{Ask, post};
 use crate::hooks::sign;
 use crate::support::{Place, Running, until};
 
-const PIPELINE: &str = r#"version: 1
+/// Nobody watches it.
+pub(crate) const PIPELINE: &str = r#"version: 1
 name: shop
 environment: staging
 vars:

@@ -2,34 +2,20 @@
 //! oracles stand outside: the deploy script leaves a line for each start, and what is served.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::program::{DEPLOY, daemon, state_of};
+use crate::program::{self, DEPLOY, daemon, state_of};
 use crate::support::{CommitFiles, Place, until};
 
-const PIPELINE: &str = r#"version: 1
-name: shop
-environment: staging
-vars:
-  stage: "${env.STAGE_DIR}"
-  base_url: "http://${env.STAGE_ADDRESS}"
-watch: { repo: ../repo, branches: [main], poll: 1s, settle: 0s, ignore_paths: ["docs/**"] }
-deploy:
-  steps: [{ name: Roll out, run: [./deploy.sh], timeout: 60s }]
-ready:
-  timeout: 60s
-  every: 20ms
-  successes: 1
-  revision:
-    - { surface: api, http: { url: "${base_url}/version" }, value: json $.revision }
-suite:
-  name: P1
-  retries: 0
-  cases:
-    - { id: test_001_one, steps: [{ http: { url: "${base_url}/one" } }] }
-"#;
+/// Watched each second.
+static PIPELINE: LazyLock<String> = LazyLock::new(|| {
+    let watched =
+        r#"repo: ../repo, branches: [main], poll: 1s, settle: 0s, ignore_paths: ["docs/**"]"#;
+    program::PIPELINE.replace("repo: ../repo, poll: off", watched)
+});
 const GOOD: &str = r#"{ "routes": { "/one": [{ "text": "ok" }] } }"#;
 const BAD: &str = r#"{ "routes": { "/one": [{ "status": 500 }] } }"#;
 
@@ -92,7 +78,7 @@ fn fates(place: &Place) -> Vec<(String, String)> {
 
 #[test]
 fn every_commit_is_tested_or_says_why_not() {
-    let mut place = place(PIPELINE);
+    let mut place = place(&PIPELINE);
     let _daemon = daemon(&place, &[]);
     has_looked(&place);
     assert_eq!(cycles(&place), [], "what was there before the first look is no news");
@@ -130,7 +116,7 @@ fn a_burst_becomes_one_cycle_of_the_newest() {
 
 #[test]
 fn what_moved_while_the_daemon_was_down_is_found() {
-    let mut place = place(PIPELINE);
+    let mut place = place(&PIPELINE);
     let first = daemon(&place, &[]);
     has_looked(&place);
     first.signal(Signal::TERM);
@@ -142,7 +128,7 @@ fn what_moved_while_the_daemon_was_down_is_found() {
 
 #[test]
 fn a13_a_running_deploy_is_left_to_its_supervisor_and_taken_up_by_the_next_daemon() {
-    let mut place = place(PIPELINE);
+    let mut place = place(&PIPELINE);
     let first = daemon(&place, &[]);
     has_looked(&place);
     place.write("stage/hold-before", "");
@@ -161,7 +147,7 @@ fn a13_a_running_deploy_is_left_to_its_supervisor_and_taken_up_by_the_next_daemo
 
 #[test]
 fn a15_kill_9_again_and_again_loses_nothing_and_doubles_nothing() {
-    let mut place = place(PIPELINE);
+    let mut place = place(&PIPELINE);
     let mut running = daemon(&place, &[]);
     has_looked(&place);
     let mut newest = String::new();
@@ -190,7 +176,7 @@ fn a15_kill_9_again_and_again_loses_nothing_and_doubles_nothing() {
 #[test]
 fn the_loop_goes_on_until_it_makes_no_progress() {
     let looping =
-        format!("{PIPELINE}cycles: {{ until: green, max: 4, no_progress: 2, pause: 10ms }}\n");
+        format!("{}cycles: {{ until: green, max: 4, no_progress: 2, pause: 10ms }}\n", *PIPELINE);
     let mut place = place(&looping);
     let _daemon = daemon(&place, &[]);
     has_looked(&place);
@@ -208,7 +194,7 @@ fn the_loop_goes_on_until_it_makes_no_progress() {
 
 #[test]
 fn o7_a_reload_with_a_broken_file_keeps_the_pipeline_and_its_cursor() {
-    let mut place = place(PIPELINE);
+    let mut place = place(&PIPELINE);
     let daemon = daemon(&place, &[]);
     has_looked(&place);
     place.write("pipelines/shop.yaml", "version: 1\nsuit: {}\n");
@@ -216,4 +202,36 @@ fn o7_a_reload_with_a_broken_file_keeps_the_pipeline_and_its_cursor() {
     until("it tells the fault", || daemon.said("served on"));
     let sha = place.commit("Meanwhile", &files(GOOD));
     assert_eq!(wait_for_cycles(&place, 1), [(sha, "green".to_owned())]);
+}
+
+/// The branch of the reports is watched, too: a daemon that ran for its own commits would never rest.
+#[test]
+fn reports_are_pushed_and_nothing_is_run_for_them() {
+    let publish =
+        "report: { publish: { git: { repo: ../repo, branch: andon-reports, path: docs/qa } } }\n";
+    let watched = PIPELINE.replace("branches: [main]", "branches: [\"*\"]");
+    let mut place = place(&format!("{watched}{publish}"));
+    let daemon = daemon(&place, &[]);
+    has_looked(&place);
+    place.commit("Second version", &files(BAD));
+    wait_for_cycles(&place, 1);
+    let on_branch = |path: &str| {
+        let repo = git2::Repository::open(place.file("repo")).unwrap();
+        let tip = repo.find_reference("refs/heads/andon-reports").ok()?.peel_to_tree().ok()?;
+        let blob = tip.get_path(std::path::Path::new(path)).ok()?.to_object(&repo).ok()?;
+        Some(String::from_utf8(blob.as_blob()?.content().to_vec()).unwrap())
+    };
+    until("the report is pushed", || on_branch("docs/qa/shop/cycle-0001.md").is_some());
+    let report = on_branch("docs/qa/shop/cycle-0001.md").unwrap();
+    assert_eq!(report, place.read("reports/shop/cycle-0001.md"));
+    assert!(on_branch("docs/qa/README.md").unwrap().contains("shop"));
+    let own = |fates: &[(String, String)]| fates.iter().any(|(_, fate)| fate == "skipped");
+    until("its own commit is seen", || own(&fates(&place)));
+    assert_eq!(cycles(&place).len(), 1, "nothing is run for a report");
+    daemon.signal(Signal::TERM);
+    daemon.wait().expect_code(0);
+
+    // By hand, the reports go the same way before the run leaves.
+    place.andon(&["run", "pipelines/shop.yaml", "--revision", "main"]).expect_code(1);
+    assert!(on_branch("docs/qa/shop/cycle-0002.md").is_some());
 }

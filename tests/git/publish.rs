@@ -136,7 +136,7 @@ async fn what_people_write_on_the_branch_stays() {
     world.commit("andon-reports", "Answer", &files);
     let later = with("asked, seen three times");
     let done = publish(&mirror, later.clone()).await.unwrap();
-    assert_eq!(done.kept, [on.clone()]);
+    assert_eq!(done.kept, std::slice::from_ref(&on));
     assert_eq!(on_branch(&world, &on).as_deref(), Some("asked, and answered by Ada"));
     assert_eq!(on_branch(&world, "other").as_deref(), Some("theirs"));
     assert_eq!(on_branch(&world, "reports/chat/cycle-0007.md").as_deref(), Some("seven"));
