@@ -3,6 +3,7 @@
 //! Everything here is plain data with checked constructors. Nothing here reads a clock, a file or
 //! a socket, and nothing here decides: decisions live in the layer above.
 
+pub mod address;
 pub mod attempt;
 pub mod commit;
 pub mod errors;

@@ -31,7 +31,7 @@ pub use cookies::CookieJar;
 pub use deadline::Deadline;
 pub use fault::{Fault, FaultKind};
 pub use render::{render_request, render_ws_message, render_ws_open};
-pub use repro::{repro_http, repro_sse, repro_ws, variable};
+pub use repro::{address_variable, repro_http, repro_sse, repro_ws, variable};
 pub use request::{Request, WsRequest};
 pub use sse::{SseEvent, SseParser};
 pub use stream::{OnEvent, StreamEnd, StreamResult};

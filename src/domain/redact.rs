@@ -9,6 +9,7 @@ use std::sync::Arc;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use url::{Position, Url};
 
 /// What stands where a secret stood.
 pub const MASK: &str = "***";
@@ -149,6 +150,7 @@ fn replace_up_to(forms: &Forms, bytes: &[u8], certain: usize, out: &mut Vec<u8>)
 fn forms_of(value: &str) -> Vec<Vec<u8>> {
     let mut texts = vec![value.to_owned(), value.trim().to_owned()];
     texts.extend(value.lines().map(|line| line.trim().to_owned()));
+    texts.extend(as_address(value.trim()));
     let mut forms = Vec::new();
     for text in texts {
         if text.len() < MIN_SECRET_BYTES {
@@ -166,6 +168,44 @@ fn forms_of(value: &str) -> Vec<Vec<u8>> {
     }
     forms.retain(|form| form.len() >= MIN_SECRET_BYTES);
     forms
+}
+
+/// A shorter path is a word of many texts.
+const MIN_PATH_BYTES: usize = 12;
+
+/// What clients show of a secret that is an address or the name of a host, which they rewrite: names
+/// of hosts in lower case, no default port, the user and the fragment left out.
+fn as_address(value: &str) -> Vec<String> {
+    let of_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':');
+    if value.chars().all(of_host) {
+        return vec![value.to_ascii_lowercase()];
+    }
+    let Ok(mut url) = Url::parse(value) else { return Vec::new() };
+    if !url.has_host() {
+        return Vec::new();
+    }
+    url.set_fragment(None);
+    let mut texts = vec![url.to_string()];
+    let path = &url[Position::BeforePath..];
+    texts.extend((path.len() >= MIN_PATH_BYTES).then(|| path.to_owned()));
+    let (user, password) = (url.username().to_owned(), url.password().map(str::to_owned));
+    texts.extend(password.iter().map(|password| percent_decoded(password)));
+    let credentials = format!("{user}:{}", password.unwrap_or_default());
+    if credentials.len() > 1 {
+        texts.push(percent_decoded(&credentials));
+        texts.push(credentials);
+    }
+    // An address with a host can be without a user.
+    if url.set_username("").is_ok() && url.set_password(None).is_ok() {
+        texts.push(url.to_string());
+    }
+    texts
+}
+
+fn percent_decoded(text: &str) -> String {
+    let pair = format!("x={}", text.replace('+', "%2B").replace('&', "%26"));
+    let decoded = url::form_urlencoded::parse(pair.as_bytes()).next();
+    decoded.map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
 /// The part of a base64 text that depends on the secret alone, for the three places at which a
@@ -203,7 +243,8 @@ fn wrapped_forms(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// What the common encoders of addresses leave as it is, beside letters, digits, `-`, `.` and `_`.
-const URL_SAFE_SETS: [&str; 7] = [
+const URL_SAFE_SETS: [&str; 8] = [
+    "*",                          // a form, and our own `query` (WHATWG)
     "~",                          // RFC 3986, a component
     "~/",                         // Python's `quote`
     "~!*'()",                     // `encodeURIComponent`
@@ -395,6 +436,23 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_address_is_masked_as_clients_write_it() {
+        let masker =
+            Masker::new(["HTTPS://Ci:p%40ss+word@Hooks.Example:443/T0/B0/x y#z".to_owned()]);
+        let basic = STANDARD.encode("Ci:p@ss+word");
+        for shown in [
+            "https://hooks.example/T0/B0/x%20y",
+            "https://Ci:p%40ss+word@hooks.example/T0/B0/x%20y",
+            "/T0/B0/x%20y",
+            "p@ss+word",
+            basic.as_str(),
+        ] {
+            assert_eq!(masker.mask(&format!("<{shown}>")), "<***>", "{shown}");
+        }
+        assert_eq!(Masker::new(["Db.Internal".to_owned()]).mask("at db.internal:1"), "at ***:1");
+    }
+
+    #[test]
     fn nothing_is_masked_without_secrets() {
         assert_eq!(Masker::default().mask("plain"), "plain");
         assert_eq!(Masker::new(["short".to_owned()]).mask("short"), "short");
@@ -406,6 +464,17 @@ mod tests {
     }
 
     proptest! {
+        /// What an address holds of a secret is masked whole, whichever characters it has.
+        #[test]
+        fn a_component_of_an_address_is_masked_whole(secret in "[ -~äß€\n]{6,24}") {
+            prop_assume!(secret.trim().len() >= MIN_SECRET_BYTES);
+            let masker = Masker::new([secret.clone()]);
+            let encoded = crate::domain::address::encode_component(&secret);
+            let mut url = Url::parse(&format!("http://h/a{encoded}/b?c={encoded}")).unwrap();
+            url.query_pairs_mut().append_pair("d", &secret);
+            prop_assert_eq!(masker.mask(url.as_str()), "http://h/a***/b?c=***&d=***");
+        }
+
         #[test]
         fn chunks_change_nothing(text in "[a-h]{0,60}", cuts in prop::collection::vec(0usize..60, 0..5)) {
             let masker = Masker::new(["abcdef".to_owned(), "cdefgh".to_owned(), "aabbccdd".to_owned()]);

@@ -48,6 +48,32 @@ pub struct UnknownName(pub String);
 pub trait Lookup {
     /// The value of a name, if it has one now.
     fn get(&self, name: &str) -> Option<Value>;
+
+    /// The same as text, told apart by who made it. Where nothing else is known, the pipeline did.
+    fn pieces(&self, name: &str) -> Option<Vec<Piece>> {
+        let text = text_of(&self.get(name)?);
+        Some(vec![Piece { text, origin: Origin::Written }])
+    }
+}
+
+/// A part of a text that is filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// The part.
+    pub text: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Who made a part of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Whoever wrote the pipeline and set up its environment.
+    Written,
+    /// A secret or a token; with the name that stood for it.
+    Secret(String),
+    /// The world outside: captured from an answer, read from git; with the name that stood for it.
+    Learnt(String),
 }
 
 impl<F: Fn(&str) -> Option<Value>> Lookup for F {
@@ -130,6 +156,25 @@ impl Template {
             }
         }
         Ok(out)
+    }
+
+    /// Fills it in as text, told apart by who made each part.
+    ///
+    /// # Errors
+    /// When a name has no value.
+    pub fn pieces(&self, lookup: &dyn Lookup) -> Result<Vec<Piece>, UnknownName> {
+        let mut pieces = Vec::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => {
+                    pieces.push(Piece { text: text.clone(), origin: Origin::Written });
+                }
+                Part::Ref(name) => {
+                    pieces.extend(lookup.pieces(name).ok_or_else(|| UnknownName(name.to_owned()))?)
+                }
+            }
+        }
+        Ok(pieces)
     }
 
     /// Fills it in as JSON: a lone reference keeps its type, all else is a string.

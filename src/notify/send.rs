@@ -7,9 +7,10 @@ use super::body::Body;
 use super::fate::Refusal;
 use super::http::{Http, Post};
 use super::{mail, status, webhook};
+use crate::domain::address::render_address;
 use crate::domain::redact::Secret;
 use crate::domain::spec::{NotifyChannel, Pipeline, SecretSpec};
-use crate::domain::template::{Lookup, Template};
+use crate::domain::template::{JsonTemplate, Lookup, Origin, Piece, Template, text_of};
 use crate::suite::HostEnv;
 
 /// What the templates of a channel know: variables, secrets, our own environment.
@@ -25,7 +26,7 @@ impl Settings<'_> {
     fn value(&self, name: &str, before: usize) -> Option<Value> {
         let vars = &self.pipeline.vars[..before];
         if let Some(position) = vars.iter().position(|(var, _)| var == name) {
-            return vars[position].1.render(&|name: &str| self.value(name, position)).ok();
+            return vars[position].1.render(&Before { settings: self, position }).ok();
         }
         if let Some(name) = name.strip_prefix("secret.") {
             let found = self.secrets.iter().find(|(secret, _)| secret == name);
@@ -38,6 +39,26 @@ impl Settings<'_> {
         }
     }
 
+    /// The same as text, told apart by who made it.
+    fn made_of(&self, name: &str, before: usize) -> Option<Vec<Piece>> {
+        let position = self.pipeline.vars[..before].iter().position(|(var, _)| var == name);
+        if let Some(position) = position
+            && let JsonTemplate::Text(template) = &self.pipeline.vars[position].1
+        {
+            return template.pieces(&Before { settings: self, position }).ok();
+        }
+        let origin = match name.starts_with("secret.") {
+            true => Origin::Secret(name.to_owned()),
+            false => Origin::Written,
+        };
+        Some(vec![Piece { text: text_of(&self.value(name, before)?), origin }])
+    }
+
+    /// An address, in which secrets are encoded as what they are there.
+    fn address(&self, template: &Template) -> Result<String, Refusal> {
+        render_address(template, self).map_err(|fault| Refusal::Later(fault.to_string()))
+    }
+
     fn fill(&self, template: &Template) -> Result<String, Refusal> {
         template.render(self).map_err(|fault| Refusal::Later(fault.to_string()))
     }
@@ -46,6 +67,26 @@ impl Settings<'_> {
 impl Lookup for Settings<'_> {
     fn get(&self, name: &str) -> Option<Value> {
         self.value(name, self.pipeline.vars.len())
+    }
+
+    fn pieces(&self, name: &str) -> Option<Vec<Piece>> {
+        self.made_of(name, self.pipeline.vars.len())
+    }
+}
+
+/// What a variable at a position may refer to.
+struct Before<'a> {
+    settings: &'a Settings<'a>,
+    position: usize,
+}
+
+impl Lookup for Before<'_> {
+    fn get(&self, name: &str) -> Option<Value> {
+        self.settings.value(name, self.position)
+    }
+
+    fn pieces(&self, name: &str) -> Option<Vec<Piece>> {
+        self.settings.made_of(name, self.position)
     }
 }
 
@@ -86,7 +127,7 @@ pub(super) async fn send(
     match (channel, body) {
         (NotifyChannel::Slack(slack), Body::Slack { payload }) => {
             let body = payload.to_string().into_bytes();
-            http.post(Post { url: settings.fill(&slack.url)?, headers: vec![], body }, now).await
+            http.post(Post { url: settings.address(&slack.url)?, headers: vec![], body }, now).await
         }
         (NotifyChannel::Webhook(webhook), Body::Webhook { event, json }) => {
             let body = json.to_string().into_bytes();
@@ -96,16 +137,16 @@ pub(super) async fn send(
                 let secret = settings.fill(secret)?;
                 headers.push(("x-andon-signature", webhook::signature(&secret, &body)));
             }
-            http.post(Post { url: settings.fill(&webhook.url)?, headers, body }, now).await
+            http.post(Post { url: settings.address(&webhook.url)?, headers, body }, now).await
         }
         (NotifyChannel::Email(email), Body::Email { subject, text }) => {
-            mail::send(email, &settings.fill(&email.smtp)?, subject, text, key).await
+            mail::send(email, &settings.address(&email.smtp)?, subject, text, key).await
         }
         (
             NotifyChannel::CommitStatus(channel),
             Body::Status { sha, state, context, description },
         ) => {
-            let api = channel.api.as_ref().map(|api| settings.fill(api)).transpose()?;
+            let api = channel.api.as_ref().map(|api| settings.address(api)).transpose()?;
             let token = settings.fill(&channel.token)?;
             let status = status::Status { sha, state: *state, context, description };
             let post = status::request(channel, api.as_deref(), &token, &status)?;

@@ -10,6 +10,7 @@ use url::form_urlencoded::Serializer;
 
 use super::fault::{Fault, FaultKind};
 use super::request::{Part, PartContent, Request, RequestBody, WsRequest, default_headers, header};
+use crate::domain::address::render_address;
 use crate::domain::spec::{Body, HttpRequest, MultipartPart, WsMessage, WsOpen};
 use crate::domain::template::{Lookup, Template, UnknownName};
 
@@ -76,7 +77,8 @@ pub fn render_ws_message(spec: &WsMessage, lookup: &dyn Lookup) -> Result<String
 }
 
 fn render_url(template: &Template, lookup: &dyn Lookup) -> Result<Url, Fault> {
-    let text = template.render(lookup)?;
+    let text = render_address(template, lookup)
+        .map_err(|fault| Fault::new(FaultKind::BadRequest, fault.to_string()))?;
     let mut url = Url::parse(&text).map_err(|fault| {
         let message = format!("`{}` is not an address: {fault}", template.source());
         Fault::new(FaultKind::BadRequest, message)

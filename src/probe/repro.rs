@@ -3,16 +3,22 @@
 //! The caller renders with a lookup that gives [`variable`] for everything secret; here such marks
 //! become shell variables, and all else is quoted so that a shell reads it as it stands.
 
-use std::fmt::Write as _;
+use serde_json::Value;
 
+use crate::domain::address::{encode_component, is_unreserved, render_address};
 use crate::domain::spec::{
     Body, EventName, EventsExpect, HttpRequest, TlsOptions, WsMessage, WsOpen,
 };
-use crate::domain::template::{JsonTemplate, Lookup, Template, text_of};
+use crate::domain::template::{JsonTemplate, Lookup, Origin, Piece, Template, text_of};
 
-/// Characters of Unicode's private area mark where a variable's name begins and ends.
+/// Characters of Unicode's private area mark where a variable's name begins and ends. They are
+/// themselves where addresses are encoded, and the last one says that its value is to be encoded too.
 const BEGIN: char = '\u{e000}';
 const END: char = '\u{e001}';
+const END_ENCODED: char = '\u{e002}';
+
+/// Percent-encodes each byte of what it reads, with nothing but what POSIX has.
+const PERCENT_ENCODE: &str = r"od -An -v -tx1 | tr -d ' \n' | sed 's/../%&/g'";
 
 /// A longer body is left out; the command says so.
 const MAX_DATA_BYTES: usize = 2_000;
@@ -24,6 +30,16 @@ pub fn variable(name: &str) -> String {
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
         .collect();
     format!("{BEGIN}{name}{END}")
+}
+
+/// A mark that becomes `$NAME` within an address, or a command that percent-encodes it, where
+/// `value` is one that does not stand for itself there.
+pub fn address_variable(name: &str, value: &str) -> String {
+    let mark = variable(name);
+    match value.bytes().all(is_unreserved) {
+        true => mark,
+        false => mark.replace(END, &END_ENCODED.to_string()),
+    }
 }
 
 /// A curl command that makes the same request.
@@ -99,7 +115,7 @@ pub fn repro_ws(
     events: Option<&EventsExpect>,
     lookup: &dyn Lookup,
 ) -> String {
-    let mut words = vec!["andon probe".to_owned(), quoted(&shown(&open.url, lookup))];
+    let mut words = vec!["andon probe".to_owned(), quoted(&address(&open.url, &[], lookup))];
     if open.tls.insecure {
         words.push("--insecure".to_owned());
     }
@@ -187,12 +203,18 @@ fn add_body(words: &mut Vec<String>, body: &Body, request: &HttpRequest, lookup:
 }
 
 fn address(url: &Template, query: &[(String, Template)], lookup: &dyn Lookup) -> String {
-    let mut address = shown(url, lookup);
+    let lookup = OrWritten(lookup);
+    let mut address = render_address(url, &lookup).unwrap_or_else(|_| url.source().to_owned());
+    if address.starts_with(BEGIN) {
+        // A value with which an address begins stands as it is.
+        address = address.replacen(END_ENCODED, &END.to_string(), 1);
+    }
     for (index, (name, value)) in query.iter().enumerate() {
         address.push(if index == 0 && !address.contains('?') { '?' } else { '&' });
         encode(name, &mut address);
         address.push('=');
-        encode(&shown(value, lookup), &mut address);
+        let pieces = value.pieces(&lookup).unwrap_or_default();
+        pieces.iter().for_each(|piece| encode(&piece.text, &mut address));
     }
     address
 }
@@ -200,20 +222,33 @@ fn address(url: &Template, query: &[(String, Template)], lookup: &dyn Lookup) ->
 /// Percent-encodes all but what a query may hold, and the marks of variables.
 fn encode(text: &str, out: &mut String) {
     for c in text.chars() {
-        if c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~' | BEGIN | END) {
+        if matches!(c, BEGIN | END | END_ENCODED) {
             out.push(c);
-            continue;
-        }
-        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-            write!(out, "%{byte:02X}").expect("writing to a string cannot fail");
+        } else {
+            out.push_str(&encode_component(c.encode_utf8(&mut [0; 4])));
         }
     }
 }
 
-/// A template filled in; a name without a value stays as it is written.
+/// A name without a value stays as it is written.
+struct OrWritten<'a>(&'a dyn Lookup);
+
+impl Lookup for OrWritten<'_> {
+    fn get(&self, name: &str) -> Option<Value> {
+        self.0.get(name).or_else(|| Some(format!("${{{name}}}").into()))
+    }
+
+    fn pieces(&self, name: &str) -> Option<Vec<Piece>> {
+        self.0.pieces(name).or_else(|| {
+            let text = format!("${{{name}}}");
+            Some(vec![Piece { text, origin: Origin::Written }])
+        })
+    }
+}
+
+/// A template filled in.
 fn shown(template: &Template, lookup: &dyn Lookup) -> String {
-    let or_written = |name: &str| lookup.get(name).or_else(|| Some(format!("${{{name}}}").into()));
-    template.render(&or_written).unwrap_or_else(|_| template.source().to_owned())
+    template.render(&OrWritten(lookup)).unwrap_or_else(|_| template.source().to_owned())
 }
 
 fn json_text(json: &JsonTemplate, lookup: &dyn Lookup) -> String {
@@ -236,13 +271,20 @@ fn data(text: &str) -> String {
 fn quoted(text: &str) -> String {
     let mut out = String::new();
     for (index, piece) in text.split(BEGIN).enumerate() {
-        let (name, rest) = match piece.split_once(END).filter(|_| index > 0) {
-            Some((name, rest)) if is_variable(name) => (Some(name), rest),
-            _ => (None, piece),
+        let end =
+            piece.find([END, END_ENCODED]).filter(|end| index > 0 && is_variable(&piece[..*end]));
+        let (name, tail) = end.map_or(("", piece), |end| piece.split_at(end));
+        let rest = match tail.chars().next() {
+            Some(END) if !name.is_empty() => {
+                out.push_str(&format!("\"${name}\""));
+                &tail[END.len_utf8()..]
+            }
+            Some(END_ENCODED) if !name.is_empty() => {
+                out.push_str(&format!("\"$(printf %s \"${name}\" | {PERCENT_ENCODE})\""));
+                &tail[END_ENCODED.len_utf8()..]
+            }
+            _ => tail,
         };
-        if let Some(name) = name {
-            out.push_str(&format!("\"${name}\""));
-        }
         if !rest.is_empty() {
             out.push_str(&plain_word(rest));
         }
@@ -368,6 +410,28 @@ mod tests {
     }
 
     proptest! {
+        /// So it is for a secret within an address, which the shell encodes as we do.
+        #[test]
+        fn a_shell_encodes_what_we_encode(value in "[ -~äé\n]{6,60}") {
+            let address = format!("http://h/{}/x", address_variable("SECRET_KEY", &value));
+            let command = format!("printf %s {}", quoted(&address));
+            #[allow(clippy::disallowed_methods)] // A test may run what a person would.
+            let out = std::process::Command::new("sh")
+                .args(["-c", &command])
+                .env("SECRET_KEY", &value)
+                .output()
+                .unwrap();
+            let out = String::from_utf8(out.stdout).unwrap();
+            let inner = out.strip_prefix("http://h/").unwrap().strip_suffix("/x").unwrap();
+            let decoded = url::form_urlencoded::parse(format!("v={inner}").as_bytes())
+                .next()
+                .unwrap()
+                .1
+                .into_owned();
+            prop_assert_eq!(decoded, value);
+            prop_assert!(!inner.contains(['/', '#', '?', ' ', '\n', '@', '&']));
+        }
+
         /// `sh` itself is the oracle: what it reads is what was meant.
         #[test]
         fn a_shell_reads_what_was_written(text in "[ -~äé\n]{0,40}") {

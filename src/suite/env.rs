@@ -7,11 +7,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::identity::Identities;
-use super::lookup::EnvLookup;
+use super::lookup::{EnvLookup, pieces_of};
 use crate::domain::redact::Secret;
 use crate::domain::revision::Revision;
 use crate::domain::spec::Identity;
-use crate::domain::template::{JsonTemplate, Template, UnknownName};
+use crate::domain::template::{JsonTemplate, Piece, Template, UnknownName, text_of};
 use crate::probe::{Client, Evidencer, HostRules, WallClock};
 
 /// Where variables of our own environment come from.
@@ -87,6 +87,8 @@ pub(super) struct Var {
     pub(super) template: JsonTemplate,
     /// Its value, where that does not depend on the step that asks.
     pub(super) value: Option<Value>,
+    /// The same as text, told apart by who made it.
+    pub(super) pieces: Option<Vec<Piece>>,
     /// Whether a secret or a token is part of it.
     pub(super) secret: bool,
 }
@@ -142,15 +144,30 @@ impl RunEnv {
                 || reference.starts_with("identity.")
                 || earlier.is_some_and(|var| var.secret);
         });
-        let value = match by_step {
-            true => None,
-            false => Some(
-                template
-                    .render(&EnvLookup::of(self))
-                    .map_err(|source| EnvError::Var { name: name.to_owned(), source })?,
-            ),
+        let mut var = Var {
+            name: name.to_owned(),
+            template: template.clone(),
+            value: None,
+            pieces: None,
+            secret,
         };
-        Ok(Var { name: name.to_owned(), template: template.clone(), value, secret })
+        if !by_step {
+            let lookup = EnvLookup::of(self);
+            let failed = |source| EnvError::Var { name: name.to_owned(), source };
+            let value = template.render(&lookup).map_err(failed)?;
+            let mut pieces = pieces_of(template, &lookup).unwrap_or_default();
+            // One is made of the other, so that an address and a body never say two times of day.
+            let value = match pieces.as_mut_slice() {
+                [] => value,
+                [whole] => {
+                    whole.text = text_of(&value);
+                    value
+                }
+                parts => parts.iter().map(|part| part.text.as_str()).collect::<String>().into(),
+            };
+            (var.value, var.pieces) = (Some(value), Some(pieces));
+        }
+        Ok(var)
     }
 
     /// The wall time.

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use super::env::RunEnv;
-use crate::domain::template::{Lookup, Template};
-use crate::probe::variable;
+use crate::domain::template::{JsonTemplate, Lookup, Origin, Piece, Template, text_of};
+use crate::probe::{address_variable, variable};
 
 /// What earlier steps captured, by name.
 pub(super) type Captures = HashMap<String, Value>;
@@ -36,6 +36,18 @@ impl<'a> EnvLookup<'a> {
     /// The same, with shell variables in place of everything secret.
     pub(super) fn for_repro(&'a self) -> ReproLookup<'a> {
         ReproLookup(self)
+    }
+
+    /// Where a value comes from that is no variable's.
+    fn origin(&self, name: &str) -> Origin {
+        let captured = self.captured(name).is_some();
+        if captured || name == "revision.branch" {
+            Origin::Learnt(name.to_owned())
+        } else if name.starts_with("secret.") || name.starts_with("identity.") {
+            Origin::Secret(name.to_owned())
+        } else {
+            Origin::Written
+        }
     }
 
     fn captured(&self, name: &str) -> Option<&'a Value> {
@@ -94,6 +106,33 @@ impl Lookup for EnvLookup<'_> {
             None => self.built_in(name),
         }
     }
+
+    fn pieces(&self, name: &str) -> Option<Vec<Piece>> {
+        if self.captured(name).is_none()
+            && let Some(position) = self.env.shared.vars.iter().position(|var| var.name == name)
+        {
+            return match &self.env.shared.vars[position].pieces {
+                Some(pieces) => Some(pieces.clone()),
+                None => {
+                    let earlier = Earlier { env: self.env, position, outer: self };
+                    pieces_of(&self.env.shared.vars[position].template, &earlier)
+                }
+            };
+        }
+        let text = text_of(&self.get(name)?);
+        Some(vec![Piece { text, origin: self.origin(name) }])
+    }
+}
+
+/// What a variable is made of, as far as that has a value.
+pub(super) fn pieces_of(template: &JsonTemplate, lookup: &dyn Lookup) -> Option<Vec<Piece>> {
+    match template {
+        JsonTemplate::Text(template) => template.pieces(lookup).ok(),
+        JsonTemplate::Plain(_) | JsonTemplate::List(_) | JsonTemplate::Map(_) => {
+            let text = text_of(&template.render(lookup).ok()?);
+            Some(vec![Piece { text, origin: Origin::Written }])
+        }
+    }
 }
 
 /// The value of a variable; one that depends on the step sees the variables before it only, so that
@@ -103,31 +142,54 @@ fn var(env: &RunEnv, position: usize, outer: &dyn Lookup) -> Option<Value> {
     if let Some(value) = &var.value {
         return Some(value.clone());
     }
-    let earlier = |name: &str| {
-        let found = env.shared.vars.iter().position(|var| var.name == name);
-        match found {
-            Some(found) if found >= position => None,
-            _ => outer.get(name),
-        }
-    };
-    var.template.render(&earlier).ok()
+    var.template.render(&Earlier { env, position, outer }).ok()
+}
+
+/// What a variable may refer to: all but itself and those after it.
+struct Earlier<'a> {
+    env: &'a RunEnv,
+    position: usize,
+    outer: &'a dyn Lookup,
+}
+
+impl Earlier<'_> {
+    fn knows(&self, name: &str) -> bool {
+        let found = self.env.shared.vars.iter().position(|var| var.name == name);
+        found.is_none_or(|found| found < self.position)
+    }
+}
+
+impl Lookup for Earlier<'_> {
+    fn get(&self, name: &str) -> Option<Value> {
+        if self.knows(name) { self.outer.get(name) } else { None }
+    }
+
+    fn pieces(&self, name: &str) -> Option<Vec<Piece>> {
+        if self.knows(name) { self.outer.pieces(name) } else { None }
+    }
 }
 
 /// The values of names in a command that a person repeats by hand.
 pub(super) struct ReproLookup<'a>(&'a EnvLookup<'a>);
 
+impl ReproLookup<'_> {
+    /// The shell variable that stands for a name whose value must not show.
+    fn stand_in(&self, name: &str) -> Option<String> {
+        if self.0.captured(name).is_some() {
+            return is_sensitive(name).then(|| name.to_owned());
+        }
+        let token = || name.strip_prefix("identity.")?.strip_suffix(".token");
+        match name.strip_prefix("secret.") {
+            Some(secret) => Some(format!("SECRET_{secret}")),
+            None => token().map(|name| format!("IDENTITY_{name}_TOKEN")),
+        }
+    }
+}
+
 impl Lookup for ReproLookup<'_> {
     fn get(&self, name: &str) -> Option<Value> {
-        if self.0.captured(name).is_some() && is_sensitive(name) {
-            return Some(Value::from(variable(name)));
-        }
-        let secret = name.strip_prefix("secret.").map(|name| format!("SECRET_{name}"));
-        let token = name
-            .strip_prefix("identity.")
-            .and_then(|name| name.strip_suffix(".token"))
-            .map(|name| format!("IDENTITY_{name}_TOKEN"));
-        if let Some(name) = secret.or(token) {
-            return Some(Value::from(variable(&name)));
+        if let Some(stand_in) = self.stand_in(name) {
+            return Some(Value::from(variable(&stand_in)));
         }
         let env = self.0.env;
         let secret_var = env.shared.vars.iter().find(|var| var.name == name && var.secret);
@@ -135,6 +197,16 @@ impl Lookup for ReproLookup<'_> {
             Some(var) if self.0.captured(name).is_none() => var.template.render(self).ok(),
             _ => self.0.get(name),
         }
+    }
+
+    fn pieces(&self, name: &str) -> Option<Vec<Piece>> {
+        let shown = |piece: Piece| {
+            let (Origin::Secret(name) | Origin::Learnt(name)) = &piece.origin else { return piece };
+            let Some(stand_in) = self.stand_in(name) else { return piece };
+            let text = address_variable(&stand_in, &piece.text);
+            Piece { text, origin: Origin::Written }
+        };
+        Some(self.0.pieces(name)?.into_iter().map(shown).collect())
     }
 }
 

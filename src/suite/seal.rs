@@ -3,7 +3,7 @@
 use super::env::RunEnv;
 use crate::domain::evidence::Evidence;
 use crate::domain::failure::Failure;
-use crate::domain::redact::MASK;
+use crate::domain::redact::Masker;
 use crate::verdict::{Finding, capped};
 
 /// A command longer than this helps nobody.
@@ -37,21 +37,21 @@ pub(super) fn mask_learnt(
     evidence: &mut Evidence,
     learnt: &[String],
 ) {
-    let mask = |text: &mut String| {
-        for value in learnt {
-            if text.contains(value.as_str()) {
-                *text = text.replace(value.as_str(), MASK);
-            }
-        }
-    };
+    if learnt.is_empty() {
+        return;
+    }
+    let masker = Masker::new(learnt.iter().cloned());
+    let mask = |text: &mut String| *text = masker.mask(text);
     for exchange in &mut evidence.exchanges {
         mask(&mut exchange.url);
+        exchange.error.iter_mut().for_each(mask);
         exchange.body.iter_mut().for_each(|body| mask(&mut body.text));
         exchange.frames.iter_mut().for_each(|frame| mask(&mut frame.payload.text));
     }
     if let Err(failure) = result {
         mask(&mut failure.message);
-        let texts = [&mut failure.expected, &mut failure.actual, &mut failure.repro];
+        let Failure { expected, actual, subject, repro, .. } = failure;
+        let texts = [expected, actual, subject, repro];
         texts.into_iter().flatten().for_each(mask);
     }
 }

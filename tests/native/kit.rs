@@ -101,6 +101,11 @@ pub(crate) fn pipeline(text: &str, files: &[(&str, &str)]) -> Pipeline {
 
 /// What the steps of a pipeline know in these tests.
 pub(crate) fn env_of(pipeline: &Pipeline) -> RunEnv {
+    env_with(pipeline, KEY)
+}
+
+/// The same with another value of every secret.
+pub(crate) fn env_with(pipeline: &Pipeline, key: &str) -> RunEnv {
     RunEnv::new(EnvParts {
         facts: Facts {
             pipeline: pipeline.name.to_string(),
@@ -115,7 +120,7 @@ pub(crate) fn env_of(pipeline: &Pipeline) -> RunEnv {
             }),
         },
         vars: &pipeline.vars,
-        secrets: pipeline.secrets.iter().map(|s| (s.name.clone(), Secret::new(KEY))).collect(),
+        secrets: pipeline.secrets.iter().map(|s| (s.name.clone(), Secret::new(key))).collect(),
         identities: &pipeline.identities,
         hosts: pipeline.hosts.as_deref(),
         host_env: Arc::new(|_| None),
@@ -135,6 +140,8 @@ pub(crate) struct Running {
     pub(crate) finished: Vec<Attempt>,
     pub(crate) timeout: Duration,
     pub(crate) cancel: CancellationToken,
+    /// The value of every secret.
+    pub(crate) key: String,
 }
 
 impl Default for Running {
@@ -144,13 +151,14 @@ impl Default for Running {
             finished: Vec::new(),
             timeout: Duration::from_secs(60),
             cancel: CancellationToken::new(),
+            key: KEY.to_owned(),
         }
     }
 }
 
 /// Runs the suite of a pipeline.
 pub(crate) async fn run_with(pipeline: Pipeline, running: Running) -> Ran {
-    let env = env_of(&pipeline);
+    let env = env_with(&pipeline, &running.key);
     let suite = pipeline.suite.expect("there is a suite");
     let timeout = SignedDuration::try_from(running.timeout).expect("it is short");
     let plan = SuitePlan {

@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods)] // What the program may do by one door only, a test may do anywhere.
 
+mod addresses;
 mod faults;
 mod features;
 mod identities;
