@@ -21,6 +21,7 @@ mod reason;
 mod rerun;
 mod schema;
 mod socket;
+mod vacuous;
 
 pub use case::{judge_case, may_retry, suspicious_pass};
 pub use cycle::{CycleFacts, PlannedOutcome, judge_cycle};

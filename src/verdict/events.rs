@@ -10,10 +10,11 @@ use super::finding::Finding;
 use super::http::{judge_path, unjudgeable};
 use super::matcher::JudgeError;
 use super::message::Message;
+use super::vacuous::refuse_empty_event;
 use crate::domain::evidence::{EventsSeen, MAX_FRAMES};
 use crate::domain::failure::{Blame, FailureClass};
 use crate::domain::spec::{EventName, EventsExpect, JsonPath, Matcher};
-use crate::domain::template::{Lookup, Template, UnknownName, text_of};
+use crate::domain::template::{Lookup, Template, text_of};
 
 /// Whether more messages can change the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,10 +74,14 @@ impl EventsFold {
     /// Begins to judge.
     ///
     /// # Errors
-    /// When the name of an event refers to something without a value.
-    pub fn new(expect: &EventsExpect, lookup: &dyn Lookup) -> Result<Self, UnknownName> {
-        let names = |templates: &[Template]| {
-            templates.iter().map(|t| t.render(lookup)).collect::<Result<Vec<_>, _>>()
+    /// When the name of an event refers to something without a value, or to an empty one.
+    pub fn new(expect: &EventsExpect, lookup: &dyn Lookup) -> Result<Self, JudgeError> {
+        let names = |templates: &[Template]| -> Result<Vec<String>, JudgeError> {
+            let name = |template: &Template| {
+                let name = template.render(lookup)?;
+                refuse_empty_event(template, &name, lookup).map(|()| name)
+            };
+            templates.iter().map(name).collect()
         };
         let expected = names(&expect.all)?;
         Ok(Self {
@@ -304,9 +309,9 @@ pub(super) fn name_of(by: &EventName, message: &Message<'_>) -> Option<String> {
     }
 }
 
-/// A name without a value, as a finding about a step's events.
-pub(super) fn unknown_name(error: UnknownName) -> Finding {
-    unjudgeable("events", &JudgeError::Unknown(error))
+/// Events that cannot be looked for, as a finding about a step's events.
+pub(super) fn no_events(error: &JudgeError) -> Finding {
+    unjudgeable("events", error)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::describe::{describe_actual, describe_matcher};
 use super::number::{compare_numbers, number_of, same_value};
 use super::schema::judge_schema;
+use super::vacuous::{refuse_empty_pattern, refuse_empty_text};
 use crate::domain::spec::{Condition, JsonType, Matcher, Ordering};
 use crate::domain::template::{JsonTemplate, Lookup, UnknownName, text_of};
 
@@ -34,6 +35,16 @@ pub enum JudgeError {
         pattern: String,
         /// What is wrong with it.
         fault: String,
+    },
+    /// A value without content that makes a condition fit everything.
+    #[error("`{condition}: {source_text}` would fit everything, as `${{{name}}}` is empty")]
+    Empty {
+        /// The condition's key.
+        condition: &'static str,
+        /// What it asks for, as it was written.
+        source_text: String,
+        /// The name whose value is empty.
+        name: String,
     },
     /// A schema that is none.
     #[error("{source_name} is not a JSON Schema: {fault}")]
@@ -102,12 +113,14 @@ fn holds(
             false
         }
         Condition::Contains(wanted) => {
-            let wanted = wanted.render(lookup)?;
-            actual.is_some_and(|actual| contains(actual, &wanted))
+            let filled = wanted.render(lookup)?;
+            refuse_empty_text(actual, wanted, &filled, lookup)?;
+            actual.is_some_and(|actual| contains(actual, &filled))
         }
         Condition::Matches(pattern) => {
-            let pattern = compile(&pattern.render(lookup)?)?;
-            actual.is_some_and(|actual| pattern.is_match(&text_of(actual)))
+            let compiled = compile(&pattern.render(lookup)?)?;
+            refuse_empty_pattern(pattern, &compiled, lookup)?;
+            actual.is_some_and(|actual| compiled.is_match(&text_of(actual)))
         }
         Condition::Type(kind) => actual.is_some_and(|actual| has_type(actual, *kind)),
         Condition::Compare(ordering, wanted) => {

@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use serde_json::Value;
 
 use super::describe::describe_matcher;
-use super::events::{EventsEnd, EventsFold, Progress, unknown_name};
+use super::events::{EventsEnd, EventsFold, Progress, no_events};
 use super::extract::extract_from_message;
 use super::finding::Finding;
 use super::http::judge_path;
@@ -75,7 +75,7 @@ impl<'s> MessageFold<'s> {
         let events = expect.events.as_ref().map(|events| EventsFold::new(events, lookup));
         let wants_values = !expect.json.is_empty() || expect.body.is_some();
         Ok(Self {
-            events: events.transpose().map_err(unknown_name)?,
+            events: events.transpose().map_err(|error| no_events(&error))?,
             expect,
             captures,
             captured: vec![None; captures.len()],

@@ -33,6 +33,7 @@ fn service(asked: Asked) -> Reply {
         "/slow-start" => json(200, r#"{"status": "healthy"}"#),
         "/flaky" if asked.times == 1 => json(500, "{}"),
         "/flaky" => json(200, "{}"),
+        "/blank" => json(200, r#"{"id": "", "text": "hello"}"#),
         "/old" => redirect(302, "/message"),
         "/loop" => redirect(302, "/loop"),
         "/out" => redirect(302, "file:///etc/passwd"),
@@ -381,4 +382,33 @@ async fn connections_are_used_again_and_the_evidence_says_so() {
     assert_eq!((evidence.exchanges_total, evidence.connections, server.connections()), (5, 1, 1));
     assert!(evidence.exchanges[1].remote.is_some());
     assert_eq!(evidence.exchanges[1].timings.connect_us, None);
+}
+
+#[tokio::test]
+async fn a_value_captured_empty_makes_no_expectation_that_everything_fits() {
+    let server = Server::start(service).await;
+    let step = |expect: &str| {
+        format!(
+            "- id: CASE\n  steps:\n    - http: {{ url: \"${{base}}/blank\" }}\n      capture: {{ id: json $.id }}\n    \
+             - http: {{ url: \"${{base}}/blank\" }}\n      expect: {{ {expect} }}\n"
+        )
+    };
+    let cases = [
+        ("contained", "json: { $.text: { contains: \"${id}\" } }"),
+        ("matched", "body: { matches: \"^${id}\" }"),
+        ("denied", "json: { $.text: { not: { contains: \"${id}\" } } }"),
+        ("equal", "json: { $.text: \"${id}\" }"),
+    ];
+    let text: String =
+        cases.iter().map(|(case, expect)| step(expect).replace("CASE", case)).collect();
+    let ran = run(server.port, &text).await;
+    for (case, part) in [
+        ("contained", "contains: ${id}"),
+        ("matched", "matches: ^${id}"),
+        ("denied", "contains: ${id}"),
+    ] {
+        let part = format!("`{part}` would fit everything, as `${{id}}` is empty");
+        ran.errored(case, FailureClass::Setup, &part);
+    }
+    ran.failed("equal", FailureClass::Assertion, "expected $.text");
 }
