@@ -20,6 +20,11 @@ fn an_http_request_shows_all_it_saw() {
     probed.prints(&["passed probe", "status    200", "timing ", stage.address(), "\nok\n"]);
     let probed = stage.andon(&["probe", &url, "--expect-status", "204"]).ends(1);
     probed.prints(&["failed probe", "http_status: expected status 204, got 200"]);
+    stage.andon(&["probe", &url]).ends(0).prints(&["passed probe"]);
+    let gone = format!("http://{}/nothing", stage.address());
+    let probed = stage.andon(&["probe", &gone]).ends(1);
+    probed.prints(&["failed probe", "http_status: expected status 2xx, got 404", "status    404"]);
+    stage.andon(&["probe", &gone, "--expect-status", "404"]).ends(0).prints(&["passed probe"]);
     let probed = stage.andon(&["probe", &url, "--json", "-X", "post", "-d", "x"]).ends(0).json();
     let exchange = &probed[0]["evidence"]["exchanges"][0];
     assert_eq!(exchange["method"], "POST");

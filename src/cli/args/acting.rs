@@ -81,10 +81,11 @@ pub enum ResumeHow {
 /// `andon probe`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit code 0: it did what was expected; 1: it did not.
+Exit code 0: it did what was expected, without more an answer with status 2xx or an open socket; 1: it did not.
 
 Examples:
-  andon probe https://staging.example.com/health --expect-status 200
+  andon probe https://staging.example.com/health
+  andon probe https://staging.example.com/admin --expect-status 403
   andon probe wss://staging.example.com/ws -H \"Authorization: Bearer $TOKEN\" \\
       -d '{\"type\":\"ping\"}' --expect-event pong
   andon probe https://staging.example.com/events --sse --expect-event done
@@ -112,7 +113,7 @@ pub struct ProbeArgs {
     /// [default: event with --sse, else $.type]
     #[arg(long, value_name = "PATH")]
     pub by: Option<String>,
-    /// The status that must come; default: any
+    /// The status that must come [default: 2xx; on a WebSocket that it opens]
     #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(100..=599))]
     pub expect_status: Option<u16>,
     /// Read it as a server-sent stream

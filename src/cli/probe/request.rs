@@ -161,16 +161,11 @@ fn request_of(args: &ProbeArgs) -> HttpRequest {
     }
 }
 
-/// What must hold: what the flags say. Without a status any answer does: that is what a look by
-/// hand is for.
+/// What must hold: what the flags say, and what any step expects without a status: 2xx, or an open
+/// socket.
 fn expect_of(args: &ProbeArgs, timeout: Duration) -> Result<Expect, CliError> {
-    let status = match args.expect_status {
-        Some(status) => Some(Matcher {
-            conditions: vec![Condition::Equals(JsonTemplate::Plain(status.into()))],
-        }),
-        None if is_socket(&args.target) => None,
-        None => Some(Matcher { conditions: vec![Condition::Exists(true)] }),
-    };
+    let equals = |status: u16| Condition::Equals(JsonTemplate::Plain(status.into()));
+    let status = args.expect_status.map(|status| Matcher { conditions: vec![equals(status)] });
     let by = match args.by.as_deref().unwrap_or(if args.sse { "event" } else { "$.type" }) {
         "event" => EventName::SseEvent,
         path => {
