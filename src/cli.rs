@@ -4,6 +4,7 @@
 //! nothing about cycles: they ask the store, the engine and the report.
 
 pub mod args;
+mod cancel;
 mod check;
 mod commits;
 pub mod console;
@@ -55,7 +56,7 @@ async fn perform(context: &Context, command: &Command) -> CliResult {
         Command::Status(args) => status::status(context, args).await,
         Command::Commits(args) => commits::commits(context, args).await,
         Command::Trigger(args) => trigger::trigger(context, args).await,
-        Command::Cancel(args) => trigger::cancel(context, args).await,
+        Command::Cancel(args) => cancel::cancel(context, args).await,
         Command::Check(args) => check::check(context, args),
         Command::Show(args) => show::show(context, args).await,
         Command::Cycles(args) => history::cycles(context, args).await,

@@ -12,6 +12,8 @@ mod bench;
 mod cancelled;
 #[path = "crash_resume/killed.rs"]
 mod killed;
+#[path = "crash_resume/left_behind.rs"]
+mod left_behind;
 #[path = "crash_resume/lost_deploy.rs"]
 mod lost_deploy;
 mod support;

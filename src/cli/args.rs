@@ -126,7 +126,7 @@ pub enum Command {
     Commits(CommitsArgs),
     /// Have the daemon run a cycle
     Trigger(TriggerArgs),
-    /// End a running cycle of the daemon, or what waits
+    /// End a cycle that runs or was left behind, or what waits
     Cancel(CancelArgs),
     /// Print what the deploy steps of a cycle wrote
     Logs(LogsArgs),

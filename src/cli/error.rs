@@ -48,6 +48,8 @@ impl Status {
 pub enum Fault {
     /// The command line or a file.
     Usage,
+    /// The environment cannot be deployed to: another cycle has it.
+    NotFree,
     /// The database or the daemon cannot be reached.
     Unreachable,
     /// Andon itself.
@@ -59,6 +61,7 @@ impl Fault {
     pub fn code(self) -> u8 {
         match self {
             Self::Usage => 2,
+            Self::NotFree => 3,
             Self::Unreachable => 5,
             Self::Defect => 70,
         }
@@ -80,6 +83,11 @@ pub struct CliError {
 pub type CliResult = Result<Status, CliError>;
 
 impl CliError {
+    /// The environment, or the cycle, is somebody else's now.
+    pub fn not_free(text: impl fmt::Display) -> Self {
+        Self { fault: Fault::NotFree, error: anyhow::anyhow!("{text}"), hints: Vec::new() }
+    }
+
     /// Wrong usage, or an invalid file.
     pub fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self { fault: Fault::Usage, error: error.into(), hints: Vec::new() }

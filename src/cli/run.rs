@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::RunArgs;
-use super::context::{Context, HostEnv, led_out, printing, report_folder};
+use super::context::{Context, HostEnv, led_out, load_state, printing, report_folder};
 use super::error::{CliError, CliResult, Status};
 use super::output::counted;
 use super::progress::{JsonLines, Live};
@@ -169,7 +169,7 @@ impl Foreground<'_> {
                 continue;
             }
             if row.pipeline != self.pipeline.name {
-                return Err(self.left_by_another(&row));
+                return Err(left_by_another(store, &row).await?);
             }
             let text =
                 format!("{} was left in its {} phase; it is taken up first", row.key(), row.phase);
@@ -184,16 +184,6 @@ impl Foreground<'_> {
             }
         }
         Ok(None)
-    }
-
-    fn left_by_another(&self, row: &CycleRow) -> CliError {
-        CliError::usage_text(format_args!(
-            "environment {} is not free: {} was left in its {} phase",
-            row.environment,
-            row.key(),
-            row.phase
-        ))
-        .hint(format!("run the pipeline {} first: it takes that cycle up", row.pipeline))
     }
 
     /// Prints what came of a cycle.
@@ -217,6 +207,29 @@ impl Foreground<'_> {
             state.finished.as_ref().map_or(Verdict::Cancelled, |finished| finished.what.verdict);
         Ok(Status::of_verdict(verdict))
     }
+}
+
+/// The environment is another pipeline's until that one's cycle is over. What to do about it depends on
+/// whether the pipeline is still there.
+async fn left_by_another(store: &dyn Store, row: &CycleRow) -> Result<CliError, CliError> {
+    let (pipeline, cycle) = (&row.pipeline, row.summary.cycle);
+    let text = format!(
+        "environment {} is not free: {} was left in its {} phase",
+        row.environment,
+        row.key(),
+        row.phase
+    );
+    let file = load_state(store, row).await?.queued.definition.file;
+    let cancel = format!("`andon cancel {pipeline} {cycle}` ends it");
+    let hint = match (row.held, Path::new(&file).is_file()) {
+        (true, _) => format!(
+            "find out what became of its deploy, then \
+             `andon resume {pipeline} {cycle} --as deployed|failed|rerun`; or {cancel}"
+        ),
+        (false, true) => format!("`andon run {file}` takes that cycle up first; or {cancel}"),
+        (false, false) => format!("its pipeline file {file} is gone; {cancel}"),
+    };
+    Ok(CliError::not_free(text).hint(hint))
 }
 
 fn observer(context: &Context, args: &RunArgs) -> Arc<dyn Observer> {

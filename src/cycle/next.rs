@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::rollout::{Ahead, Rollout};
+use super::rollout::{Ahead, Rollout, without_steps};
 use crate::domain::event::{Event, Finished, Held, PhaseEnded, PhaseStarted};
 use crate::domain::outcome::{Phase, PhaseOutcome, TriggerKind, Verdict};
 use crate::domain::spec::Pipeline;
@@ -155,10 +155,11 @@ fn within_deploy(
     pipeline: &Pipeline,
     now: Timestamp,
 ) -> NextStep {
-    let Some(deploy) = &pipeline.deploy else {
-        return end(Phase::Deploy, PhaseOutcome::Skipped, running, now);
+    let ahead = match &pipeline.deploy {
+        Some(deploy) => Rollout::of_deploy(state, deploy).ahead(),
+        None => without_steps(state, &state.steps),
     };
-    match Rollout::of_deploy(state, deploy).ahead() {
+    match ahead {
         Ahead::Over(outcome) => end(Phase::Deploy, outcome, running, now),
         going => go_on(going),
     }
@@ -171,13 +172,16 @@ fn within_rollback(
     pipeline: &Pipeline,
     now: Timestamp,
 ) -> NextStep {
-    let Some(deploy) = &pipeline.deploy else {
-        return end(Phase::Rollback, PhaseOutcome::Skipped, running, now);
-    };
     let Some(back) = &state.rollback else {
         return match state.cancelled {
             Some(_) => end(Phase::Rollback, PhaseOutcome::Cancelled, running, now),
             None => NextStep::Perform(Action::PlanRollback),
+        };
+    };
+    let Some(deploy) = &pipeline.deploy else {
+        return match without_steps(state, &back.steps) {
+            Ahead::Over(outcome) => end(Phase::Rollback, outcome, running, now),
+            going => go_on(going),
         };
     };
     let rollout = Rollout::of_rollback(state, deploy, back);
@@ -352,6 +356,23 @@ mod tests {
         ];
         let state = fold(record(with(deploying(), events))).unwrap();
         assert_eq!(next_step(&state, &pipeline, at(500)), perform(0, 2, false));
+    }
+
+    #[test]
+    fn a_step_that_runs_is_taken_up_even_when_the_pipeline_lost_its_deploy() {
+        let lost = Pipeline { deploy: None, ..pipeline() };
+        let step_after = |events| next_step(&fold(record(events)).unwrap(), &lost, at(500));
+        let cancel = Event::CancelRequested(CancelRequested { by: "ada".to_owned() });
+        let running = with(deploying(), vec![step_started(1), cancel]);
+        assert_eq!(step_after(running.clone()), perform(0, 1, true));
+        for (outcome, ends_as) in [
+            (PhaseOutcome::Passed, PhaseOutcome::Cancelled),
+            (PhaseOutcome::Interrupted, PhaseOutcome::Interrupted),
+            (PhaseOutcome::Failed, PhaseOutcome::Failed),
+        ] {
+            let ended = with(running.clone(), vec![step_ended(1, outcome)]);
+            assert!(ends_deploy(&step_after(ended), ends_as), "{outcome}");
+        }
     }
 
     #[test]

@@ -129,6 +129,25 @@ impl<'a> Rollout<'a> {
     }
 }
 
+/// What comes next where nobody can say any more which steps there are: the pipeline is gone.
+pub(super) fn without_steps(state: &CycleState, records: &[StepRecord]) -> Ahead {
+    let nothing_more = match state.cancelled {
+        Some(_) => PhaseOutcome::Cancelled,
+        None => PhaseOutcome::Skipped,
+    };
+    let Some(last) = records.last() else { return Ahead::Over(nothing_more) };
+    match &last.ended {
+        // What runs out there is taken up whatever the pipeline says by now.
+        None => Ahead::Perform(Action::DeployStep {
+            index: last.started.index,
+            attempt: last.started.attempt,
+            recorded: true,
+        }),
+        Some(ended) if ended.outcome.went_well() => Ahead::Over(nothing_more),
+        Some(ended) => Ahead::Over(ended.outcome),
+    }
+}
+
 fn serves_wanted(read: &SurfacesRead) -> bool {
     read.moment == Moment::Before
         && !read.surfaces.is_empty()

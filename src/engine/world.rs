@@ -13,6 +13,7 @@ mod ready;
 mod report;
 mod rollback;
 mod rollout;
+mod stand_in;
 mod suite;
 
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ use crate::process::Launcher;
 use crate::suite::{EnvError, EnvParts, Facts, HostEnv, RunEnv, SecretError, load_secrets};
 
 pub use checkout::Resolved;
+pub use stand_in::pipeline_of_records;
 pub use suite::case_ids;
 
 /// What the world is made of.

@@ -105,7 +105,13 @@ pub struct TriggerArgs {
 /// `andon cancel`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without a number: the cycle that runs; where none does, everything that waits.")]
+Without a number: the cycle that runs; where none does, everything that waits. Without a daemon it
+ends what an earlier process left behind, even when the pipeline's file is gone: a deploy that still
+runs is ended with its whole process tree, what is final is kept, and the report is written.
+
+Examples:
+  andon cancel staging
+  andon cancel staging 12")]
 pub struct CancelArgs {
     /// The pipeline: a name or a file
     pub pipeline: String,

@@ -12,6 +12,7 @@ use crate::domain::errors::chain;
 use crate::domain::event::{Event, Moment, StepEnded, StepStarted, SurfacesRead};
 use crate::domain::outcome::PhaseOutcome;
 use crate::domain::spec::{Command, DeployAction, DeployStep, Expect, HttpRequest};
+use crate::domain::state::StepRecord;
 use crate::engine::{EngineError, Journal, Progress, StatePaths};
 use crate::probe::ConnectionUse;
 use crate::suite::{Checked, check_request, shown_name};
@@ -25,18 +26,22 @@ impl World {
         recorded: bool,
         cancel: &CancellationToken,
     ) -> Result<(), EngineError> {
-        let step = self.step(Side::now(journal.state()), index)?;
-        if !recorded {
-            self.record_start(journal, step, index, attempt).await?;
-        }
-        let end = match &step.action {
-            DeployAction::Run(command) => {
-                self.run_command(journal, step, command, recorded, cancel).await?
-            }
-            // Whether a request that nobody saw the answer of was carried out, nobody knows.
-            DeployAction::Http { .. } if recorded => interrupted(),
-            DeployAction::Http { request, expect } => {
-                self.request_step(journal, step, request, expect, cancel).await?
+        let taken_up = if recorded { self.take_up_step(journal, cancel).await? } else { None };
+        let end = match taken_up {
+            Some(end) => end,
+            None => {
+                let step = self.step(Side::now(journal.state()), index)?;
+                if !recorded {
+                    self.record_start(journal, step, index, attempt).await?;
+                }
+                match &step.action {
+                    DeployAction::Run(command) => {
+                        self.run_command(journal, step, command, cancel).await?
+                    }
+                    DeployAction::Http { request, expect } => {
+                        self.request_step(journal, step, request, expect, cancel).await?
+                    }
+                }
             }
         };
         let StepEnd { outcome, duration_ms, detail, output } = end;
@@ -66,31 +71,44 @@ impl World {
         journal.append(vec![Event::StepStarted(started)]).await
     }
 
+    /// What became of a step whose start was recorded; `None` when it never began and may begin now.
+    /// The records alone count here: the pipeline may say something else by now, or be gone.
+    async fn take_up_step(
+        &self,
+        journal: &Journal,
+        cancel: &CancellationToken,
+    ) -> Result<Option<StepEnd>, EngineError> {
+        let record = last_step(journal)?;
+        // Whether a request that nobody saw the answer of was carried out, nobody knows.
+        let Some(run_dir) = self.run_dir(record) else { return Ok(Some(interrupted())) };
+        let (observer, step) = (journal.observer(), record.started.name.as_str());
+        let on_output = |bytes: &[u8]| observer.on(Progress::Output { step, bytes });
+        match deploy::take_up(&run_dir, on_output, cancel).await {
+            TakenUp::Ended(end) => Ok(Some(end)),
+            // Proven: it never began, so a start now is its first.
+            TakenUp::NeverStarted => {
+                remove_unused(&run_dir);
+                Ok(journal.state().cancelled.is_some().then(never_began))
+            }
+        }
+    }
+
+    fn run_dir(&self, record: &StepRecord) -> Option<PathBuf> {
+        record.started.run_dir.as_deref().map(|relative| self.absolute(relative))
+    }
+
     async fn run_command(
         &self,
         journal: &Journal,
         step: &DeployStep,
         command: &Command,
-        recorded: bool,
         cancel: &CancellationToken,
     ) -> Result<StepEnd, EngineError> {
-        let record = Side::now(journal.state()).last_record(journal.state());
-        let record = record.ok_or_else(|| internal("no step was started"))?;
-        let run_dir = record
-            .started
-            .run_dir
-            .as_deref()
-            .ok_or_else(|| internal("a command has no run folder"))?;
-        let run_dir = self.absolute(run_dir);
+        let record = last_step(journal)?;
+        let run_dir =
+            self.run_dir(record).ok_or_else(|| internal("a command has no run folder"))?;
         let observer = journal.observer();
         let on_output = |bytes: &[u8]| observer.on(Progress::Output { step: &step.name, bytes });
-        if recorded {
-            match deploy::take_up(&run_dir, on_output, cancel).await {
-                TakenUp::Ended(end) => return Ok(end),
-                // Proven: it never began, so this is its first start.
-                TakenUp::NeverStarted => remove_unused(&run_dir),
-            }
-        }
         let checkout = self.checkout(journal)?;
         let to_run = CommandStep {
             command,
@@ -185,6 +203,20 @@ fn interrupted() -> StepEnd {
         detail: "nobody saw the answer to its request".to_owned(),
         output: None,
     }
+}
+
+fn never_began() -> StepEnd {
+    StepEnd {
+        outcome: PhaseOutcome::Cancelled,
+        duration_ms: 0,
+        detail: "was cancelled before it began".to_owned(),
+        output: None,
+    }
+}
+
+fn last_step(journal: &Journal) -> Result<&StepRecord, EngineError> {
+    let record = Side::now(journal.state()).last_record(journal.state());
+    record.ok_or_else(|| internal("no step was started"))
 }
 
 fn internal(what: &str) -> EngineError {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{World, phase_ended};
 use crate::domain::event::{
     ControlKind, ControlsRead, Event, Moment, NotRun, NotRunReason, PlannedCase, Quarantined,
-    SuiteEnded, SuitePlanned, SurfaceReading, SurfacesRead,
+    StoppedBy, SuiteEnded, SuitePlanned, SurfaceReading, SurfacesRead,
 };
 use crate::domain::names::CaseId;
 use crate::domain::outcome::{Phase, PhaseOutcome};
@@ -40,8 +40,7 @@ impl World {
         cancel: &CancellationToken,
     ) -> Result<(), EngineError> {
         let Some(suite) = self.suite.clone() else {
-            let skipped = phase_ended(journal, Phase::Suite, PhaseOutcome::Skipped, None);
-            return journal.append(vec![skipped]).await;
+            return self.end_without_suite(journal).await;
         };
         if journal.state().plan.is_none() {
             self.begin_suite(journal, &suite, deadline_at).await?;
@@ -51,6 +50,38 @@ impl World {
             journal.append(vec![Event::SuiteEnded(ended)]).await?;
         }
         self.end_suite(journal).await
+    }
+
+    /// The pipeline has no suite, or none any more: then what was planned and has no result did not run.
+    async fn end_without_suite(&self, journal: &mut Journal) -> Result<(), EngineError> {
+        let state = journal.state();
+        if state.plan.is_none() || state.suite_ended.is_some() {
+            let outcome =
+                if state.plan.is_some() { PhaseOutcome::Passed } else { PhaseOutcome::Skipped };
+            let ended = phase_ended(journal, Phase::Suite, outcome, None);
+            return journal.append(vec![ended]).await;
+        }
+        let (by, reason) = match state.cancelled {
+            Some(_) => (StoppedBy::Cancelled, NotRunReason::Cancelled),
+            None => (StoppedBy::Interrupted, NotRunReason::Interrupted),
+        };
+        let planned = state.planned().iter().map(|planned| &planned.id);
+        let not_run = planned
+            .filter(|id| state.attempts_of(id).is_empty())
+            .map(|id| NotRun { case: id.clone(), reason: reason.clone() })
+            .collect();
+        let detail = Some(format!("ended early: {by}"));
+        let ended = phase_ended(journal, Phase::Suite, PhaseOutcome::Passed, detail);
+        let suite = SuiteEnded {
+            stopped_by: Some(by),
+            not_run,
+            setup_failures: Vec::new(),
+            teardown_failures: Vec::new(),
+            retries_withheld: None,
+            // Nobody saw how long it ran before it was left.
+            duration_ms: 0,
+        };
+        journal.append(vec![Event::SuiteEnded(suite), ended]).await
     }
 
     /// The plan and the controls before the first case.

@@ -84,8 +84,11 @@ fn not_running(row: &CycleRow) -> Problem {
         return Problem::conflict(format!("{key} is held; nothing runs that could be ended"))
             .help("resume it with `failed`: it ends then");
     }
-    Problem::conflict(format!("{key} does not run in this daemon"))
-        .help("another process runs it: end that one with Ctrl-C")
+    Problem::conflict(format!("{key} does not run in this daemon")).help(format!(
+        "where another process runs it, end that one with Ctrl-C; where none does, \
+         `andon cancel {} {}` beside the state folder ends it",
+        row.pipeline, key.cycle
+    ))
 }
 
 /// `POST pipelines/{pipeline}/triggers/{trigger}/cancel`
