@@ -24,7 +24,7 @@ pub use lease::{Acquisition, Claim, Holder, Judge, Lease, Liveness, Owner};
 pub use outbox::{Delivery, Message, NewMessage, OutboxStore};
 pub use rows::{
     Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationRow,
-    InvestigationSeen, PipelineRow, Projection, Which,
+    InvestigationSeen, NewInvestigation, PipelineRow, Projection, Which,
 };
 
 pub use triggers::{
@@ -48,7 +48,8 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[async_trait]
 pub trait Store: TriggerStore + OutboxStore + Send + Sync {
     /// Creates the next cycle of a pipeline with `queued` as its first event. The number in
-    /// `queued` is replaced by the one that the store gives out; it was never used before.
+    /// `queued` is the least that it may get, and is replaced by the one that the store gives out:
+    /// that was never used before.
     async fn create_cycle(&self, queued: Queued, at: Timestamp) -> Result<(CycleKey, Recorded)>;
 
     /// Appends events and everything that goes with them, or nothing at all.
@@ -146,15 +147,9 @@ pub trait Store: TriggerStore + OutboxStore + Send + Sync {
         fingerprint: &Fingerprint,
     ) -> Result<Option<InvestigationRow>>;
 
-    /// The investigation of a failure, opened in `cycle` if there was none. A number is never used
-    /// for another failure.
-    async fn allocate_investigation(
-        &self,
-        pipeline: &PipelineName,
-        fingerprint: &Fingerprint,
-        slug: &str,
-        cycle: u32,
-    ) -> Result<InvestigationRow>;
+    /// The investigation of a failure, opened if there was none. A number is never used for another
+    /// failure.
+    async fn allocate_investigation(&self, wanted: NewInvestigation) -> Result<InvestigationRow>;
 
     /// Sets the state of an investigation; `reopened` also remembers the cycle. Answers whether
     /// there is such an investigation.

@@ -79,6 +79,7 @@ macro_rules! contract {
         on_backend! { $module, $backend:
             events {
                 numbers_are_given_out_in_order_and_never_twice,
+                a_number_is_no_less_than_was_asked_for,
                 what_was_appended_is_loaded_by_the_next_process,
                 events_after_a_sequence_number_are_loaded_alone,
                 a_wrong_expected_sequence_number_changes_nothing,
@@ -110,6 +111,7 @@ macro_rules! contract {
                 a_failure_keeps_its_investigation,
                 numbers_count_by_pipeline,
                 states_follow_the_cycle,
+                a_new_number_is_no_less_than_was_asked_for,
             }
             leases {
                 one_holder_at_a_time,

@@ -19,7 +19,7 @@ use crate::domain::paths::normal;
 use crate::domain::spec::Pipeline;
 use crate::engine::{
     Effects, Ended, Engine, Observer, Progress, Request, Resolved, Setup, SystemClock, World,
-    case_ids,
+    case_ids, least_cycle,
 };
 use crate::pipeline::{self, RunBy};
 use crate::process::Launcher;
@@ -56,14 +56,15 @@ pub async fn run_with(
     }
     let engine = Engine::new(Arc::clone(&store), Arc::new(SystemClock), Arc::clone(&observer));
     let told = Arc::clone(&pipeline);
-    let foreground = Foreground { context, args, pipeline, world, engine, observer };
-    let status = match foreground.finish_earlier(store.as_ref()).await {
+    let kept = Arc::clone(&store);
+    let foreground = Foreground { store, context, args, pipeline, world, engine, observer };
+    let status = match foreground.finish_earlier().await {
         Ok(Some(held)) => Ok(held),
         Ok(None) => foreground.run_cycles().await,
         Err(error) => Err(error),
     };
-    tell(context, &told, host, &store).await;
-    store.close().await;
+    tell(context, &told, host, &kept).await;
+    kept.close().await;
     status
 }
 
@@ -109,6 +110,7 @@ fn reports_of<'a>(context: &'a Context, pipeline: &'a Pipeline) -> &'a Path {
 struct Foreground<'a> {
     context: &'a Context,
     args: &'a RunArgs,
+    store: Arc<dyn Store>,
     pipeline: Arc<Pipeline>,
     world: World,
     engine: Engine,
@@ -139,14 +141,20 @@ impl Foreground<'_> {
     }
 
     async fn run_cycle(&self, kind: TriggerKind, detail: String) -> Result<Ended, CliError> {
-        let queued = self.queued(Trigger { kind, detail });
+        let folder = report_folder(reports_of(self.context, &self.pipeline))?;
+        let least = least_cycle(self.store.as_ref(), &folder, &self.pipeline.name).await?;
+        if let Some(text) = &least.warning {
+            self.observer.on(Progress::Note { text });
+        }
+        let queued = self.queued(Trigger { kind, detail }, least.number);
         let cancel = &self.context.host.cancel;
         Ok(self.engine.run(queued, &self.pipeline, &self.world as &dyn Effects, cancel).await?)
     }
 
-    fn queued(&self, trigger: Trigger) -> Queued {
+    fn queued(&self, trigger: Trigger, least: u32) -> Queued {
         let request = Request {
             pipeline: &self.pipeline,
+            least,
             file: &normal(&self.args.pipeline),
             reports: &normal(reports_of(self.context, &self.pipeline)),
             not_acted_on: pipeline::parts_not_acted_on(&self.pipeline, RunBy::Hand)
@@ -163,13 +171,13 @@ impl Foreground<'_> {
 
     /// Cycles that an earlier process left behind come first: their deploy may still be running.
     /// Gives back a status when one of them must be decided by a person before anything else.
-    async fn finish_earlier(&self, store: &dyn Store) -> Result<Option<Status>, CliError> {
-        for row in store.open_cycles(Some(&self.pipeline.environment)).await? {
+    async fn finish_earlier(&self) -> Result<Option<Status>, CliError> {
+        for row in self.store.open_cycles(Some(&self.pipeline.environment)).await? {
             if self.engine.is_attended(&row).await? {
                 continue;
             }
             if row.pipeline != self.pipeline.name {
-                return Err(left_by_another(store, &row).await?);
+                return Err(left_by_another(self.store.as_ref(), &row).await?);
             }
             let text =
                 format!("{} was left in its {} phase; it is taken up first", row.key(), row.phase);

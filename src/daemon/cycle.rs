@@ -15,7 +15,8 @@ use crate::domain::outcome::{Outcome, Trigger, TriggerKind, Verdict};
 use crate::domain::spec::Pipeline;
 use crate::domain::state::CycleState;
 use crate::engine::{
-    Clock, Ended, Engine, EngineError, Request, Setup as WorldSetup, StatePaths, World, load_state,
+    Clock, Ended, Engine, EngineError, ReportFolder, Request, Setup as WorldSetup, StatePaths,
+    World, least_cycle, load_state,
 };
 use crate::pipeline::{self, RunBy};
 use crate::process::Launcher;
@@ -63,10 +64,17 @@ impl Parts {
         // Before the trigger is taken: without its secrets a pipeline starts nothing and loses nothing.
         let world = self.open_world(pipeline).await?;
         let (store, now) = (self.handle.store(), self.clock.now());
+        let reports = pipeline.report.dir.as_deref().unwrap_or(&self.reports);
+        let folder = ReportFolder::new(&self.working_dir, reports);
+        let least = least_cycle(store.as_ref(), &folder, &pipeline.name).await?;
+        if let Some(warning) = &least.warning {
+            tracing::warn!("{warning}");
+        }
         let request = Request {
             pipeline,
+            least: least.number,
             file: &pipeline.file,
-            reports: pipeline.report.dir.as_deref().unwrap_or(&self.reports),
+            reports,
             not_acted_on: pipeline::parts_not_acted_on(pipeline, RunBy::Daemon)
                 .iter()
                 .map(ToString::to_string)

@@ -271,6 +271,10 @@ pub struct InvestigationSnapshot {
     /// Whatever else people wrote, block by block, as they wrote it.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Whether its file was gone or empty, though the investigation is an older one: then what people
+    /// wrote in it is not shown here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub made_anew: bool,
 }
 
 /// One why.

@@ -14,6 +14,8 @@ use super::owner::process_token;
 pub struct Request<'a> {
     /// The pipeline.
     pub pipeline: &'a Pipeline,
+    /// The least number that it may get.
+    pub least: u32,
     /// Its file, as it is shown.
     pub file: &'a Path,
     /// Where its reports go.
@@ -31,12 +33,12 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// The event that begins the cycle. The store gives the number.
+    /// The event that begins the cycle. The store gives the number: the least, or a later one.
     pub fn queued(self) -> Queued {
         let pipeline = self.pipeline;
         Queued {
             pipeline: pipeline.name.clone(),
-            cycle: 0,
+            cycle: self.least,
             environment: pipeline.environment.clone(),
             trigger: self.trigger,
             requested: self.requested,

@@ -27,6 +27,8 @@ pub struct Facts<'a> {
     pub id: &'a InvestigationId,
     /// The name of its file, without folder.
     pub file: &'a str,
+    /// The cycle that opened it, as the records have it.
+    pub opened_in: u32,
     /// The failure that it is about.
     pub cluster: &'a Cluster,
     /// What else was found out; its snapshots are not looked at.

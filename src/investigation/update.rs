@@ -38,13 +38,18 @@ pub struct Closing<'a> {
 /// Makes or renews the document of a failure that this cycle saw. Nothing that people wrote is lost;
 /// doing it twice changes nothing.
 pub fn update(existing: Option<&str>, facts: &Facts<'_>) -> Updated {
+    let existing = existing.filter(|text| !text.trim().is_empty());
     let mut document = read(existing, facts);
-    let warnings = existing.map_or_else(Vec::new, |_| warnings(&document));
+    let made_anew = existing.is_none() && facts.opened_in < facts.state.queued.cycle;
+    let mut warnings = existing.map_or_else(Vec::new, |_| warnings(&document));
+    if made_anew {
+        warnings.push("its file was gone or empty, and was made anew".to_owned());
+    }
     keep(&mut document, facts.state.queued.cycle);
     let meta = next_meta(&document, facts);
     write_tool_parts(&mut document, facts, &meta);
     document.meta = Some(meta);
-    let snapshot = snapshot_of(&document, facts);
+    let snapshot = InvestigationSnapshot { made_anew, ..snapshot_of(&document, facts) };
     Updated { text: document::render(&document), snapshot, warnings }
 }
 
@@ -110,7 +115,7 @@ fn next_meta(document: &Document, facts: &Facts<'_>) -> Meta {
         id: facts.id.clone(),
         fingerprint: String::new(),
         state: InvestigationState::New,
-        opened: cycle,
+        opened: facts.opened_in,
         reopened: None,
         gone: None,
     });
@@ -222,6 +227,7 @@ pub fn snapshot(text: &str, file: &str) -> Option<InvestigationSnapshot> {
         whys: whys(&document, observed.unwrap_or_default()),
         countermeasures: answers::countermeasures(document.human_lines(Slot::Actions)).0,
         notes: notes(&document),
+        made_anew: false,
     })
 }
 
@@ -239,11 +245,12 @@ fn snapshot_of(document: &Document, facts: &Facts<'_>) -> InvestigationSnapshot 
         title: facts.cluster.title.clone(),
         fingerprint: facts.cluster.fingerprint.clone(),
         state: meta.map_or(InvestigationState::New, |meta| meta.state),
-        opened_in: meta.map_or(facts.state.queued.cycle, |meta| meta.opened),
+        opened_in: meta.map_or(facts.opened_in, |meta| meta.opened),
         reopened_in: meta.and_then(|meta| meta.reopened),
         whys: whys(document, observed),
         countermeasures: answers::countermeasures(document.human_lines(Slot::Actions)).0,
         notes: notes(document),
+        made_anew: false,
     }
 }
 

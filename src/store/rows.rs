@@ -193,6 +193,22 @@ pub struct PipelineRow {
     pub latest: Option<CycleRow>,
 }
 
+/// A wish for the investigation of a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewInvestigation {
+    /// Its pipeline.
+    pub pipeline: PipelineName,
+    /// The failure.
+    pub fingerprint: Fingerprint,
+    /// A few words for the name of its file.
+    pub slug: String,
+    /// The cycle that opens it, if it is opened.
+    pub cycle: u32,
+    /// The least number that a new one gets: those before may be taken by files that the store does
+    /// not know.
+    pub least: u32,
+}
+
 /// An investigation in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InvestigationRow {

@@ -30,8 +30,8 @@ pub use open::{BUSY_TIMEOUT, FILE_NAME, Mode};
 
 use super::lease::{Decision, decide};
 use super::rows::{
-    Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationRow, PipelineRow,
-    Which,
+    Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationRow,
+    NewInvestigation, PipelineRow, Which,
 };
 use super::{Acquisition, Claim, Holder, Judge, Lease, Result, Store, StoreError};
 use crate::domain::event::{Event, Queued, Recorded};
@@ -346,19 +346,9 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn allocate_investigation(
-        &self,
-        pipeline: &PipelineName,
-        fingerprint: &Fingerprint,
-        slug: &str,
-        cycle: u32,
-    ) -> Result<InvestigationRow> {
-        let (pipeline, fingerprint, slug) =
-            (pipeline.clone(), fingerprint.clone(), slug.to_owned());
+    async fn allocate_investigation(&self, wanted: NewInvestigation) -> Result<InvestigationRow> {
         self.write(Durability::Full, move |db| {
-            Box::pin(async move {
-                investigations::allocate(db, &pipeline, &fingerprint, &slug, cycle).await
-            })
+            Box::pin(async move { investigations::allocate(db, &wanted).await })
         })
         .await
     }

@@ -175,6 +175,84 @@ fn reports_are_not_written_through_a_link_that_leads_out() {
 }
 
 #[test]
+fn old_reports_outlive_the_state_folder() {
+    let (stage, _) = Stage::with_history();
+    let report = |cycle: u32| {
+        fs::read_to_string(stage.path().join(format!("reports/small/cycle-{cycle:04}.md"))).unwrap()
+    };
+    let before = [1, 2, 3].map(report);
+    fs::remove_dir_all(stage.path().join(".andon")).unwrap();
+    stage.commit("Chat goes again", &[("chat", None)]);
+    let ran = stage.andon(&["run", "small", "--cycles", "2"]).ends(1);
+    let ran = ran.prints(&["cycle 4 of small red", "cycle 5 of small red"]);
+    let told =
+        "there are reports of small up to cycle 3, and the state folder knows no cycle of it";
+    assert_eq!(ran.err.matches(told).count(), 1, "{}", ran.err);
+    assert_eq!([1, 2, 3].map(report), before);
+    // Nor does a new document take the number of an old one.
+    let mut documents: Vec<_> = fs::read_dir(stage.path().join("reports/small/investigations"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap()[..8].to_owned())
+        .collect();
+    documents.sort();
+    assert_eq!(documents, ["INV-0001", "INV-0002"]);
+    stage.andon(&["report", "small", "--verify"]).ends(0);
+}
+
+#[test]
+fn a_report_of_the_same_number_that_is_of_another_cycle_stays() {
+    let stage = Stage::new();
+    stage.andon(&["run", "small"]).ends(0);
+    let theirs = stage.path().join("reports/small/cycle-0002.json");
+    stage.write_pipeline("small", &PIPELINE.replace("${base}/chat", "${base}/hang"));
+    let mut command = stage.command();
+    command.args(["run", "small", "--json"]);
+    let mut child = start(command);
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("attempt_finished") {
+        line.clear();
+        assert!(reader.read_line(&mut line).unwrap() > 0, "the run ended by itself");
+    }
+    // It came with a `git pull` while this cycle ran.
+    fs::write(&theirs, r#"{ "started_at": "2026-01-01T00:00:00Z" }"#).unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    assert!(rest.contains("cycle-0002.json belongs to another cycle of this number"), "{rest}");
+    assert!(!stage.path().join("reports/small/cycle-0002.md").exists());
+    assert!(fs::read_to_string(&theirs).unwrap().contains("2026-01-01"));
+}
+
+#[test]
+fn an_investigation_that_was_emptied_or_deleted_is_made_anew_and_says_so() {
+    for emptied in [true, false] {
+        let stage = Stage::new();
+        stage.commit("Chat goes", &[("chat", None)]);
+        stage.andon(&["run", "small"]).ends(1);
+        let folder = stage.path().join("reports/small/investigations");
+        let document = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+        if emptied {
+            fs::write(&document, " \n").unwrap();
+        } else {
+            fs::remove_file(&document).unwrap();
+        }
+        let ran = stage.andon(&["run", "small"]).ends(1);
+        ran.says(&["note INV-0001: its file was gone or empty, and was made anew"]);
+        let text = fs::read_to_string(&document).unwrap();
+        assert!(text.contains("opened in cycle 1"), "{text}");
+        let report = fs::read_to_string(stage.path().join("reports/small/cycle-0002.md")).unwrap();
+        assert!(report.contains("Its file was gone or empty and was made anew"), "{report}");
+        assert!(report.contains("new, opened in cycle 1"), "{report}");
+        let ran = stage.andon(&["run", "small"]).ends(1);
+        assert!(!ran.err.contains("made anew"), "{}", ran.err);
+        stage.andon(&["report", "small", "--rebuild"]).ends(0);
+    }
+}
+
+#[test]
 fn a_reader_that_goes_away_ends_no_cycle() {
     let stage = Stage::new();
     let mut command = stage.command();

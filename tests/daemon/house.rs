@@ -126,6 +126,7 @@ impl House {
         let pipelines = self.handle.pipelines();
         let pipeline = &pipelines[&self.name(name)].pipeline;
         let request = Request {
+            least: 1,
             pipeline,
             file: &pipeline.file,
             reports: Path::new("reports"),

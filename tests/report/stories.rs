@@ -118,6 +118,7 @@ pub fn document(story: &Story, existing: Option<&str>) -> String {
 pub fn facts(story: &Story, cluster: usize) -> Facts<'_> {
     let cluster = &story.findings.clusters[cluster];
     Facts {
+        opened_in: story.state.queued.cycle,
         id: cluster.investigation.as_ref().unwrap(),
         file: "INV-0003-socket-closed-1008.md",
         cluster,

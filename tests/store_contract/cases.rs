@@ -8,7 +8,8 @@ use andon::store::{Append, CaseRow, InvestigationSeen, Projection, StoreError};
 use crate::Backend;
 use crate::outbox::message;
 use crate::sample::{
-    append, case, case_row, environment, fingerprint, finished, head, new_cycle, pipeline, resolved,
+    append, case, case_row, environment, fingerprint, finished, head, new_cycle, pipeline,
+    resolved, wanted,
 };
 
 pub async fn heads_are_kept_by_environment_and_replaced<B: Backend>() {
@@ -128,10 +129,8 @@ pub async fn many_cases_survive<B: Backend>() {
     let store = backend.open().await;
     let cycle = new_cycle(&*store, "chat", "staging").await;
     let names: Vec<String> = (0..733).map(|n| format!("it's [{n}] \"ä\" -- ?1 %s")).collect();
-    let allocated = store
-        .allocate_investigation(&pipeline("chat"), &fingerprint("f0"), "slug", 1)
-        .await
-        .unwrap();
+    let allocated =
+        store.allocate_investigation(wanted(&pipeline("chat"), "f0", "slug", 1)).await.unwrap();
     let projection = Projection {
         cases: names.iter().map(|name| case_row(name, Outcome::Passed)).collect(),
         heads: names.iter().map(|name| head(name, 1)).collect(),

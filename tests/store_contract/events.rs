@@ -175,3 +175,16 @@ pub async fn a_closed_store_refuses<B: Backend>() {
     assert!(matches!(load, Err(StoreError::Closed)), "{load:?}");
     store.close().await;
 }
+
+/// Reports that the store does not know may have taken numbers.
+pub async fn a_number_is_no_less_than_was_asked_for<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let mut given = Vec::new();
+    for least in [4, 2, 0, 9, 1] {
+        let mut queued = queued("chat", "staging");
+        queued.cycle = least;
+        given.push(store.create_cycle(queued, at(0)).await.unwrap().0.cycle);
+    }
+    assert_eq!(given, [4, 5, 6, 9, 10]);
+}

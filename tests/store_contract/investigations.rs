@@ -1,23 +1,22 @@
 //! Five-whys documents: one a failure, for good.
 
 use andon::domain::findings::InvestigationState;
-use andon::store::{Append, InvestigationSeen, Projection};
+use andon::store::{Append, InvestigationSeen, NewInvestigation, Projection};
 
 use crate::Backend;
-use crate::sample::{append, fingerprint, new_cycle, pipeline, resolved};
+use crate::sample::{append, fingerprint, new_cycle, pipeline, resolved, wanted};
 
 pub async fn a_failure_keeps_its_investigation<B: Backend>() {
     let backend = B::create();
     let store = backend.open().await;
     let chat = pipeline("chat");
     assert_eq!(store.investigation_for(&chat, &fingerprint("aa")).await.unwrap(), None);
-    let opened =
-        store.allocate_investigation(&chat, &fingerprint("aa"), "close-1008", 3).await.unwrap();
+    let opened = store.allocate_investigation(wanted(&chat, "aa", "close-1008", 3)).await.unwrap();
     assert_eq!(opened.file(), "INV-0001-close-1008.md");
     assert_eq!((opened.state, opened.opened_in), (InvestigationState::New, 3));
     store.close().await;
     let store = backend.open().await;
-    let again = store.allocate_investigation(&chat, &fingerprint("aa"), "other", 9).await.unwrap();
+    let again = store.allocate_investigation(wanted(&chat, "aa", "other", 9)).await.unwrap();
     assert_eq!(again, opened);
     assert_eq!(store.investigation_for(&chat, &fingerprint("aa")).await.unwrap(), Some(opened));
 }
@@ -26,10 +25,7 @@ pub async fn numbers_count_by_pipeline<B: Backend>() {
     let backend = B::create();
     let store = backend.open().await;
     for (name, failure) in [("chat", "aa"), ("chat", "bb"), ("web", "aa")] {
-        store
-            .allocate_investigation(&pipeline(name), &fingerprint(failure), "slug", 1)
-            .await
-            .unwrap();
+        store.allocate_investigation(wanted(&pipeline(name), failure, "slug", 1)).await.unwrap();
     }
     let all = store.list_investigations(None).await.unwrap();
     let seen: Vec<_> = all.iter().map(|row| (row.pipeline.as_str(), row.id.as_str())).collect();
@@ -44,7 +40,7 @@ pub async fn states_follow_the_cycle<B: Backend>() {
     let backend = B::create();
     let store = backend.open().await;
     let chat = pipeline("chat");
-    let opened = store.allocate_investigation(&chat, &fingerprint("aa"), "slug", 1).await.unwrap();
+    let opened = store.allocate_investigation(wanted(&chat, "aa", "slug", 1)).await.unwrap();
     let states =
         [InvestigationState::Verified, InvestigationState::Reopened, InvestigationState::Reopened];
     for state in states {
@@ -64,4 +60,19 @@ pub async fn states_follow_the_cycle<B: Backend>() {
     assert_eq!((row.state, row.reopened_in), (closed, Some(2)));
     let web = pipeline("web");
     assert!(!store.set_investigation_state(&web, &opened.id, closed, 3).await.unwrap());
+}
+
+/// Files that the store does not know may have taken numbers.
+pub async fn a_new_number_is_no_less_than_was_asked_for<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let chat = pipeline("chat");
+    let least = |failure, least| NewInvestigation { least, ..wanted(&chat, failure, "slug", 1) };
+    let numbers = [("aa", 5), ("bb", 3), ("aa", 9), ("cc", 9)];
+    let mut given = Vec::new();
+    for (failure, number) in numbers {
+        let row = store.allocate_investigation(least(failure, number)).await.unwrap();
+        given.push(row.id.number());
+    }
+    assert_eq!(given, [5, 6, 5, 9]);
 }

@@ -12,7 +12,8 @@ use andon::domain::outcome::{Outcome, Trigger, TriggerKind, Verdict};
 use andon::domain::revision::{Revision, Sha};
 use andon::domain::spec::{FlakyPolicy, SuspiciousPolicy};
 use andon::store::{
-    Acquisition, Append, CaseRow, Claim, CycleKey, Lease, Liveness, Owner, Projection, Store,
+    Acquisition, Append, CaseRow, Claim, CycleKey, Lease, Liveness, NewInvestigation, Owner,
+    Projection, Store,
 };
 use jiff::Timestamp;
 
@@ -148,6 +149,17 @@ pub fn append(cycle: &CycleKey, expected_seq: u64, events: Vec<Event>) -> Append
 /// A cycle that only exists.
 pub async fn new_cycle(store: &dyn Store, name: &str, environment_name: &str) -> CycleKey {
     store.create_cycle(queued(name, environment_name), at(0)).await.unwrap().0
+}
+
+/// A wish for the investigation of a failure.
+pub fn wanted(pipeline: &PipelineName, failure: &str, slug: &str, cycle: u32) -> NewInvestigation {
+    NewInvestigation {
+        pipeline: pipeline.clone(),
+        fingerprint: fingerprint(failure),
+        slug: slug.to_owned(),
+        cycle,
+        least: 1,
+    }
 }
 
 /// A cycle that is over.

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use super::World;
 use crate::cluster::slug_of;
-use crate::domain::findings::{Cluster, Findings, InvestigationState};
+use crate::domain::findings::{Findings, InvestigationState};
 use crate::domain::names::InvestigationId;
+use crate::engine::numbering::least_investigation;
 use crate::engine::{EngineError, Journal, Progress};
 use crate::investigation::{self, Facts};
+use crate::store::{InvestigationRow, NewInvestigation};
 
 /// At most so many clusters of one cycle get a document: worst first, the rest waits its turn.
 const MAX_DOCUMENTS: usize = 25;
@@ -28,25 +30,37 @@ impl World {
             return Ok(());
         }
         let (pipeline, cycle) = (&journal.key().pipeline, journal.key().cycle);
-        let mut linked = Vec::new();
+        let least = least_investigation(&self.report_folder(journal), pipeline);
+        let mut linked: Vec<InvestigationRow> = Vec::new();
         for cluster in findings.clusters.iter().take(MAX_DOCUMENTS) {
-            let slug = slug_of(&cluster.title);
-            let row = journal
-                .store()
-                .allocate_investigation(pipeline, &cluster.fingerprint, &slug, cycle)
-                .await?;
-            linked.push((row.id.clone(), row.file()));
+            let wanted = NewInvestigation {
+                pipeline: pipeline.clone(),
+                fingerprint: cluster.fingerprint.clone(),
+                slug: slug_of(&cluster.title),
+                cycle,
+                least,
+            };
+            linked.push(journal.store().allocate_investigation(wanted).await?);
         }
-        for (cluster, (id, _)) in findings.clusters.iter_mut().zip(&linked) {
-            cluster.investigation = Some(id.clone());
+        for (cluster, row) in findings.clusters.iter_mut().zip(&linked) {
+            cluster.investigation = Some(row.id.clone());
         }
         let snapshots: Vec<_> = findings
             .clusters
             .iter()
             .zip(&linked)
-            .map(|(cluster, (id, file))| {
-                let existing = self.read_document(journal, file);
-                let facts = self.facts(journal, findings, cluster, id, file, journal.now());
+            .map(|(cluster, row)| {
+                let file = row.file();
+                let existing = self.read_document(journal, &file);
+                let facts = Facts {
+                    id: &row.id,
+                    file: &file,
+                    opened_in: row.opened_in,
+                    cluster,
+                    findings,
+                    state: journal.state(),
+                    decided_at: journal.now(),
+                };
                 investigation::update(existing.as_deref(), &facts).snapshot
             })
             .collect();
@@ -63,8 +77,15 @@ impl World {
                 findings.clusters.iter().find(|c| c.investigation.as_ref() == Some(&snapshot.id));
             let Some(cluster) = cluster else { continue };
             let existing = self.read_document(journal, &snapshot.file);
-            let facts =
-                self.facts(journal, findings, cluster, &snapshot.id, &snapshot.file, found.at);
+            let facts = Facts {
+                id: &snapshot.id,
+                file: &snapshot.file,
+                opened_in: snapshot.opened_in,
+                cluster,
+                findings,
+                state: journal.state(),
+                decided_at: found.at,
+            };
             let updated = investigation::update(existing.as_deref(), &facts);
             for warning in &updated.warnings {
                 let text = format!("{}: {warning}", snapshot.id);
@@ -104,18 +125,6 @@ impl World {
             }
         }
         Ok(())
-    }
-
-    fn facts<'a>(
-        &self,
-        journal: &'a Journal,
-        findings: &'a Findings,
-        cluster: &'a Cluster,
-        id: &'a InvestigationId,
-        file: &'a str,
-        decided_at: jiff::Timestamp,
-    ) -> Facts<'a> {
-        Facts { id, file, cluster, findings, state: journal.state(), decided_at }
     }
 
     fn read_document(&self, journal: &Journal, file: &str) -> Option<String> {

@@ -3,7 +3,8 @@
 //! A report that cannot be written never changes a verdict: the cycle says so and goes on, and
 //! `andon report --rebuild` writes it later from the same records.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufReader, Read as _};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
@@ -15,6 +16,9 @@ use crate::domain::outcome::{Phase, PhaseOutcome};
 use crate::engine::{EngineError, Journal, ReportFolder, indexes};
 use crate::report::view::View;
 use crate::report::{self, Draft, ReportFile};
+
+/// So much of a JSON file that is there already is read, to learn whose it is.
+const MAX_JSON_BYTES: u64 = 1 << 30;
 
 impl World {
     pub(super) async fn write_report(&self, journal: &mut Journal) -> Result<(), EngineError> {
@@ -44,6 +48,7 @@ impl World {
         let folder = self.report_folder(journal);
         let view = View::of(journal.state());
         let pipeline = Path::new(journal.key().pipeline.as_str());
+        refuse_foreign(&folder, &pipeline.join(format!("{}.json", view.file_stem())), &view)?;
         let markdown = write_drafts(&folder, pipeline, report::drafts(&view).collect())?;
         self.write_investigations(journal)?;
         let queued = &journal.state().queued;
@@ -57,6 +62,29 @@ impl World {
         let named = Path::new(&journal.state().queued.definition.report_dir);
         ReportFolder::new(&self.setup.working_dir, named)
     }
+}
+
+/// A report is never changed after its cycle ended: one of the same number that another state folder
+/// made stays. Only its JSON says whose it is.
+fn refuse_foreign(folder: &ReportFolder, json: &Path, view: &View<'_>) -> io::Result<()> {
+    #[derive(serde::Deserialize)]
+    struct Begun {
+        started_at: String,
+    }
+    let Ok(file) = File::open(folder.path_of(json)) else { return Ok(()) };
+    let reader = BufReader::new(file.take(MAX_JSON_BYTES));
+    let Ok(Begun { started_at }) = serde_json::from_reader(reader) else { return Ok(()) };
+    if started_at == view.started_at().to_string() {
+        return Ok(());
+    }
+    let path = folder.path_of(json);
+    Err(io::Error::other(format!(
+        "{} belongs to another cycle of this number, which began at {started_at}, and is left as it \
+         is; move it away, then `andon report {} {} --rebuild` writes this one",
+        path.display(),
+        view.state.queued.pipeline,
+        view.state.queued.cycle,
+    )))
 }
 
 /// Writes the files of a cycle side by side, and the Markdown, which names them, when they are there.

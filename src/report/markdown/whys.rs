@@ -43,6 +43,12 @@ fn missing(cluster: &Cluster) -> String {
 fn full(page: &mut Page, snapshot: &InvestigationSnapshot) {
     let title = escape::text(&snapshot.title);
     page.subsection(&format!("{} · {title} · {}", snapshot.id, state(snapshot)));
+    if snapshot.made_anew {
+        page.block(
+            "**Its file was gone or empty and was made anew:** what people had written in it is not \
+             shown here. The history of the report folder may still have it.",
+        );
+    }
     let rows: Vec<Vec<String>> = snapshot.whys.iter().take(MAX_ROWS).map(why).collect();
     page.table(&["why", "answer"], &rows);
     notes(page, snapshot);
@@ -132,5 +138,7 @@ fn folded_line(view: &View<'_>, cluster: &Cluster) -> String {
     let target = escape::destination(&format!("investigations/{}", snapshot.file));
     let open = snapshot.whys.iter().filter(|why| why.number > 1 && why.answers.is_empty()).count();
     let open = words::count(open as u64, "why without an answer", "whys without an answer");
-    format!("[{}]({target}) {title}: {}, {open}", snapshot.id, state(snapshot))
+    let anew =
+        if snapshot.made_anew { ", its file was gone or empty and was made anew" } else { "" };
+    format!("[{}]({target}) {title}: {}, {open}{anew}", snapshot.id, state(snapshot))
 }

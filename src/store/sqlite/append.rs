@@ -53,11 +53,12 @@ pub(super) async fn create_cycle(
     at: Timestamp,
 ) -> Result<(CycleKey, Recorded)> {
     let (pipeline_id, number): (i64, u32) = sqlx::query_as(
-        "INSERT INTO pipeline (name, last_cycle) VALUES (?, 1)
-         ON CONFLICT (name) DO UPDATE SET last_cycle = last_cycle + 1
+        "INSERT INTO pipeline (name, last_cycle) VALUES (?, MAX(?, 1))
+         ON CONFLICT (name) DO UPDATE SET last_cycle = MAX(last_cycle + 1, excluded.last_cycle)
          RETURNING id, last_cycle",
     )
     .bind(queued.pipeline.as_str())
+    .bind(queued.cycle)
     .fetch_one(&mut *db)
     .await?;
     queued.cycle = number;

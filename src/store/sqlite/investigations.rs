@@ -8,7 +8,7 @@ use super::fingerprints;
 use super::row::row_struct;
 use crate::domain::findings::InvestigationState;
 use crate::domain::names::{Fingerprint, InvestigationId, PipelineName};
-use crate::store::{InvestigationRow, Result};
+use crate::store::{InvestigationRow, NewInvestigation, Result};
 
 const INVESTIGATION: &str = "SELECT p.name AS pipeline, i.number, i.fingerprint, i.slug, i.state,
         i.opened_in, i.reopened_in, i.last_seen
@@ -73,20 +73,20 @@ pub(super) async fn list(
 /// The investigation of a failure, opened if there is none.
 pub(super) async fn allocate(
     db: &mut SqliteConnection,
-    pipeline: &PipelineName,
-    fingerprint: &Fingerprint,
-    slug: &str,
-    cycle: u32,
+    wanted: &NewInvestigation,
 ) -> Result<InvestigationRow> {
+    let NewInvestigation { pipeline, fingerprint, slug, cycle, least } = wanted;
     if let Some(row) = find(&mut *db, pipeline, fingerprint).await? {
         return Ok(row);
     }
     let (pipeline_id, number): (i64, u32) = sqlx::query_as(
-        "INSERT INTO pipeline (name, last_investigation) VALUES (?, 1)
-         ON CONFLICT (name) DO UPDATE SET last_investigation = last_investigation + 1
+        "INSERT INTO pipeline (name, last_investigation) VALUES (?, MAX(?, 1))
+         ON CONFLICT (name) DO UPDATE SET
+             last_investigation = MAX(last_investigation + 1, excluded.last_investigation)
          RETURNING id, last_investigation",
     )
     .bind(pipeline.as_str())
+    .bind(least)
     .fetch_one(&mut *db)
     .await?;
     let state = InvestigationState::New;
@@ -98,7 +98,7 @@ pub(super) async fn allocate(
     .bind(pipeline_id)
     .bind(number)
     .bind(fingerprint.as_str())
-    .bind(slug)
+    .bind(slug.as_str())
     .bind(state.as_str())
     .bind(cycle)
     .bind(cycle)
@@ -108,11 +108,11 @@ pub(super) async fn allocate(
         pipeline: pipeline.clone(),
         id: InvestigationId::from_number(number),
         fingerprint: fingerprint.clone(),
-        slug: slug.to_owned(),
+        slug: slug.clone(),
         state,
-        opened_in: cycle,
+        opened_in: *cycle,
         reopened_in: None,
-        last_seen: cycle,
+        last_seen: *cycle,
     })
 }
 
