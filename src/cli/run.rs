@@ -184,8 +184,10 @@ impl Foreground<'_> {
             self.observer.on(Progress::Note { text: &text });
             let (pipeline, world) = (&self.pipeline, &self.world);
             let ended = self.engine.go_on(&row, pipeline, world, &self.context.host.cancel).await?;
+            // What became of it is told, but the exit code answers for what was asked for now.
+            let status = self.conclude(&ended)?;
             if let Ended::Held(_) = ended {
-                return self.conclude(&ended).map(Some);
+                return Ok(Some(status));
             }
             if self.context.host.cancel.is_cancelled() {
                 return Ok(Some(Status::Cancelled));

@@ -77,7 +77,11 @@ impl ReportFolder {
     ) -> io::Result<()> {
         let relative = relative.as_ref();
         self.check(relative.parent().unwrap_or(Path::new(""))).map_err(io::Error::other)?;
-        write_atomically_with(&self.path_of(relative), write)
+        let path = self.path_of(relative);
+        write_atomically_with(&path, write).map_err(|fault| {
+            let shown = path.strip_prefix(&self.bound).unwrap_or(&path).display();
+            io::Error::new(fault.kind(), format!("{shown}: {fault}"))
+        })
     }
 }
 

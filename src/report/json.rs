@@ -123,8 +123,8 @@ pub struct CycleJson<'a, Cases = Vec<CaseJson<'a>>> {
     pub renames: Vec<RenameJson<'a>>,
     /// Parts of the pipeline that this version does not act on.
     pub not_acted_on: Vec<Text<'a>>,
-    /// The path of the Markdown report.
-    pub report: String,
+    /// The path of the Markdown report; `null` when it could not be written.
+    pub report: Option<String>,
     /// The version of Andon that ran it.
     pub andon: Text<'a>,
 }

@@ -175,6 +175,22 @@ fn reports_are_not_written_through_a_link_that_leads_out() {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_is_told_with_its_place_and_changes_no_verdict() {
+    let stage = Stage::new();
+    stage.commit("Chat goes", &[("chat", None)]);
+    fs::create_dir_all(stage.path().join("reports/small")).unwrap();
+    fs::write(stage.path().join("reports/small/investigations"), "a file").unwrap();
+    let ran = stage.andon(&["run", "small", "--json"]).ends(1);
+    let cycle = ran.json_lines().pop().unwrap();
+    assert_eq!((&cycle["verdict"], &cycle["report"]), (&"red".into(), &serde_json::Value::Null));
+    let shown = stage.andon(&["show", "small"]).ends(0);
+    shown.prints(&["the report could not be written: reports/small/investigations/INV-0001-"]);
+    fs::remove_file(stage.path().join("reports/small/investigations")).unwrap();
+    stage.andon(&["report", "small", "--rebuild"]).ends(0);
+    stage.andon(&["report", "small", "--verify"]).ends(0);
+}
+
+#[test]
 fn old_reports_outlive_the_state_folder() {
     let (stage, _) = Stage::with_history();
     let report = |cycle: u32| {

@@ -18,6 +18,13 @@ fn killed_at(hold: Hold) -> Bench {
     let again = bench.run().expect_code(0);
     assert!(again.stderr.contains("it is taken up first"), "{}", again.stderr);
     assert_eq!(again.cycle()["cycle"], 2, "the cycle that was left comes first");
+    let of = |line: &Value| (line["pipeline"].clone(), line["cycle"].clone());
+    let [first, second] = [1, 2].map(|cycle| (Value::from("shop"), Value::from(cycle)));
+    let whose: Vec<_> = again.lines().iter().map(of).collect();
+    let change = whose.iter().position(|whose| *whose == second).unwrap();
+    assert!(change > 0 && whose[..change].iter().all(|whose| *whose == first), "{whose:?}");
+    assert!(whose[change..].iter().all(|whose| *whose == second), "{whose:?}");
+    assert_eq!(again.lines()[change - 1]["verdict"], "green", "what became of it is told");
     bench.is_sound(&[(2, "green"), (1, "green")]);
     assert_eq!((bench.starts(1), bench.starts(2)), (1, 1));
     bench

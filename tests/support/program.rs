@@ -152,7 +152,7 @@ impl Done {
     /// The cycle that ends the lines of `run --json`.
     pub(crate) fn cycle(&self) -> Value {
         let last = self.lines().pop();
-        last.filter(|line| line.get("pipeline").is_some())
+        last.filter(|line| line.get("suite").is_some())
             .unwrap_or_else(|| panic!("no cycle was printed: {}", self.stderr))
     }
 

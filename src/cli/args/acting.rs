@@ -20,7 +20,8 @@ Examples:
   andon run staging --no-deploy --cycles 5       how steady are the results?
   andon run staging --json | tail -n 1 | jq .verdict
 
-The exit code is that of the worst cycle.")]
+The exit code is that of the worst cycle that was asked for: one that an earlier run left behind
+is told, and does not count.")]
 pub struct RunArgs {
     /// The pipeline: a file, or the name of one in the pipelines folder
     #[arg(value_name = "PIPELINE")]

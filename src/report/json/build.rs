@@ -13,7 +13,7 @@ use crate::domain::evidence::Evidence;
 use crate::domain::findings::{CaseFinding, Cluster};
 use crate::domain::history::{CycleRef, CycleSummary};
 use crate::domain::names::CaseId;
-use crate::domain::outcome::{Outcome, Phase};
+use crate::domain::outcome::{Outcome, Phase, PhaseOutcome};
 use crate::domain::revision::{Revision, Sha};
 use crate::domain::state::{CycleState, PhaseRecord};
 use crate::report::rollback;
@@ -27,7 +27,9 @@ impl<'a> CycleJson<'a> {
 
     /// The form of a cycle that is arranged already.
     pub fn of_view(view: &View<'a>) -> Self {
-        arranged(view, view.cases.iter().map(|case| case_json(view, case)).collect())
+        let form = arranged(view, view.cases.iter().map(|case| case_json(view, case)).collect());
+        let written = view.state.phase_record(Phase::Report).and_then(|record| record.outcome);
+        Self { report: form.report.filter(|_| written != Some(PhaseOutcome::Errored)), ..form }
     }
 }
 
@@ -83,7 +85,7 @@ fn arranged<'a, Cases>(view: &View<'a>, cases: Cases) -> CycleJson<'a, Cases> {
         suspicious: suspicious(view),
         renames: renames(view),
         not_acted_on: definition.not_acted_on.iter().map(|part| borrowed(part)).collect(),
-        report: report_path(view),
+        report: Some(report_path(view)),
         andon: borrowed(&definition.andon),
     }
 }
