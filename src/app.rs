@@ -111,6 +111,11 @@ fn columns() -> Option<usize> {
 /// doing is taken up by the next one.
 fn watch_signals(cancel: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
+    // A file that grows beyond `ulimit -f` is an error of the write, which says which file it is. Handled,
+    // not ignored: what is ignored stays so in the programs that a deploy starts.
+    if let Err(fault) = signal(SignalKind::from_raw(libc::SIGXFSZ)) {
+        tracing::warn!(%fault, "a limit on the size of files ends this process without a word");
+    }
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
         let cancel = cancel.clone();
         tokio::spawn(async move {

@@ -101,7 +101,13 @@ impl Context {
     }
 
     async fn open(&self, mode: Mode) -> Result<Arc<dyn Store>, CliError> {
-        Ok(Arc::new(SqliteStore::open(&self.database()?, mode).await?))
+        let path = self.database()?;
+        if path.to_str().is_none() {
+            let text = format!("the database cannot lie in {}", path.display());
+            let error = CliError::usage_text(format_args!("{text}: the path is not valid UTF-8"));
+            return Err(error.hint("name a folder of another name with `--state DIR`"));
+        }
+        Ok(Arc::new(SqliteStore::open(&path, mode).await?))
     }
 
     /// Loads and checks a pipeline that is given by file or by name; its faults are told, all of

@@ -8,7 +8,7 @@ use super::args::DoctorArgs;
 use super::context::{Context, load_state, printing};
 use super::error::{CliError, CliResult, Status};
 use super::output::{bold, clean, counted};
-use crate::store::{Store, StoreError};
+use crate::store::{CycleRow, Store, StoreError};
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
@@ -148,15 +148,20 @@ async fn integrity(store: &dyn Store) -> Finding {
     }
 }
 
-/// Folds every open cycle and the newest of each pipeline: so a ledger that contradicts itself is
-/// found.
+async fn every_cycle(store: &dyn Store) -> Result<Vec<CycleRow>, StoreError> {
+    let mut rows = Vec::new();
+    for pipeline in store.list_pipelines().await? {
+        rows.extend(store.list_cycles(&pipeline.pipeline, u32::MAX).await?);
+    }
+    Ok(rows)
+}
+
+/// Folds every cycle, newest first: so an event that cannot be read, and a ledger that contradicts itself,
+/// are found.
 async fn ledger(store: &dyn Store) -> Finding {
-    let rows = match (store.open_cycles(None).await, store.list_pipelines().await) {
-        (Ok(open), Ok(pipelines)) => open
-            .into_iter()
-            .chain(pipelines.into_iter().filter_map(|row| row.latest))
-            .collect::<Vec<_>>(),
-        (Err(fault), _) | (_, Err(fault)) => {
+    let rows = match every_cycle(store).await {
+        Ok(rows) => rows,
+        Err(fault) => {
             return trouble("ledger", fault.to_string(), fault.hint().unwrap_or_default());
         }
     };

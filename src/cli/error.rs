@@ -132,9 +132,7 @@ impl From<StoreError> for CliError {
     fn from(fault: StoreError) -> Self {
         let kind = match &fault {
             StoreError::UnknownCycle { .. } => Fault::Usage,
-            StoreError::Conflict { .. }
-            | StoreError::Unstorable { .. }
-            | StoreError::UnreadableEvent { .. } => Fault::Defect,
+            StoreError::Conflict { .. } | StoreError::Unstorable { .. } => Fault::Defect,
             StoreError::Missing { .. }
             | StoreError::Unavailable { .. }
             | StoreError::Locked
@@ -143,6 +141,9 @@ impl From<StoreError> for CliError {
             | StoreError::Outdated { .. }
             | StoreError::OldSqlite { .. }
             | StoreError::Replaced { .. }
+            | StoreError::Gone { .. }
+            | StoreError::NotWritten { .. }
+            | StoreError::UnreadableEvent { .. }
             | StoreError::ReadOnly
             | StoreError::Unwritable
             | StoreError::Full
@@ -161,6 +162,10 @@ impl From<EngineError> for CliError {
     fn from(fault: EngineError) -> Self {
         match fault {
             EngineError::Store(fault) => fault.into(),
+            records @ EngineError::Records { .. } => {
+                let hints = records.hint().map(str::to_owned).into_iter().collect();
+                Self { fault: Fault::Unreachable, error: records.into(), hints }
+            }
             other => {
                 let hints = other.hint().map(str::to_owned).into_iter().collect();
                 Self { fault: Fault::Defect, error: other.into(), hints }

@@ -21,14 +21,15 @@ const AHEAD: usize = 3;
 pub async fn load_state(store: &dyn Store, key: &CycleKey) -> Result<CycleState, EngineError> {
     let first = store.load_page(key, 0, PAGE).await?;
     let mut is_full = first.len() == PAGE as usize;
-    let mut state = cycle::fold(first)?;
+    let contradicts = |source| EngineError::Records { cycle: key.clone(), source };
+    let mut state = cycle::fold(first).map_err(contradicts)?;
     if is_full {
         let mut pages = Box::pin(pages_after(store, key, state.seq).buffered(AHEAD));
         while is_full && let Some(page) = pages.next().await {
             let page = page?;
             is_full = page.len() == PAGE as usize;
             for recorded in page {
-                cycle::apply(&mut state, recorded)?;
+                cycle::apply(&mut state, recorded).map_err(contradicts)?;
             }
         }
     }
@@ -95,6 +96,6 @@ mod tests {
             assert_eq!(state, cycle::fold(store.load_events(&key, 0).await.unwrap()).unwrap());
         }
         let unknown = CycleKey::new(testing::pipeline().name, 99);
-        assert!(matches!(load_state(&store, &unknown).await, Err(EngineError::Illegal(_))));
+        assert!(matches!(load_state(&store, &unknown).await, Err(EngineError::Records { .. })));
     }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong with the store. A fault here is never a result of the service under test.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::rows::CycleKey;
 use crate::domain::names::EnvironmentName;
@@ -61,6 +61,21 @@ pub enum StoreError {
     Replaced {
         /// Where it was.
         path: PathBuf,
+    },
+    /// The file is not there any more, most likely with the whole state folder.
+    #[error("the database {} was deleted while it was open", path.display())]
+    Gone {
+        /// Where it was.
+        path: PathBuf,
+    },
+    /// Nothing was written: the system refused, for another reason than a full disk.
+    #[error("cannot write to the database {}", path.display())]
+    NotWritten {
+        /// Where it is.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: sqlx::Error,
     },
     /// Nothing was written: the store was opened for reading.
     #[error("the store was opened for reading only")]
@@ -152,6 +167,12 @@ impl StoreError {
             Self::Replaced { .. } => {
                 Some("restart Andon, and restore backups only while it is stopped")
             }
+            Self::Gone { .. } => Some(
+                "what was recorded is gone with it, and a deploy that ran may still run; see to it, then start again",
+            ),
+            Self::NotWritten { .. } => Some(
+                "check its disk, the quota, and the limit on the size of files (`ulimit -f`); what was stored before is still there",
+            ),
             Self::Unwritable => {
                 Some("check who owns the state folder, and that its disk is mounted for writing")
             }
@@ -160,12 +181,26 @@ impl StoreError {
                 Some("restore a backup of the state folder; `andon doctor` checks all of it")
             }
             Self::DiskFailed => Some("check the disk, then start Andon again"),
-            Self::UnreadableEvent { .. } => Some("it may stem from a newer version of Andon"),
+            Self::UnreadableEvent { .. } => Some(
+                "it is damaged, or stems from a newer version of Andon: use that version, or restore a backup of the state folder; other cycles are not affected, and `andon doctor` looks at all of them",
+            ),
             Self::Conflict { .. } | Self::Fenced { .. } => {
                 Some("another process works on this cycle; look at it again")
             }
             Self::UnknownCycle { .. } => Some("`andon cycles PIPELINE` lists what there is"),
             Self::ReadOnly | Self::Unstorable { .. } | Self::Closed | Self::Database(_) => None,
+        }
+    }
+
+    /// The same fault with the file's name, where a database would not be written to.
+    pub(super) fn of_file(self, file: &Path) -> Self {
+        /// SQLite's `SQLITE_IOERR_WRITE`: also what a limit on the size of files gives.
+        const IO_WRITE: i32 = 778;
+        match self {
+            Self::Database(source) if code_of(&source) == Some(IO_WRITE) => {
+                Self::NotWritten { path: file.to_owned(), source }
+            }
+            other => other,
         }
     }
 
@@ -186,6 +221,8 @@ impl StoreError {
             | Self::Outdated { .. }
             | Self::OldSqlite { .. }
             | Self::Replaced { .. }
+            | Self::Gone { .. }
+            | Self::NotWritten { .. }
             | Self::ReadOnly
             | Self::Unwritable
             | Self::Full
@@ -195,6 +232,11 @@ impl StoreError {
             | Self::Database(_) => false,
         }
     }
+}
+
+fn code_of(error: &sqlx::Error) -> Option<i32> {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code)?;
+    code.parse().ok()
 }
 
 /// Reads SQLite's extended result codes (<https://www.sqlite.org/rescode.html>). Their low byte is
@@ -216,11 +258,7 @@ impl From<sqlx::Error> for StoreError {
         if matches!(error, sqlx::Error::PoolClosed) {
             return Self::Closed;
         }
-        let code: Option<i32> = error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
-            .and_then(|code| code.parse().ok());
-        match code.map(|code| (code, code & 0xff)) {
+        match code_of(&error).map(|code| (code, code & 0xff)) {
             Some((IO_FSYNC | IO_DIR_FSYNC, _)) => Self::DiskFailed,
             Some((_, BUSY | LOCKED)) => Self::Locked,
             Some((IO_SHM_SIZE, _) | (_, FULL)) => Self::Full,
@@ -268,6 +306,19 @@ mod tests {
         fn kind(&self) -> ErrorKind {
             ErrorKind::Other
         }
+    }
+
+    #[test]
+    fn what_the_system_refuses_names_the_file() {
+        let fault = |code| {
+            StoreError::from(sqlx::Error::Database(Box::new(Said(code)))).of_file(Path::new("a.db"))
+        };
+        assert_eq!(fault(778).to_string(), "cannot write to the database a.db");
+        assert!(fault(778).hint().is_some_and(|hint| hint.contains("ulimit -f")));
+        assert!(
+            matches!(fault(266), StoreError::Database(_)),
+            "a read that failed is another fault"
+        );
     }
 
     #[test]

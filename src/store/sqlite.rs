@@ -77,7 +77,8 @@ impl SqliteStore {
     async fn open_writing(path: PathBuf, busy_timeout: Duration) -> Result<Self> {
         open::create_private_parent(&path)?;
         let options = open::writer_options(&path, busy_timeout);
-        let connection = open::open_writer(&path, &options).await?;
+        let opened = open::open_writer(&path, &options).await;
+        let connection = opened.map_err(|fault| fault.of_file(&path))?;
         let writer = Writer::start(connection, options, &path)?;
         let readers = open::readers(&path, busy_timeout);
         Ok(Self { path, readers, writer: Some(writer) })

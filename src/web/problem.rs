@@ -142,6 +142,8 @@ impl From<StoreError> for Problem {
             | StoreError::Outdated { .. }
             | StoreError::OldSqlite { .. }
             | StoreError::Replaced { .. }
+            | StoreError::Gone { .. }
+            | StoreError::NotWritten { .. }
             | StoreError::ReadOnly
             | StoreError::Unwritable
             | StoreError::Full

@@ -373,6 +373,94 @@ fn a_state_that_cannot_be_used_is_exit_code_5() {
         .says(&["SQLite alone", "--database sqlite:FILE"]);
 }
 
+/// Changes the ledger as nobody should.
+fn damage(stage: &Stage, sql: &'static str) {
+    let url = format!("sqlite:{}", stage.path().join(".andon/andon.db").display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        use sqlx::Connection as _;
+        let mut db = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql("DROP TRIGGER IF EXISTS event_is_never_changed")
+            .execute(&mut db)
+            .await
+            .unwrap();
+        sqlx::raw_sql(sql).execute(&mut db).await.unwrap();
+        db.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_damaged_event_is_named_and_is_no_defect() {
+    let stage = Stage::new();
+    stage.andon(&["run", "small", "--cycles", "2"]).ends(0);
+    damage(
+        &stage,
+        "UPDATE event SET payload = substr(payload, 1, 20) WHERE cycle_id = 1 AND seq = 3",
+    );
+    let told = stage.andon(&["show", "small", "1"]).ends(5).prints_nothing();
+    told.says(&["error: event 3 of cycle 1 of small (kind revision_resolved", "it is damaged, or"]);
+    stage.andon(&["doctor"]).ends(1).prints(&["trouble ledger", "event 3 of cycle 1 of small"]);
+    assert_eq!(stage.newest()["cycle"], 2, "other cycles are not affected");
+    damage(
+        &stage,
+        "UPDATE event SET kind = 'held', payload = '{\"reason\":\"x\"}'
+        WHERE cycle_id = 1 AND seq = 3",
+    );
+    let told = stage.andon(&["show", "small", "1"]).ends(5);
+    told.says(&["the records of cycle 1 of small contradict each other", "event 3 (held)"]);
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error_that_names_the_file() {
+    let stage = Stage::new();
+    stage.andon(&["run", "small", "--only", "*health"]).ends(0);
+    let mut command = std::process::Command::new("sh");
+    command.current_dir(stage.path()).env_clear().env("HOME", stage.path());
+    command.env("PATH", std::env::var_os("PATH").unwrap());
+    let program = env!("CARGO_BIN_EXE_andon");
+    command.args(["-c", "ulimit -f 8 && exec \"$0\" run small", program]);
+    let told = did(command).ends(5);
+    told.says(&["the database", "help: "]);
+}
+
+#[test]
+fn a_state_folder_that_is_deleted_while_it_is_used_is_told_at_the_next_event() {
+    let stage = Stage::new();
+    let (hold, held) = (stage.path().join("hold"), stage.path().join("held"));
+    let wait = format!(
+        "        : > {}; while test -e {}; do sleep 0.02; done\n",
+        held.display(),
+        hold.display()
+    );
+    let lie = "        test -e lie";
+    stage.write_pipeline("small", &PIPELINE.replace(lie, &format!("{wait}{lie}")));
+    fs::write(&hold, "").unwrap();
+    let mut command = stage.command();
+    command.args(["run", "small"]);
+    let mut child = start(command);
+    while !held.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    fs::remove_dir_all(stage.path().join(".andon")).unwrap();
+    fs::remove_file(&hold).unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(5), "{said}");
+    assert!(said.contains("andon.db was deleted while it was open"), "{said}");
+    assert!(!stage.path().join(".andon/andon.db").exists(), "nothing is made anew in secret");
+}
+
+#[test]
+fn a_folder_whose_name_is_no_text_is_told_as_such() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let stage = Stage::new();
+    let odd = std::path::Path::new(std::ffi::OsStr::from_bytes(b"odd-\xff"));
+    let mut command = stage.command();
+    command.arg("--state").arg(odd).args(["run", "small"]);
+    did(command).ends(2).says(&["the path is not valid UTF-8", "help: name a folder"]);
+}
+
 #[test]
 fn a_state_that_may_only_be_read_can_be_read() {
     let stage = Stage::new();

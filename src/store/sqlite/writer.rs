@@ -128,14 +128,13 @@ impl WriterTask {
         if self.is_failed {
             return Err(StoreError::DiskFailed);
         }
-        if FileId::of(&self.path).ok() != Some(self.file) {
-            return Err(StoreError::Replaced { path: self.path.clone() });
-        }
+        self.is_still_there()?;
         let mut open = match self.open.take() {
             Some(open) => open,
             None => self.reopen().await?,
         };
         let result = transact(&mut open, durability, work).await;
+        let result = result.map_err(|fault| fault.of_file(&self.path));
         match &result {
             Ok(()) => self.open = Some(open),
             Err(error) if error.spares_connection() => self.open = Some(open),
@@ -146,6 +145,18 @@ impl WriterTask {
             }
         }
         result
+    }
+
+    /// Looked at before each transaction: what is written to a file without a name is lost.
+    fn is_still_there(&self) -> Result<()> {
+        let path = self.path.clone();
+        match std::fs::metadata(&path) {
+            Ok(found) if FileId::from(&found) == self.file => Ok(()),
+            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => {
+                Err(StoreError::Gone { path })
+            }
+            Ok(_) | Err(_) => Err(StoreError::Replaced { path }),
+        }
     }
 
     async fn reopen(&self) -> Result<Open> {
@@ -208,7 +219,13 @@ impl FileId {
             path: path.to_owned(),
             cause: Box::new(error),
         })?;
-        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
+        Ok(Self::from(&metadata))
+    }
+}
+
+impl From<&std::fs::Metadata> for FileId {
+    fn from(found: &std::fs::Metadata) -> Self {
+        Self { device: found.dev(), inode: found.ino() }
     }
 }
 
