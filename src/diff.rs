@@ -15,7 +15,6 @@ mod figures;
 mod history;
 mod rename;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use between::{CaseRow, Difference, between};
@@ -24,8 +23,7 @@ pub use compare::{carried, compare, uncompared};
 pub use history::{advance, advance_all};
 
 use crate::domain::findings::{CaseFinding, CaseResult, ProbableRename};
-use crate::domain::history::{CaseHead, Counts, CycleRef};
-use crate::domain::names::CaseId;
+use crate::domain::history::{Counts, CycleRef};
 
 /// Whether a cycle planned its whole suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +43,6 @@ pub struct Comparison<'a> {
     pub config_digest: &'a Arc<str>,
     /// What became of its planned cases, in the order of the plan.
     pub results: &'a [CaseResult],
-    /// What is known of each case, before this cycle.
-    pub heads: &'a HashMap<CaseId, CaseHead>,
     /// The latest earlier cycle with a valid suite that planned its whole suite: normally the
     /// baseline. What was planned then or since, and no longer is, was removed.
     pub last_whole: Option<u32>,

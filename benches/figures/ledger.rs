@@ -277,7 +277,7 @@ pub fn planned(number: usize) -> Result<PlannedCase> {
         priority: Priority::P1,
         owner: Some("chat-team".to_owned()),
         impact: None,
-        digest: format!("{number:064x}"),
+        digest: format!("{number:064x}").into(),
         quarantine: None,
     })
 }

@@ -1,5 +1,6 @@
 //! Puts failures that share a fingerprint together, the worst first, and says why they began.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -147,12 +148,9 @@ struct Draft<'a> {
 }
 
 fn drafts_of<'a>(grouping: &Grouping<'a>) -> Vec<Draft<'a>> {
-    let plan: HashMap<&CaseId, &PlannedCase> =
-        grouping.plan.iter().map(|planned| (&planned.id, planned)).collect();
-    let findings: HashMap<&CaseId, &CaseFinding> =
-        grouping.findings.iter().map(|finding| (&finding.case, finding)).collect();
-    let heads: HashMap<&CaseId, &CaseHead> =
-        grouping.heads.iter().map(|head| (&head.case, head)).collect();
+    let plan = InOrder::of(grouping.plan, |planned| &planned.id);
+    let findings = InOrder::of(grouping.findings, |finding| &finding.case);
+    let heads = InOrder::of(grouping.heads, |head| &head.case);
     let mut places: HashMap<&Fingerprint, usize> = HashMap::new();
     let mut drafts: Vec<Draft<'a>> = Vec::new();
     for (position, result) in grouping.results.iter().enumerate() {
@@ -169,12 +167,35 @@ fn drafts_of<'a>(grouping: &Grouping<'a>) -> Vec<Draft<'a>> {
             position,
             result,
             failure,
-            planned: plan.get(&result.case).copied(),
-            finding: findings.get(&result.case).copied(),
-            head: heads.get(&result.case).copied(),
+            planned: plan.find(position, &result.case),
+            finding: findings.find(position, &result.case),
+            head: heads.find(position, &result.case),
         });
     }
     drafts
+}
+
+/// A list with an entry for each case, which nearly always stands in the order of the results: a map
+/// of it is only made for one that does not.
+struct InOrder<'a, T> {
+    list: &'a [T],
+    case_of: fn(&T) -> &CaseId,
+    by_case: OnceCell<HashMap<&'a CaseId, &'a T>>,
+}
+
+impl<'a, T> InOrder<'a, T> {
+    fn of(list: &'a [T], case_of: fn(&T) -> &CaseId) -> Self {
+        Self { list, case_of, by_case: OnceCell::new() }
+    }
+
+    fn find(&self, position: usize, case: &CaseId) -> Option<&'a T> {
+        let case_of = self.case_of;
+        if let Some(entry) = self.list.get(position).filter(|entry| case_of(entry) == case) {
+            return Some(entry);
+        }
+        let all = || self.list.iter().map(|entry| (case_of(entry), entry)).collect();
+        self.by_case.get_or_init(all).get(case).copied()
+    }
 }
 
 impl<'a> Draft<'a> {
@@ -280,7 +301,7 @@ mod tests {
                 priority: Priority::parse(priority).unwrap(),
                 owner: None,
                 impact: None,
-                digest: "d".to_owned(),
+                digest: "d".into(),
                 quarantine: None,
             });
             self.results.push(CaseResult {
@@ -389,6 +410,20 @@ mod tests {
             (title.to_owned(), cases.into_iter().map(str::to_owned).collect::<Vec<_>>())
         });
         assert_eq!(found, expected);
+    }
+
+    /// What stands in another order than the results is looked up by its case.
+    #[test]
+    fn the_order_of_what_is_known_does_not_matter() {
+        let mut story = Story::default()
+            .failing("a", "one", "P1", &[Cause::Code])
+            .failing("b", "two", "P2", &[Cause::Config])
+            .failing("c", "three", "P3", &[Cause::Unknown]);
+        let expected = story.clusters();
+        story.plan.reverse();
+        story.findings.rotate_left(1);
+        story.heads.reverse();
+        assert_eq!(story.clusters(), expected);
     }
 
     #[test]

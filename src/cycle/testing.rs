@@ -154,7 +154,7 @@ pub(crate) fn story() -> Vec<Event> {
         priority: Priority::P1,
         owner: None,
         impact: None,
-        digest: "d".to_owned(),
+        digest: "d".into(),
         quarantine: None,
     };
     let plan = SuitePlanned {

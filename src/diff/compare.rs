@@ -1,5 +1,6 @@
 //! Each case of a cycle against its own last known result, under whatever id that was found.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use super::change::{Seen, change_of};
@@ -9,9 +10,9 @@ use crate::domain::history::{CaseHead, CycleRef, KnownResult};
 use crate::domain::names::CaseId;
 use crate::domain::outcome::Change;
 
-/// Compares each case with its own last known result.
-pub fn compare(comparison: &Comparison<'_>) -> Compared {
-    let mut histories = Histories::of(comparison.results, comparison.heads);
+/// Compares each case with its own last known result, as `heads` hold it.
+pub fn compare(comparison: &Comparison<'_>, heads: &HashMap<CaseId, CaseHead>) -> Compared {
+    let mut histories = Histories::of(comparison.results, heads);
     let mut cases = Vec::with_capacity(comparison.results.len());
     let mut new = Vec::new();
     for result in comparison.results {
@@ -57,44 +58,55 @@ struct History<'a> {
 
 /// Finds what is known of a case, also under its earlier ids, and what is left over.
 struct Histories<'a> {
+    results: &'a [CaseResult],
     heads: &'a HashMap<CaseId, CaseHead>,
-    planned: HashSet<&'a CaseId>,
-    earlier_ids: HashSet<&'a CaseId>,
+    /// The ids of the results: only made where one is looked for.
+    planned: OnceCell<HashSet<&'a CaseId>>,
     taken: HashSet<&'a CaseId>,
+    /// How many results were found under their own ids.
+    found: usize,
 }
 
 impl<'a> Histories<'a> {
     fn of(results: &'a [CaseResult], heads: &'a HashMap<CaseId, CaseHead>) -> Self {
-        Self {
-            heads,
-            planned: results.iter().map(|result| &result.case).collect(),
-            earlier_ids: results.iter().flat_map(|result| &result.was).collect(),
-            taken: HashSet::new(),
-        }
+        let (planned, taken) = (OnceCell::new(), HashSet::new());
+        Self { results, heads, planned, taken, found: 0 }
+    }
+
+    fn is_planned(&self, case: &CaseId) -> bool {
+        let ids = || self.results.iter().map(|result| &result.case).collect();
+        self.planned.get_or_init(ids).contains(case)
     }
 
     /// An earlier id counts only while nobody else answers to it: a case that is still planned
     /// keeps its own history, and one history goes to one case.
     fn find(&mut self, result: &'a CaseResult) -> Option<History<'a>> {
         if let Some(head) = self.heads.get(&result.case) {
+            self.found += 1;
             return Some(History { head, known_as: None });
         }
         let earlier = result.was.iter().find(|id| {
-            self.heads.contains_key(*id) && !self.planned.contains(id) && !self.taken.contains(id)
+            self.heads.contains_key(*id) && !self.is_planned(id) && !self.taken.contains(id)
         })?;
         self.taken.insert(earlier);
         Some(History { head: &self.heads[earlier], known_as: Some(earlier.clone()) })
     }
 
     /// Heads of cases that were planned before and are not now, by id.
-    fn removed(&self, comparison: &Comparison<'a>) -> Vec<&'a CaseHead> {
+    fn removed(&self, comparison: &Comparison<'_>) -> Vec<&'a CaseHead> {
         let (Selection::Whole, Some(since)) = (comparison.selection, comparison.last_whole) else {
             return Vec::new();
         };
+        // Ids are planned once, so each head was found by a case of its own.
+        if self.found == self.heads.len() {
+            return Vec::new();
+        }
+        let earlier_ids: HashSet<&CaseId> =
+            self.results.iter().flat_map(|result| &result.was).collect();
         let gone = self.heads.values().filter(|head| {
             head.planned_in >= since
-                && !self.planned.contains(&head.case)
-                && !self.earlier_ids.contains(&head.case)
+                && !self.is_planned(&head.case)
+                && !earlier_ids.contains(&head.case)
         });
         let mut gone: Vec<&CaseHead> = gone.collect();
         gone.sort_unstable_by(|a, b| a.case.cmp(&b.case));
@@ -266,12 +278,11 @@ mod tests {
                 this: &this,
                 config_digest: &"c".into(),
                 results,
-                heads: &self.heads,
                 last_whole: self.last_whole,
                 selection,
             };
-            let compared = super::compare(&comparison);
-            let advanced = advance_all(&comparison, &compared.cases);
+            let compared = super::compare(&comparison, &self.heads);
+            let advanced = advance_all(&comparison, &compared.cases, self.heads.clone());
             self.heads.extend(advanced.into_iter().map(|head| (head.case.clone(), head)));
             if selection == Selection::Whole {
                 self.last_whole = Some(self.cycle);

@@ -15,33 +15,33 @@ use crate::domain::outcome::{Cause, Outcome};
 
 /// The head of a case after a cycle with a valid suite that planned it.
 ///
-/// `head` is the one it had before, be it under an earlier id. A void cycle never advances a head:
-/// nothing is ever compared with it.
+/// `head` is the one it had before, be it under an earlier id; what stays of it is taken over, not
+/// copied. A void cycle never advances a head: nothing is ever compared with it.
 pub fn advance(
-    head: Option<&CaseHead>,
+    head: Option<CaseHead>,
     result: &CaseResult,
     this: &CycleRef,
     config_digest: &Arc<str>,
 ) -> CaseHead {
-    let causes = causes_after(head, result, this, config_digest);
+    let causes = causes_after(head.as_ref(), result, this, config_digest);
     let Series { last_good, first_failing, failing_for, failure_changed } =
-        series_after(head, result, this);
-    let known = if result.outcome.is_known() {
-        Some(known_result(result, this, config_digest))
-    } else {
-        head.and_then(|head| head.known.clone())
-    };
+        series_after(head.as_ref(), result, this);
+    let (known, mut recent) = head.map_or_else(Default::default, |head| (head.known, head.recent));
+    remember(&mut recent, run_of(result, this));
     CaseHead {
         case: result.case.clone(),
         planned_in: this.cycle,
         last_outcome: result.outcome,
-        known,
+        known: match result.outcome.is_known() {
+            true => Some(known_result(result, this, config_digest)),
+            false => known,
+        },
         last_good,
         first_failing,
         failing_for,
         failure_changed,
         causes,
-        recent: recent_after(head, run_of(result, this)),
+        recent,
     }
 }
 
@@ -104,24 +104,27 @@ pub(super) fn failure_change(
     Some(FailureChange { from, to: this.clone() })
 }
 
-fn recent_after(head: Option<&CaseHead>, run: Option<RecentRun>) -> Vec<RecentRun> {
-    let earlier = head.map_or(&[][..], |head| &head.recent);
+/// Adds the latest run; the oldest ones make room for it.
+fn remember(recent: &mut Vec<RecentRun>, run: Option<RecentRun>) {
     let room = RECENT_RUNS - usize::from(run.is_some());
-    let kept = &earlier[earlier.len().saturating_sub(room)..];
-    kept.iter().copied().chain(run).collect()
+    recent.drain(..recent.len().saturating_sub(room));
+    // A hundred thousand lists that grow by doubling would be mostly empty places.
+    recent.reserve_exact(usize::from(run.is_some()));
+    recent.extend(run);
 }
 
-/// The heads of all planned cases after this cycle, which has a valid suite; `cases` is what
-/// [`compare`](super::compare()) made of the same comparison.
-pub fn advance_all(comparison: &Comparison<'_>, cases: &[CaseFinding]) -> Vec<CaseHead> {
+/// The heads of all planned cases after this cycle, which has a valid suite; `heads` are those
+/// before it, and `cases` is what [`compare`](super::compare()) made of the two.
+pub fn advance_all(
+    comparison: &Comparison<'_>,
+    cases: &[CaseFinding],
+    mut heads: HashMap<CaseId, CaseHead>,
+) -> Vec<CaseHead> {
     let known_as: HashMap<&CaseId, &CaseId> =
         cases.iter().filter_map(|case| Some((&case.case, case.known_as.as_ref()?))).collect();
-    let head_of = |case: &CaseId| {
-        let id = known_as.get(case).copied().unwrap_or(case);
-        comparison.heads.get(id)
-    };
     let advanced = comparison.results.iter().map(|result| {
-        advance(head_of(&result.case), result, comparison.this, comparison.config_digest)
+        let id = known_as.get(&result.case).copied().unwrap_or(&result.case);
+        advance(heads.remove(id), result, comparison.this, comparison.config_digest)
     });
     advanced.collect()
 }
@@ -445,11 +448,10 @@ mod tests {
                     this: &this,
                     config_digest: &cycle.config.to_string().into(),
                     results: &results,
-                    heads: &heads,
                     last_whole,
                     selection: Selection::Whole,
                 };
-                let found = compare(&comparison).cases;
+                let found = compare(&comparison, &heads).cases;
                 let (planned, gone) = found.split_at(results.len());
                 let naive = (0..CASES).filter_map(|case| Naive::of(&cycles, index, case));
                 for (naive, finding) in naive.zip(planned) {
@@ -457,7 +459,7 @@ mod tests {
                 }
                 let gone: Vec<CaseId> = gone.iter().map(|finding| finding.case.clone()).collect();
                 prop_assert_eq!(gone, removed(&cycles, index));
-                let advanced = advance_all(&comparison, &found);
+                let advanced = advance_all(&comparison, &found, heads.clone());
                 prop_assert!(advanced.iter().all(|head| head.recent.len() <= RECENT_RUNS));
                 heads.extend(advanced.into_iter().map(|head| (head.case.clone(), head)));
                 last_whole = Some(this.cycle);
@@ -501,8 +503,7 @@ mod tests {
             let revision = Sha::parse(&revision.to_string().repeat(40)).unwrap();
             let run = Run { outcome: *outcome, print: 0, definition: *definition, duration_ms: 1 };
             let this = CycleRef { cycle, revision };
-            head =
-                Some(advance(head.as_ref(), &result(0, &run), &this, &config.to_string().into()));
+            head = Some(advance(head, &result(0, &run), &this, &config.to_string().into()));
         }
         head.unwrap().causes
     }
@@ -516,10 +517,10 @@ mod tests {
         };
         let head = advance(None, &result(0, &run(0, Outcome::Passed)), &at(1, "1"), &"c".into());
         let head =
-            advance(Some(&head), &result(0, &run(0, Outcome::Failed)), &at(2, "2"), &"c".into());
+            advance(Some(head), &result(0, &run(0, Outcome::Failed)), &at(2, "2"), &"c".into());
         assert_eq!(head.causes, [Cause::Code]);
         let head =
-            advance(Some(&head), &result(0, &run(1, Outcome::Failed)), &at(3, "2"), &"d".into());
+            advance(Some(head), &result(0, &run(1, Outcome::Failed)), &at(3, "2"), &"d".into());
         assert_eq!(head.causes, [Cause::Config]);
         assert_eq!((head.failing_for, head.first_failing.unwrap().cycle), (2, 2));
     }

@@ -367,8 +367,8 @@ pub struct PlannedCase {
     /// What it means for the business when it fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub impact: Option<String>,
-    /// The digest of what it does.
-    pub digest: String,
+    /// The digest of what it does. What becomes of the case is remembered with it, so it is shared.
+    pub digest: Arc<str>,
     /// Its quarantine, where it is in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<Quarantined>,

@@ -190,11 +190,12 @@ fn flaky(facts: &Facts<'_>) -> String {
         .findings
         .cases
         .iter()
-        .filter(|finding| of_cluster(&finding.case))
-        .filter_map(|finding| {
-            let rate = finding.flaky_rate?;
+        .filter_map(|finding| Some((finding, finding.flaky_rate?)))
+        // Few cases have a rate, so only those are looked for in the cluster.
+        .filter(|(finding, _)| of_cluster(&finding.case))
+        .map(|(finding, rate)| {
             let case = escape::cell_code(finding.case.as_str());
-            Some(format!("{case} {} of {} runs", rate.flaky, rate.of))
+            format!("{case} {} of {} runs", rate.flaky, rate.of)
         })
         .take(5)
         .collect();

@@ -3,22 +3,24 @@
 //! Everything is collected first; the decisions are made by pure modules; then one append makes the
 //! findings, the lists and the new heads true together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::{World, phase_ended};
 use crate::cluster::{self, Grouping};
 use crate::diff::{self, Compared, Comparison, Selection};
+use crate::domain::attempt::Attempt;
 use crate::domain::commit::CommitRange;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, PlannedCase};
 use crate::domain::findings::{CaseFinding, CaseResult, FINDINGS_VERSION, Findings, Suspicious};
 use crate::domain::history::{CaseHead, CycleRef, CycleSummary};
-use crate::domain::names::CaseId;
+use crate::domain::names::{CaseId, EnvironmentName};
 use crate::domain::outcome::{Outcome, Phase, PhaseOutcome, Verdict};
 use crate::domain::revision::Sha;
 use crate::domain::state::CycleState;
 use crate::engine::{EngineError, Journal};
 use crate::git::{Mirror, RangeLimits};
-use crate::store::{Baseline, CaseRow, InvestigationSeen, Projection};
+use crate::store::{Baseline, CaseRow, CycleKey, InvestigationSeen, Projection, Store, StoreError};
 use crate::verdict::{self, Judged};
 
 /// So many earlier cycles make the trend of a report.
@@ -27,20 +29,19 @@ const TREND: u32 = 29;
 impl World {
     pub(super) async fn analyse(&self, journal: &mut Journal) -> Result<(), EngineError> {
         self.account_for_unreached_suite(journal).await?;
-        let results = results_of(journal.state());
-        let suspicious = suspicious_of(journal.state());
+        let history = self.load_history(journal);
+        let (results, suspicious) = results_of(journal.state());
         let (verdict, void_reason) = verdict::decide(journal.state(), &results, &suspicious);
-        let history = self.load_history(journal).await?;
-        let compared = compare(journal.state(), &results, &history, verdict);
-        let History { heads, baseline, chain, .. } = history;
-        // What large suites hold twice is let go before the findings are written.
-        drop(heads);
+        let (heads, history) = history.await?;
+        let compared = compare(journal.state(), &results, heads, history.last_whole, verdict);
+        let History { baseline, chain, .. } = history;
         let since_baseline = baseline_range(baseline.as_ref(), journal.state());
         let commits = self.load_commits(&compared.cases, since_baseline.as_ref()).await;
         let seen = {
-            let fingerprints: Vec<_> =
-                results.iter().filter_map(|r| Some(r.failure.as_ref()?.0.clone())).collect();
-            journal.store().fingerprints(&journal.key().pipeline, &fingerprints).await?
+            let failures = results.iter().filter_map(|result| result.failure.as_ref());
+            let distinct: BTreeSet<_> = failures.map(|(fingerprint, _)| fingerprint).collect();
+            let distinct: Vec<_> = distinct.into_iter().cloned().collect();
+            journal.store().fingerprints(&journal.key().pipeline, &distinct).await?
         };
         let this = cycle_ref(journal.state());
         let clusters = match &this {
@@ -80,20 +81,22 @@ impl World {
         journal.append_with(vec![Event::Analysed(findings.into()), ended], projection).await
     }
 
-    async fn load_history(&self, journal: &Journal) -> Result<History, EngineError> {
-        let (key, store) = (journal.key(), journal.store());
-        let environment = &journal.state().queued.environment;
-        let baseline =
-            store.find_baseline(&key.pipeline, environment, key.cycle, Baseline::Valid).await?;
-        let last_whole =
-            store.find_baseline(&key.pipeline, environment, key.cycle, Baseline::Whole).await?;
-        let chain = store.trend(&key.pipeline, key.cycle, TREND).await?;
-        Ok(History {
-            heads: store.case_heads(&key.pipeline, environment).await?,
-            baseline: baseline.map(|row| row.summary),
-            last_whole: last_whole.map(|row| row.summary.cycle),
-            chain: chain.into_iter().map(|row| row.summary).collect(),
-        })
+    /// Begins to read what earlier cycles left behind, while something else is done.
+    fn load_history(
+        &self,
+        journal: &Journal,
+    ) -> impl Future<Output = Result<(Heads, History), EngineError>> + use<> {
+        let (key, store) = (journal.key().clone(), Arc::clone(journal.store()));
+        let environment = journal.state().queued.environment.clone();
+        let task = tokio::spawn(async move {
+            let heads = store.case_heads(&key.pipeline, &environment).await?;
+            Ok((heads, History::load(store.as_ref(), &key, &environment).await?))
+        });
+        async {
+            task.await.map_err(|fault| EngineError::Internal {
+                what: format!("the task that reads history ended: {fault}"),
+            })?
+        }
     }
 
     /// The commits of every range that the findings speak of, as far as git can tell. A report without
@@ -134,12 +137,31 @@ async fn commits_between(mirror: &Mirror, from: &Sha, to: &Sha) -> Option<Commit
     }
 }
 
-/// What earlier cycles left behind.
+/// What is known of each case, before this cycle.
+type Heads = HashMap<CaseId, CaseHead>;
+
+/// What else earlier cycles left behind.
 struct History {
-    heads: HashMap<CaseId, CaseHead>,
     baseline: Option<CycleSummary>,
     last_whole: Option<u32>,
     chain: Vec<CycleSummary>,
+}
+
+impl History {
+    async fn load(
+        store: &dyn Store,
+        key: &CycleKey,
+        environment: &EnvironmentName,
+    ) -> Result<Self, StoreError> {
+        let before =
+            |baseline| store.find_baseline(&key.pipeline, environment, key.cycle, baseline);
+        let chain = store.trend(&key.pipeline, key.cycle, TREND).await?;
+        Ok(Self {
+            baseline: before(Baseline::Valid).await?.map(|row| row.summary),
+            last_whole: before(Baseline::Whole).await?.map(|row| row.summary.cycle),
+            chain: chain.into_iter().map(|row| row.summary).collect(),
+        })
+    }
 }
 
 /// What the comparison gave, and what the cycle leaves behind for the next one.
@@ -152,7 +174,8 @@ struct Outcomes {
 fn compare(
     state: &CycleState,
     results: &[CaseResult],
-    history: &History,
+    heads: Heads,
+    last_whole: Option<u32>,
     verdict: Verdict,
 ) -> Outcomes {
     let this = cycle_ref(state).filter(|_| verdict.has_valid_suite());
@@ -160,7 +183,7 @@ fn compare(
         // A cycle without a valid suite leaves nothing behind.
         let nothing_ran = results.iter().all(|result| result.outcome == Outcome::NotRun);
         let cases = if nothing_ran && verdict != Verdict::Void {
-            diff::carried(results, &history.heads)
+            diff::carried(results, &heads)
         } else {
             diff::uncompared(results)
         };
@@ -171,16 +194,15 @@ fn compare(
         this: &this,
         config_digest: &config_digest,
         results,
-        heads: &history.heads,
-        last_whole: history.last_whole,
+        last_whole,
         selection: if state.queued.options.only.is_some() {
             Selection::Part
         } else {
             Selection::Whole
         },
     };
-    let Compared { cases, renames } = diff::compare(&comparison);
-    let heads = diff::advance_all(&comparison, &cases);
+    let Compared { cases, renames } = diff::compare(&comparison, &heads);
+    let heads = diff::advance_all(&comparison, &cases, heads);
     Outcomes { cases, renames, heads }
 }
 
@@ -195,33 +217,34 @@ fn baseline_range(baseline: Option<&CycleSummary>, state: &CycleState) -> Option
     (from != to).then_some((from, to))
 }
 
-/// What became of each planned case.
-fn results_of(state: &CycleState) -> Vec<CaseResult> {
-    let result = |planned: &crate::domain::event::PlannedCase| {
+/// What became of each planned case, and which passes look too good.
+fn results_of(state: &CycleState) -> (Vec<CaseResult>, Vec<Suspicious>) {
+    let mut results = Vec::with_capacity(state.planned().len());
+    let mut suspicious = Vec::new();
+    for planned in state.planned() {
         let attempts = state.attempts_of(&planned.id);
         let last = attempts.last();
-        let failure = last.and_then(|attempt| {
-            Some((cluster::fingerprint_of(attempt)?, attempt.failure.clone()?))
-        });
-        CaseResult {
-            case: planned.id.clone(),
-            was: planned.was.clone(),
-            outcome: verdict::judge_case(attempts),
-            duration_ms: last.map_or(0, |attempt| attempt.duration_ms),
-            attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
-            failure,
-            definition: planned.digest.as_str().into(),
+        results.push(result_of(planned, attempts));
+        if let Some(why) = last.and_then(verdict::suspicious_pass) {
+            suspicious.push(Suspicious { case: planned.id.clone(), why });
         }
-    };
-    state.planned().iter().map(result).collect()
+    }
+    (results, suspicious)
 }
 
-fn suspicious_of(state: &CycleState) -> Vec<Suspicious> {
-    let looks_too_good = |planned: &crate::domain::event::PlannedCase| {
-        let why = verdict::suspicious_pass(state.attempts_of(&planned.id).last()?)?;
-        Some(Suspicious { case: planned.id.clone(), why })
-    };
-    state.planned().iter().filter_map(looks_too_good).collect()
+fn result_of(planned: &PlannedCase, attempts: &[Attempt]) -> CaseResult {
+    let last = attempts.last();
+    let failure = last
+        .and_then(|attempt| Some((cluster::fingerprint_of(attempt)?, attempt.failure.clone()?)));
+    CaseResult {
+        case: planned.id.clone(),
+        was: planned.was.clone(),
+        outcome: verdict::judge_case(attempts),
+        duration_ms: last.map_or(0, |attempt| attempt.duration_ms),
+        attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
+        failure,
+        definition: Arc::clone(&planned.digest),
+    }
 }
 
 fn projection_of(findings: &Findings, heads: Vec<CaseHead>) -> Projection {

@@ -353,7 +353,7 @@ fn planned(suite: &Suite, case: &Case, today: jiff::civil::Date) -> PlannedCase 
         priority: case.priority,
         owner: case.owner.clone(),
         impact: case.impact.clone(),
-        digest: case.digest.clone(),
+        digest: case.digest.as_str().into(),
         quarantine: quarantined(suite, &case.id, today),
     }
 }
@@ -370,7 +370,7 @@ fn planned_command(suite: &Suite, command: &SuiteCommand, today: jiff::civil::Da
         priority: command.priority,
         owner: command.owner.clone(),
         impact: command.impact.clone(),
-        digest: suite.digest.clone(),
+        digest: suite.digest.as_str().into(),
     }
 }
 
