@@ -38,10 +38,13 @@ use crate::domain::event::{Event, Queued, Recorded};
 use crate::domain::findings::InvestigationState;
 use crate::domain::history::{CaseHead, FingerprintSeen};
 use crate::domain::names::{CaseId, EnvironmentName, Fingerprint, InvestigationId, PipelineName};
-use writer::{Durability, Writer};
+use append::Packed;
+use writer::{Durability, Volume, Writer};
 
 /// More events, or bigger ones, are encoded and decoded away from the async threads.
 const HEAVY_EVENTS: usize = 256;
+/// Events of more bytes than this are a transaction of its own kind.
+const MUCH_BYTES: usize = 4 * 1024 * 1024;
 /// Decoding more than this is worth a thread of its own.
 const HEAVY_BYTES: usize = 256 * 1024;
 
@@ -129,8 +132,11 @@ impl SqliteStore {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
-        let writer = self.writer.as_ref().ok_or(StoreError::ReadOnly)?;
-        writer.write(durability, work).await
+        self.writer()?.write(durability, work).await
+    }
+
+    fn writer(&self) -> Result<&Writer> {
+        self.writer.as_ref().ok_or(StoreError::ReadOnly)
     }
 }
 
@@ -175,12 +181,19 @@ impl Store for SqliteStore {
         let durability = durability_of(&request);
         let events = std::mem::take(&mut request.events);
         let (after, at) = (request.expected_seq, request.at);
-        let prepared =
-            compute(is_heavy(&events), move || append::prepare(events, after, at)).await?;
-        self.write(durability, move |db| {
-            Box::pin(async move { append::append(db, &request, prepared).await })
-        })
-        .await
+        let cases = std::mem::take(&mut request.projection.cases);
+        let heads = std::mem::take(&mut request.projection.heads);
+        let is_heavy = is_heavy(&events);
+        let (prepared, packed) = tokio::try_join!(
+            compute(is_heavy, move || append::prepare(events, after, at)),
+            compute(is_heavy, move || Ok(Packed::of(cases, heads))),
+        )?;
+        let volume = if prepared.bytes() > MUCH_BYTES { Volume::Much } else { Volume::Little };
+        self.writer()?
+            .write_volume(durability, volume, move |db| {
+                Box::pin(async move { append::append(db, &request, prepared, packed).await })
+            })
+            .await
     }
 
     async fn load_page(
@@ -294,12 +307,18 @@ impl Store for SqliteStore {
         environment: &EnvironmentName,
     ) -> Result<HashMap<CaseId, CaseHead>> {
         let (pipeline, environment) = (pipeline.clone(), environment.clone());
-        let pages = self
+        let mut pages = self
             .read(move |db| {
                 Box::pin(async move { pages::head_pages(db, &pipeline, &environment).await })
             })
             .await?;
-        compute(are_heavy(&pages), move || pages::decode_heads(&pages)).await
+        let is_heavy = are_heavy(&pages);
+        let others = pages.split_off(pages.len() / 2);
+        let (heads, others) = tokio::try_join!(
+            compute(is_heavy, move || pages::decode_heads(&pages)),
+            compute(is_heavy, move || pages::decode_heads(&others)),
+        )?;
+        compute(is_heavy, move || Ok(pages::by_case(heads, others))).await
     }
 
     async fn case_history(

@@ -18,19 +18,17 @@ codes!(change_code, change_of, Change {
     Skipped = 6, Removed = 7, NewPassing = 8, StillPassing = 9,
 });
 
-/// Writes a result down, without its case, which is its key. The position is its place in the
-/// cycle.
-pub(in crate::store) fn encode(row: &CaseRow, position: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(12);
-    put_count(&mut out, position);
+/// Writes a result down at the end of `out`, without its case, which is its key. The position is its
+/// place in the cycle.
+pub(in crate::store) fn encode(out: &mut Vec<u8>, row: &CaseRow, position: usize) {
+    put_count(out, position);
     out.push(row.outcome.map_or(NONE, outcome_code));
     out.push(row.change.map_or(NONE, change_code));
-    put_number(&mut out, row.duration_ms);
-    put_number(&mut out, row.attempts.into());
+    put_number(out, row.duration_ms);
+    put_number(out, row.attempts.into());
     if let Some(fingerprint) = &row.fingerprint {
-        put_bytes(&mut out, fingerprint.as_str().as_bytes());
+        put_bytes(out, fingerprint.as_str().as_bytes());
     }
-    out
 }
 
 /// Reads a result and its position.
@@ -79,10 +77,16 @@ mod tests {
         )
     }
 
+    fn encoded(row: &CaseRow, position: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        encode(&mut out, row, position);
+        out
+    }
+
     proptest! {
         #[test]
         fn every_result_survives(row in any_row(), position in any::<usize>()) {
-            let bytes = encode(&row, position);
+            let bytes = encoded(&row, position);
             prop_assert_eq!(decode(the_case(), &bytes), Some((position, row)));
         }
 
@@ -103,9 +107,9 @@ mod tests {
             attempts: 2,
             fingerprint: Some(Fingerprint::new(1, "f0")),
         };
-        assert_eq!(hex::encode(encode(&row, 300)), "ac020200800402 0576312d6630".replace(' ', ""));
+        assert_eq!(hex::encode(encoded(&row, 300)), "ac020200800402 0576312d6630".replace(' ', ""));
         let removed = CaseRow { outcome: None, change: Some(Change::Removed), ..row };
-        let bytes = encode(&CaseRow { fingerprint: None, ..removed }, 0);
+        let bytes = encoded(&CaseRow { fingerprint: None, ..removed }, 0);
         assert_eq!(hex::encode(bytes), "00ff07800402");
     }
 }

@@ -6,13 +6,16 @@ use sqlx::QueryBuilder;
 use sqlx::Sqlite;
 use sqlx::sqlite::SqliteConnection;
 
-use super::pages;
+use super::pages::{self, Pages};
 use super::row::row_struct;
 use crate::domain::event::{Event, Queued, Recorded};
+use crate::domain::history::CaseHead;
 use crate::domain::names::{EnvironmentName, Fingerprint};
 use crate::store::codec::{self, StoredEvent};
 use crate::store::projection::{RowPatch, patch_of};
-use crate::store::{Append, CycleKey, InvestigationSeen, Lease, Projection, Result, StoreError};
+use crate::store::{
+    Append, CaseRow, CycleKey, InvestigationSeen, Lease, Projection, Result, StoreError,
+};
 
 /// Rows of one INSERT. More gain nothing and cost SQLite time to parse.
 const CHUNK: usize = 200;
@@ -24,6 +27,13 @@ pub(super) struct Prepared {
     pub stored: Vec<StoredEvent>,
 }
 
+impl Prepared {
+    /// How much is to be written.
+    pub(super) fn bytes(&self) -> usize {
+        self.stored.iter().map(|event| event.payload.len()).sum()
+    }
+}
+
 /// Numbers and encodes events. Slow for big findings, so done before the transaction begins.
 pub(super) fn prepare(events: Vec<Event>, after: u64, at: Timestamp) -> Result<Prepared> {
     let at = to_microsecond(at)?;
@@ -33,6 +43,20 @@ pub(super) fn prepare(events: Vec<Event>, after: u64, at: Timestamp) -> Result<P
         Recorded { seq, at, event }
     });
     Ok(Prepared { recorded: recorded.collect(), stored })
+}
+
+/// What became of the cases, packed. It takes about as long as encoding the findings, so both are
+/// done at the same time.
+pub(super) struct Packed {
+    results: Pages,
+    heads: Pages,
+}
+
+impl Packed {
+    /// Packs results and heads, and lets go of them: those of a large suite are not held twice.
+    pub(super) fn of(cases: Vec<CaseRow>, heads: Vec<CaseHead>) -> Self {
+        Self { results: Pages::of_results(&cases), heads: Pages::of_heads(&heads) }
+    }
 }
 
 fn encode(event: &Event) -> Result<StoredEvent> {
@@ -104,12 +128,15 @@ pub(super) async fn append(
     db: &mut SqliteConnection,
     request: &Append,
     prepared: Prepared,
+    packed: Packed,
 ) -> Result<Vec<Recorded>> {
     let target = find_target(db, &request.cycle).await?;
     admit(&target, request)?;
     let recorded = insert_events(db, target.id, prepared).await?;
     let last_seq = request.expected_seq + recorded.len() as u64;
     update_row(db, target.id, last_seq, &patch_of(&recorded)).await?;
+    pages::put_results(db, target.id, packed.results).await?;
+    pages::put_heads(db, target.pipeline_id, &target.environment, packed.heads).await?;
     project(db, &target, request.cycle.cycle, &request.projection, request.at).await?;
     Ok(recorded)
 }
@@ -235,6 +262,7 @@ async fn update_row(
     Ok(())
 }
 
+/// Everything else of a projection.
 async fn project(
     db: &mut SqliteConnection,
     target: &Target,
@@ -242,8 +270,6 @@ async fn project(
     projection: &Projection,
     at: Timestamp,
 ) -> Result<()> {
-    pages::put_results(db, target.id, &projection.cases).await?;
-    pages::put_heads(db, target.pipeline_id, &target.environment, &projection.heads).await?;
     count_fingerprints(db, target.pipeline_id, cycle, &projection.fingerprints).await?;
     put_investigations(db, target.pipeline_id, cycle, &projection.investigations).await?;
     super::outbox::put_all(db, &projection.messages, at).await.map(|_| ())

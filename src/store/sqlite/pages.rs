@@ -8,34 +8,65 @@ use sqlx::sqlite::SqliteConnection;
 use super::cycles::{self, corrupt};
 use crate::domain::history::CaseHead;
 use crate::domain::names::{CaseId, EnvironmentName, PipelineName};
+use crate::store::packed::page::PageWriter;
 use crate::store::packed::{bucket_of, head, page, result};
 use crate::store::{CaseHistoryRow, CaseRow, CycleKey, Result, StoreError};
 
-/// Encoded records by case, by bucket.
-type Buckets<'a> = BTreeMap<u8, BTreeMap<&'a str, Vec<u8>>>;
+/// Pages to be written, by bucket: packed before a transaction begins, since that takes time.
+#[derive(Default)]
+pub(super) struct Pages(Vec<(u8, Vec<u8>)>);
+
+impl Pages {
+    /// The pages of a cycle's results.
+    pub(super) fn of_results(rows: &[CaseRow]) -> Self {
+        Self::of(rows, |row| &row.case, |out, row, place| result::encode(out, row, place))
+    }
+
+    /// Pages of heads, with nothing in them but these.
+    pub(super) fn of_heads(heads: &[CaseHead]) -> Self {
+        Self::of(heads, |head| &head.case, |out, head, _| head::encode(out, head))
+    }
+
+    /// `encode` also gets the place of the record among all. The last record of a case counts.
+    fn of<T>(
+        records: &[T],
+        case_of: impl Fn(&T) -> &CaseId,
+        encode: impl Fn(&mut Vec<u8>, &T, usize),
+    ) -> Self {
+        let mut buckets: BTreeMap<u8, Vec<(&CaseId, usize)>> = BTreeMap::new();
+        for (place, record) in records.iter().enumerate() {
+            let case = case_of(record);
+            buckets.entry(bucket_of(case.as_str())).or_default().push((case, place));
+        }
+        let pages = buckets.into_iter().map(|(bucket, mut places)| {
+            places.sort_unstable();
+            let mut page = PageWriter::begin();
+            for same_case in places.chunk_by(|(one, _), (other, _)| one == other) {
+                let (case, place) = same_case[same_case.len() - 1];
+                page.put(case.as_str(), |out| encode(out, &records[place], place));
+            }
+            (bucket, page.finished())
+        });
+        Self(pages.collect())
+    }
+}
 
 /// Writes the results of a cycle in place of those it had.
 pub(super) async fn put_results(
     db: &mut SqliteConnection,
     cycle_id: i64,
-    cases: &[CaseRow],
+    Pages(pages): Pages,
 ) -> Result<()> {
-    if cases.is_empty() {
+    if pages.is_empty() {
         return Ok(());
     }
     sqlx::query("DELETE FROM case_page WHERE cycle_id = ?")
         .bind(cycle_id)
         .execute(&mut *db)
         .await?;
-    let mut buckets = Buckets::new();
-    for (position, row) in cases.iter().enumerate() {
-        let bucket = buckets.entry(bucket_of(row.case.as_str())).or_default();
-        bucket.insert(row.case.as_str(), result::encode(row, position));
-    }
     let mut insert = QueryBuilder::new("INSERT INTO case_page (cycle_id, bucket, body) ");
-    insert.push_values(&buckets, |mut row, (bucket, records)| {
-        let records = records.iter().map(|(case, record)| (*case, record.as_slice()));
-        row.push_bind(cycle_id).push_bind(*bucket).push_bind(page::encode(records));
+    insert.push_values(pages, |mut row, (bucket, page)| {
+        row.push_bind(cycle_id).push_bind(bucket).push_bind(page);
     });
     insert.build().persistent(false).execute(db).await?;
     Ok(())
@@ -46,14 +77,9 @@ pub(super) async fn put_heads(
     db: &mut SqliteConnection,
     pipeline_id: i64,
     environment: &str,
-    heads: &[CaseHead],
+    Pages(pages): Pages,
 ) -> Result<()> {
-    let mut buckets: BTreeMap<u8, Vec<&CaseHead>> = BTreeMap::new();
-    for head in heads {
-        buckets.entry(bucket_of(head.case.as_str())).or_default().push(head);
-    }
-    // Page by page, so that never more than one is in memory twice.
-    for (bucket, heads) in buckets {
+    for (bucket, new) in pages {
         let before: Option<Vec<u8>> = sqlx::query_scalar(
             "SELECT body FROM head_page WHERE pipeline_id = ? AND environment = ? AND bucket = ?",
         )
@@ -62,8 +88,11 @@ pub(super) async fn put_heads(
         .bind(bucket)
         .fetch_optional(&mut *db)
         .await?;
-        let body = merge(before.as_deref(), &heads)
-            .ok_or_else(|| corrupt(format_args!("page {bucket} of case heads")))?;
+        let body = match before {
+            None => new,
+            Some(before) => page::merge(&before, new)
+                .ok_or_else(|| corrupt(format_args!("page {bucket} of case heads")))?,
+        };
         sqlx::query(
             "INSERT INTO head_page (pipeline_id, environment, bucket, body) VALUES (?, ?, ?, ?)
              ON CONFLICT (pipeline_id, environment, bucket) DO UPDATE SET body = excluded.body",
@@ -76,16 +105,6 @@ pub(super) async fn put_heads(
         .await?;
     }
     Ok(())
-}
-
-/// A page with new heads in it; `None` when the old one cannot be read.
-fn merge(before: Option<&[u8]>, heads: &[&CaseHead]) -> Option<Vec<u8>> {
-    let new: Vec<(&str, Vec<u8>)> =
-        heads.iter().map(|head| (head.case.as_str(), head::encode(head))).collect();
-    let before = before.map_or(Some(page::Records::new()), page::decode)?;
-    let mut records: BTreeMap<&str, &[u8]> = before.into_iter().collect();
-    records.extend(new.iter().map(|(case, record)| (*case, record.as_slice())));
-    Some(page::encode(records))
 }
 
 /// The pages of heads of a pipeline in an environment.
@@ -106,17 +125,24 @@ pub(super) async fn head_pages(
 }
 
 /// Reads heads out of their pages. Slow for many, so done away from the async threads.
-pub(super) fn decode_heads(pages: &[Vec<u8>]) -> Result<HashMap<CaseId, CaseHead>> {
+pub(super) fn decode_heads(pages: &[Vec<u8>]) -> Result<Vec<CaseHead>> {
     let pages = pages.iter().map(|page| records(page)).collect::<Result<Vec<_>>>()?;
     let mut shared = head::Shared::default();
-    let mut heads = HashMap::with_capacity(pages.iter().map(Vec::len).sum());
+    let mut heads = Vec::with_capacity(pages.iter().map(Vec::len).sum());
     for (case, record) in pages.into_iter().flatten() {
         let case = CaseId::parse(case).map_err(corrupt)?;
         let head =
             head::decode(case.clone(), record, &mut shared).ok_or_else(|| unreadable(&case))?;
-        heads.insert(case, head);
+        heads.push(head);
     }
     Ok(heads)
+}
+
+/// Heads by their cases.
+pub(super) fn by_case(heads: Vec<CaseHead>, others: Vec<CaseHead>) -> HashMap<CaseId, CaseHead> {
+    let mut by_case = HashMap::with_capacity(heads.len() + others.len());
+    by_case.extend(heads.into_iter().chain(others).map(|head| (head.case.clone(), head)));
+    by_case
 }
 
 /// The pages of results of a cycle.

@@ -18,6 +18,9 @@ use crate::store::{Result, StoreError};
 /// Callers beyond this number wait for a place in the queue.
 const QUEUE: usize = 64;
 
+/// A commit that finds so many pages in the log folds them in: SQLite's own default.
+const CHECKPOINT_PAGES: u32 = 1_000;
+
 /// How much a transaction must survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
@@ -27,12 +30,22 @@ pub(super) enum Durability {
     Batched,
 }
 
+/// How much a transaction writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Volume {
+    /// Some rows: whoever commits when the log is long folds it into the file.
+    Little,
+    /// Megabytes: the caller does not wait until they are written a second time. They are in the
+    /// log, flushed; the log is folded in afterwards.
+    Much,
+}
+
 type Work = Box<
     dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(), StoreError>> + Send,
 >;
 
 enum Job {
-    Write { durability: Durability, work: Work, done: oneshot::Sender<Result<()>> },
+    Write { durability: Durability, volume: Volume, work: Work, done: oneshot::Sender<Result<()>> },
     Close { done: oneshot::Sender<()> },
 }
 
@@ -53,7 +66,7 @@ impl Writer {
             file: FileId::of(path)?,
             path: path.to_owned(),
             options,
-            open: Some(Open { connection, durability: Durability::Full }),
+            open: Some(Open { connection, durability: Durability::Full, folding: Volume::Little }),
             is_failed: false,
         };
         tokio::spawn(task.run(queue));
@@ -62,6 +75,20 @@ impl Writer {
 
     /// Runs `work` within a transaction and commits it unless `work` fails.
     pub(super) async fn write<T, F>(&self, durability: Durability, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
+        self.write_volume(durability, Volume::Little, work).await
+    }
+
+    /// As [`Writer::write`], for `work` that writes so much.
+    pub(super) async fn write_volume<T, F>(
+        &self,
+        durability: Durability,
+        volume: Volume,
+        work: F,
+    ) -> Result<T>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
@@ -76,7 +103,7 @@ impl Writer {
             })
         });
         let (done, answer) = oneshot::channel();
-        let job = Job::Write { durability, work, done };
+        let job = Job::Write { durability, volume, work, done };
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)??;
         value_out.await.map_err(|_| StoreError::Closed)
@@ -94,6 +121,8 @@ impl Writer {
 struct Open {
     connection: SqliteConnection,
     durability: Durability,
+    /// [`Volume::Much`] while commits leave the log as it is.
+    folding: Volume,
 }
 
 struct WriterTask {
@@ -110,9 +139,10 @@ impl WriterTask {
     async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         while let Some(job) = queue.recv().await {
             match job {
-                Job::Write { durability, work, done } => {
-                    let result = self.perform(durability, work).await;
+                Job::Write { durability, volume, work, done } => {
+                    let result = self.perform(durability, volume, work).await;
                     let _ = done.send(result);
+                    self.fold_log().await;
                 }
                 Job::Close { done } => {
                     self.close().await;
@@ -124,7 +154,7 @@ impl WriterTask {
         self.close().await;
     }
 
-    async fn perform(&mut self, durability: Durability, work: Work) -> Result<()> {
+    async fn perform(&mut self, durability: Durability, volume: Volume, work: Work) -> Result<()> {
         if self.is_failed {
             return Err(StoreError::DiskFailed);
         }
@@ -133,7 +163,7 @@ impl WriterTask {
             Some(open) => open,
             None => self.reopen().await?,
         };
-        let result = transact(&mut open, durability, work).await;
+        let result = transact(&mut open, durability, volume, work).await;
         let result = result.map_err(|fault| fault.of_file(&self.path));
         match &result {
             Ok(()) => self.open = Some(open),
@@ -162,9 +192,23 @@ impl WriterTask {
     async fn reopen(&self) -> Result<Open> {
         let connection = connect(self.options.clone()).await?;
         // SQLite's own default; said here because the contract depends on it.
-        let mut open = Open { connection, durability: Durability::Batched };
+        let mut open =
+            Open { connection, durability: Durability::Batched, folding: Volume::Little };
         open.ensure(Durability::Full).await?;
         Ok(open)
+    }
+
+    /// Folds in the log that a big transaction left. One that cannot be folded in stays: nothing in
+    /// it is lost, and a fresh connection tries again.
+    async fn fold_log(&mut self) {
+        let Some(mut open) = self.open.take_if(|open| open.folding == Volume::Much) else { return };
+        match open.fold_log().await {
+            Ok(()) => self.open = Some(open),
+            Err(error) => {
+                tracing::warn!(%error, "the write-ahead log stays as it is for now");
+                let _ = open.connection.close().await;
+            }
+        }
     }
 
     async fn close(&mut self) {
@@ -187,10 +231,34 @@ impl Open {
         self.durability = durability;
         Ok(())
     }
+
+    /// Lets the next commit leave the log as it is.
+    async fn keep_log(&mut self) -> Result<()> {
+        sqlx::query("PRAGMA wal_autocheckpoint = 0").execute(&mut self.connection).await?;
+        self.folding = Volume::Much;
+        Ok(())
+    }
+
+    async fn fold_log(&mut self) -> Result<()> {
+        let pragmas = format!(
+            "PRAGMA wal_checkpoint(PASSIVE); PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas)).execute(&mut self.connection).await?;
+        self.folding = Volume::Little;
+        Ok(())
+    }
 }
 
-async fn transact(open: &mut Open, durability: Durability, work: Work) -> Result<()> {
+async fn transact(
+    open: &mut Open,
+    durability: Durability,
+    volume: Volume,
+    work: Work,
+) -> Result<()> {
     open.ensure(durability).await?;
+    if volume == Volume::Much {
+        open.keep_log().await?;
+    }
     // IMMEDIATE: waits for the lock now, instead of failing at the first write.
     let mut transaction = open.connection.begin_with("BEGIN IMMEDIATE").await?;
     match work(&mut transaction).await {
@@ -301,6 +369,30 @@ mod tests {
         assert!(matches!(refused, Err(StoreError::Unstorable { .. })), "{refused:?}");
         assert_eq!(number(&writer, Durability::Full, PIPELINES).await, 0);
         assert_eq!(number(&writer, Durability::Full, "SELECT count(*) FROM mark").await, 0);
+    }
+
+    /// A large transaction is answered before it is folded into the file, and what waits behind it
+    /// finds the log folded in.
+    #[tokio::test]
+    async fn a_large_transaction_is_folded_in_before_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("andon.db");
+        let writer = writer(&path).await;
+        let in_file = || std::fs::metadata(&path).unwrap().len();
+        let much = writer.write_volume(Durability::Full, Volume::Much, |db| {
+            Box::pin(async move {
+                let insert = "INSERT INTO pipeline (name) VALUES (hex(randomblob(4000000)))";
+                sqlx::raw_sql(insert).execute(&mut *db).await?;
+                let folds_at: i64 =
+                    sqlx::query_scalar("PRAGMA wal_autocheckpoint").fetch_one(db).await?;
+                Ok(folds_at)
+            })
+        });
+        assert_eq!(much.await.unwrap(), 0, "the commit itself folds nothing in");
+        assert_eq!(number(&writer, Durability::Full, PIPELINES).await, 1);
+        assert!(in_file() > 8_000_000, "{} bytes", in_file());
+        let folds_at = number(&writer, Durability::Full, "PRAGMA wal_autocheckpoint").await;
+        assert_eq!(folds_at, i64::from(CHECKPOINT_PAGES), "commits fold in again");
     }
 
     #[tokio::test]
