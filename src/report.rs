@@ -25,6 +25,9 @@ use view::View;
 /// A cycle of at most so many cases is written as indented JSON, for people who read differences.
 const MAX_INDENTED: usize = 1_000;
 
+/// Large files are handed on in pieces of so many bytes.
+const PIECE: usize = 128 * 1024;
+
 /// One file, ready to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportFile {
@@ -102,10 +105,14 @@ impl Draft<'_, '_> {
 
 fn write_json(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let json = json::written(view);
+    // A hundred writes for each case, most of a byte or two: what takes them must be known when this
+    // is compiled, not be looked up for each.
+    let mut out = io::BufWriter::with_capacity(PIECE, out);
     if view.cases.len() > MAX_INDENTED {
-        serde_json::to_writer(&mut *out, &json)?;
+        serde_json::to_writer(&mut out, &json)?;
     } else {
-        serde_json::to_writer_pretty(&mut *out, &json)?;
+        serde_json::to_writer_pretty(&mut out, &json)?;
     }
-    out.write_all(b"\n")
+    out.write_all(b"\n")?;
+    out.flush()
 }

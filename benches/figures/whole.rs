@@ -165,7 +165,7 @@ impl Bench<'_> {
         let take_up = || measure::run(&us, &["--take-up", at], self.stage.path(), &[], &[0]);
         seed()?;
         take_up()?;
-        let mut costs = Vec::new();
+        let (mut costs, mut with_loading) = (Vec::new(), Vec::new());
         let mut steps: HashMap<String, Vec<(f64, f64)>> = HashMap::new();
         for _ in 0..self.options.rounds {
             seed()?;
@@ -173,10 +173,14 @@ impl Bench<'_> {
             let told: HashMap<String, (f64, f64)> = serde_json::from_str(&printed)?;
             let wall = Duration::from_secs_f64((told["diff"].0 + told["report"].0) / 1000.0);
             costs.push(Cost { wall, ..cost });
+            let loading = Duration::from_secs_f64(told["load"].0 / 1000.0);
+            with_loading.push(Cost { wall: loading + wall, ..cost });
             told.into_iter().for_each(|(step, took)| steps.entry(step).or_default().push(took));
         }
         let bar = Bar { wall: Some(Duration::from_secs(1)), mib: Some(300.0), ..Bar::default() };
         table::print("ledger: diff and report of 100,000", &Series::new(&costs), None, bar);
+        let with_loading = Series::new(&with_loading);
+        table::print("ledger: the same with loading", &with_loading, None, Bar::default());
         for step in ["load", "diff", "report", "finish"] {
             let took = steps.get_mut(step).context("every step is told")?;
             took.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -186,7 +190,7 @@ impl Bench<'_> {
                 "median {median:.0} ms, {:.0}–{:.0} ms, peak so far {mib:.0} MiB",
                 range.0, range.1
             );
-            table::print_plain(&format!("  of it {step}"), &figure, "");
+            table::print_plain(&format!("  {step}"), &figure, "");
         }
         let rebuild = ["report", "many", "--rebuild", "--state", "state", "2"];
         let rebuild = || Ok(measure::run(stage::andon(), &rebuild, &dir, &[], &[0])?.0);
