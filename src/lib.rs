@@ -34,6 +34,7 @@ pub mod report;
 pub mod store;
 pub mod suite;
 pub mod trigger;
+pub mod trust;
 pub mod verdict;
 pub mod watch;
 pub mod web;

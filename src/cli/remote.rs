@@ -2,13 +2,12 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +15,7 @@ use super::args::RemoteArgs;
 use super::context::Context;
 use super::error::{CliError, Fault};
 use crate::domain::errors::chain;
+use crate::trust::{client_config, machine_roots};
 use crate::web::ProblemForm;
 
 /// The file in the state folder that says where its daemon is.
@@ -220,18 +220,13 @@ fn parse(text: &str) -> Result<Url, CliError> {
 }
 
 fn client(url: &Url) -> Result<Client, String> {
-    let mut roots = RootCertStore::empty();
-    if url.scheme() == "https" {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|fault| fault.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    // Reading the machine's roots takes a while, and a daemon is mostly near.
+    let roots = match url.scheme() {
+        "https" => machine_roots()?,
+        _ => RootCertStore::empty(),
+    };
     let mut builder = Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(client_config(roots)?)
         .redirect(Policy::none())
         .connect_timeout(CONNECT_TIME)
         .user_agent(concat!("andon/", env!("CARGO_PKG_VERSION")));

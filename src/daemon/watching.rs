@@ -90,9 +90,13 @@ impl Desks {
 
 /// Whether two definitions are watched alike.
 fn is_same(a: &Arc<Pipeline>, b: &Arc<Pipeline>) -> bool {
-    // A definition that was read again is another allocation; what it says is in its debug form,
-    // which leaves nothing out and holds no secret (those are only named in a pipeline).
-    Arc::ptr_eq(a, b) || format!("{a:?}") == format!("{b:?}")
+    // A definition that was read again is another allocation. What it says is compared as it is
+    // written out, which holds no secret: those are only named in a pipeline.
+    Arc::ptr_eq(a, b) || written(a).is_some_and(|a| written(b) == Some(a))
+}
+
+fn written(pipeline: &Pipeline) -> Option<serde_json::Value> {
+    serde_json::to_value(pipeline).ok()
 }
 
 /// Opens a pipeline's mirror with the secrets of that moment.

@@ -2,16 +2,16 @@
 //! evidence. No redirect is followed, so that no secret reaches another host.
 
 use std::error::Error as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, redirect::Policy};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use tokio::sync::OnceCell;
 
 use super::fate::Refusal;
+use crate::trust::{client_config, machine_roots};
 
 /// From the name lookup to the end of the answer.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -74,26 +74,13 @@ impl Http {
 }
 
 async fn with_native_roots() -> Result<Client, String> {
-    let made = tokio::task::spawn_blocking(|| {
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        match roots.add_parsable_certificates(found.certs) {
-            (0, _) => Err("this machine has no trusted root certificates".to_owned()),
-            _ => build(roots),
-        }
-    });
+    let made = tokio::task::spawn_blocking(|| machine_roots().and_then(build));
     made.await.map_err(|fault| fault.to_string())?
 }
 
 fn build(roots: RootCertStore) -> Result<Client, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|fault| fault.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(client_config(roots)?)
         .redirect(Policy::none())
         .referer(false)
         // A connection that waited for hours may be dead, and news are rare.

@@ -19,7 +19,7 @@ pub(super) struct Pages(Vec<(u8, Vec<u8>)>);
 impl Pages {
     /// The pages of a cycle's results.
     pub(super) fn of_results(rows: &[CaseRow]) -> Self {
-        Self::of(rows, |row| &row.case, |out, row, place| result::encode(out, row, place))
+        Self::of(rows, |row| &row.case, result::encode)
     }
 
     /// Pages of heads, with nothing in them but these.
