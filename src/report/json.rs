@@ -121,6 +121,9 @@ pub struct CycleJson<'a, Cases = Vec<CaseJson<'a>>> {
     pub suspicious: Vec<SuspiciousJson<'a>>,
     /// Cases that were probably renamed.
     pub renames: Vec<RenameJson<'a>>,
+    /// Entries of the commit's tree that were not laid out for the deploy, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<Text<'a>>,
     /// Parts of the pipeline that this version does not act on.
     pub not_acted_on: Vec<Text<'a>>,
     /// The path of the Markdown report; `null` when it could not be written.

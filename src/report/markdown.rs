@@ -54,7 +54,7 @@ pub fn render_view(view: &View<'_>) -> String {
     }
     reality::write(&mut page, view);
     deploy::write(&mut page, view);
-    if view.is_valid() {
+    if view.is_valid() || view.is_unreached() {
         impact::write(&mut page, view);
     }
     actions::write(&mut page, view);

@@ -105,6 +105,11 @@ impl<'a> View<'a> {
         self.verdict().is_some_and(Verdict::has_valid_suite)
     }
 
+    /// Whether the cycle ended before any case ran, so that what was known before is all there is.
+    pub fn is_unreached(&self) -> bool {
+        !self.is_valid() && self.changed(Change::NotRun).next().is_some()
+    }
+
     /// When the cycle began.
     pub fn started_at(&self) -> Timestamp {
         self.state.phases.first().map_or(self.state.queued_at, |record| record.started_at)

@@ -191,6 +191,29 @@ fn a_report_that_cannot_be_written_is_told_with_its_place_and_changes_no_verdict
 }
 
 #[test]
+fn a_report_of_a_cycle_that_ran_nothing_says_what_is_known_to_be_lost() {
+    let stage = Stage::new();
+    let costly = PIPELINE.replace("area: Chat", "area: Chat\n      impact: Nobody can chat");
+    stage.write_pipeline("small", &costly);
+    stage.commit("Chat goes", &[("chat", None)]);
+    stage.andon(&["run", "small"]).ends(1);
+    symlink("../../outside", stage.path().join("chat/way-out")).unwrap();
+    stage.commit("A deploy that lies", &[("lie", Some(""))]);
+    let ran = stage.andon(&["run", "small", "--json"]).ends(3);
+    let cycle = ran.json_lines().pop().unwrap();
+    assert!(cycle["left_out"][0].as_str().unwrap().starts_with("way-out: "), "{cycle}");
+    let report = fs::read_to_string(stage.path().join("reports/small/cycle-0002.md")).unwrap();
+    for text in [
+        "**Nobody can chat** (1 case that did not run was failing before, last seen in cycle 1)",
+        "**not known**, because 1 case did not run: Nobody can do anything",
+        "1 entry was left out: way-out: symbolic link that leaves the tree",
+    ] {
+        assert!(report.contains(text), "{text:?} is not in:\n{report}");
+    }
+    stage.andon(&["report", "small", "--verify"]).ends(0);
+}
+
+#[test]
 fn old_reports_outlive_the_state_folder() {
     let (stage, _) = Stage::with_history();
     let report = |cycle: u32| {

@@ -25,6 +25,9 @@ use crate::suite::Facts;
 /// The deadline of one fetch.
 const FETCH_TIME: Duration = Duration::from_secs(600);
 
+/// So many entries that were left out are named where the phase is told.
+const NAMED: usize = 3;
+
 /// What a revision that was asked for turned out to be.
 #[derive(Debug)]
 pub enum Resolved {
@@ -82,8 +85,7 @@ impl World {
             Ok(resolved) => {
                 let sha = &resolved.revision.sha;
                 told.messages = notify::started(self.pipeline(), queued, sha);
-                let detail = (!resolved.left_out.is_empty())
-                    .then(|| format!("{} entries were left out", resolved.left_out.len()));
+                let detail = left_out(&resolved.left_out);
                 let ended = phase_ended(journal, Phase::Checkout, PhaseOutcome::Passed, detail);
                 vec![Event::RevisionResolved(resolved), ended]
             }
@@ -211,6 +213,20 @@ impl World {
         let spec = pipeline.watch.as_ref().and_then(|watch| watch.auth.as_ref());
         let auth = Auth::from_spec(spec, login);
         Mirror::open(&self.setup.paths.mirrors(), url, auth, MirrorOptions::default()).await
+    }
+}
+
+/// Which entries of the tree are missing from the files; the report has all of them.
+fn left_out(entries: &[String]) -> Option<String> {
+    let more = match entries.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let named = entries[..entries.len().min(NAMED)].join("; ");
+    match entries.len() {
+        0 => None,
+        1 => Some(format!("1 entry was left out: {named}")),
+        count => Some(format!("{count} entries were left out: {named}{more}")),
     }
 }
 

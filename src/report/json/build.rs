@@ -84,6 +84,7 @@ fn arranged<'a, Cases>(view: &View<'a>, cases: Cases) -> CycleJson<'a, Cases> {
         clusters: view.clusters().iter().map(cluster).collect(),
         suspicious: suspicious(view),
         renames: renames(view),
+        left_out: left_out(view).iter().map(|entry| borrowed(entry)).collect(),
         not_acted_on: definition.not_acted_on.iter().map(|part| borrowed(part)).collect(),
         report: Some(report_path(view)),
         andon: borrowed(&definition.andon),
@@ -320,6 +321,10 @@ fn renames<'a>(view: &View<'a>) -> Vec<RenameJson<'a>> {
         to: borrowed(one.to.as_str()),
     };
     found.iter().map(json).collect()
+}
+
+fn left_out<'a>(view: &View<'a>) -> &'a [String] {
+    view.state.resolved.as_ref().map_or(&[], |resolved| &resolved.left_out)
 }
 
 /// Where the report stands: known before it is written, so that the file beside it can name it.

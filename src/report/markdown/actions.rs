@@ -8,6 +8,7 @@ use super::page::Page;
 use crate::domain::escape;
 use crate::domain::event::StoppedBy;
 use crate::domain::findings::{Cluster, Countermeasure, InvestigationSnapshot, InvestigationState};
+use crate::domain::names::InvestigationId;
 use crate::domain::outcome::{Outcome, Verdict, VoidReason};
 use crate::domain::spec::Priority;
 use crate::report::view::View;
@@ -129,7 +130,7 @@ fn failing(actions: &mut Vec<Action>, view: &View<'_>, cluster: &Cluster) {
     match (view.investigation(cluster), &cluster.investigation) {
         (None, Some(id)) => actions.push(Action {
             priority,
-            text: format!("Look into “{title}”, failing {age}: `andon whys edit {id}`."),
+            text: format!("Look into “{title}”, failing {age}: {}.", edit(view, id)),
         }),
         (None, None) => actions.push(Action {
             priority,
@@ -162,23 +163,36 @@ fn investigation(
         Some(question) => actions.push(Action {
             priority,
             text: format!(
-                "{id} needs an answer to {question} ({}): `andon whys edit {id}`.",
-                why.join(", ")
+                "{id} needs an answer to {question} ({}): {}.",
+                why.join(", "),
+                edit(view, id)
             ),
         }),
-        None => actions.push(Action {
-            priority,
-            text: format!(
-                "{id} has its answers and the failure lives on (failing {age}): act on them."
-            ),
-        }),
-    }
-    if snapshot.countermeasures.is_empty() && open.is_none() {
-        actions.push(Action { priority, text: format!("{id} has no countermeasure.") });
+        // An open countermeasure says the same, and who should act.
+        None if snapshot.countermeasures.iter().any(is_open) => {}
+        None => {
+            let then = match snapshot.countermeasures.as_slice() {
+                [] => "no countermeasure: decide what to do",
+                _ => "every countermeasure has its commit: look again",
+            };
+            let text =
+                format!("{id} has its answers and {then} (failing {age}): {}.", edit(view, id));
+            actions.push(Action { priority, text });
+        }
     }
     for measure in &snapshot.countermeasures {
         countermeasure(actions, view, snapshot, measure, priority);
     }
+}
+
+/// The command that opens an investigation. Numbers count by pipeline, so it names that, too.
+fn edit(view: &View<'_>, id: &InvestigationId) -> String {
+    format!("`andon whys edit {id} --pipeline {}`", view.state.queued.pipeline)
+}
+
+/// One with a commit is done, as far as it claims.
+fn is_open(measure: &Countermeasure) -> bool {
+    measure.commit.trim().is_empty()
 }
 
 fn countermeasure(
@@ -188,8 +202,7 @@ fn countermeasure(
     measure: &Countermeasure,
     fallback: Priority,
 ) {
-    // One with a commit is done, as far as it claims.
-    if !measure.commit.trim().is_empty() {
+    if !is_open(measure) {
         return;
     }
     let priority = Priority::parse(measure.priority.trim()).unwrap_or(fallback);

@@ -1,7 +1,7 @@
 //! Part 10: how the revision got there, step by step, and when each surface began to serve it.
 
 use super::page::Page;
-use super::{MAX_ROWS, cut_note, headline, served, short};
+use super::{MAX_ROWS, headline, served, short};
 use crate::domain::escape::{self, Keep};
 use crate::domain::event::{ControlKind, Moment, SurfaceReading, SurfacesRead};
 use crate::domain::evidence::Excerpt;
@@ -32,8 +32,10 @@ pub fn write(page: &mut Page, view: &View<'_>) {
         page.block("The cycle ended before its first phase.");
     }
     page.table(&["step", "took", ""], &rows);
-    let steps = view.state.all_steps().count();
-    page.block(&cut_note(view, steps.saturating_sub(MAX_ROWS)).unwrap_or_default());
+    let left_out = view.state.all_steps().count().saturating_sub(MAX_ROWS);
+    if left_out > 0 {
+        page.block(&format!("… and {left_out} more attempts of deploy steps"));
+    }
     checks(page, view);
     outputs(page, view);
     decisions(page, view);

@@ -8,7 +8,7 @@ use super::{MAX_ROWS, cut_note};
 use crate::domain::escape;
 use crate::domain::outcome::Outcome;
 use crate::domain::spec::Priority;
-use crate::report::view::View;
+use crate::report::view::{CaseView, View};
 use crate::report::words;
 
 /// What fails with one effect.
@@ -17,6 +17,9 @@ struct Loss<'a> {
     impact: Option<&'a str>,
     failing: usize,
     quarantined: usize,
+    /// Cases that did not run now and were failing when they last did, and that cycle.
+    carried: usize,
+    last_seen: u32,
 }
 
 pub fn write(page: &mut Page, view: &View<'_>) {
@@ -38,7 +41,7 @@ pub fn write(page: &mut Page, view: &View<'_>) {
         .flatten()
         .map(|text| escape::text(text.trim_end_matches('.')))
         .collect();
-    if losses.iter().any(|loss| loss.failing > 0) && !said.is_empty() {
+    if losses.iter().any(|loss| loss.failing + loss.carried > 0) && !said.is_empty() {
         page.block(&format!("The pipeline says what is at stake: {}.", said.join("; ")));
     }
 }
@@ -47,20 +50,40 @@ pub fn write(page: &mut Page, view: &View<'_>) {
 fn losses<'a>(view: &View<'a>) -> Vec<Loss<'a>> {
     let mut losses: Vec<Loss<'a>> = Vec::new();
     let mut places: HashMap<(Priority, Option<&str>), usize> = HashMap::new();
-    for case in view.cases.iter().filter(|case| case.is_failing()) {
+    for case in view.cases.iter().filter(|case| case.is_failing() || was_failing(case).is_some()) {
         let (Some(priority), impact) = (case.priority(), case.impact()) else { continue };
         let at = *places.entry((priority, impact)).or_insert_with(|| {
-            losses.push(Loss { priority, impact, failing: 0, quarantined: 0 });
+            losses.push(Loss {
+                priority,
+                impact,
+                failing: 0,
+                quarantined: 0,
+                carried: 0,
+                last_seen: 0,
+            });
             losses.len() - 1
         });
-        if case.decides() {
-            losses[at].failing += 1;
-        } else {
-            losses[at].quarantined += 1;
+        let loss = &mut losses[at];
+        match was_failing(case) {
+            Some(cycle) => {
+                loss.carried += 1;
+                loss.last_seen = loss.last_seen.max(cycle);
+            }
+            None if case.decides() => loss.failing += 1,
+            None => loss.quarantined += 1,
         }
     }
-    losses.sort_by_key(|loss| (loss.priority, std::cmp::Reverse((loss.failing, loss.quarantined))));
+    let weight = |loss: &Loss<'_>| (loss.failing, loss.carried, loss.quarantined);
+    losses.sort_by_key(|loss| (loss.priority, std::cmp::Reverse(weight(loss))));
     losses
+}
+
+/// The cycle in which a case that did not run now was failing when it last ran: as far as anybody knows it
+/// still is. One in quarantine costs nothing that decides.
+fn was_failing(case: &CaseView<'_>) -> Option<u32> {
+    let carried = case.finding?.carried.as_ref()?;
+    let counts = case.outcome() == Some(Outcome::NotRun) && case.decides();
+    (counts && carried.outcome.is_failing()).then_some(carried.from.cycle)
 }
 
 fn line(loss: &Loss<'_>) -> String {
@@ -71,19 +94,27 @@ fn line(loss: &Loss<'_>) -> String {
             parts.push(format!("{} {what}", words::count(how_many as u64, "case", "cases")));
         }
     }
+    if loss.carried > 0 {
+        let cases = words::count(loss.carried as u64, "case", "cases");
+        let was = if loss.carried == 1 { "was" } else { "were" };
+        parts.push(format!(
+            "{cases} that did not run {was} failing before, last seen in cycle {}",
+            loss.last_seen
+        ));
+    }
     let impact = match loss.impact.map(|impact| escape::text(impact.trim_end_matches('.'))) {
         None => "no case says what it costs".to_owned(),
-        Some(impact) if loss.failing > 0 => format!("**{impact}**"),
+        Some(impact) if loss.failing + loss.carried > 0 => format!("**{impact}**"),
         Some(impact) => impact,
     };
     format!("{}: {impact} ({})", loss.priority, parts.join(", "))
 }
 
-/// What nobody knows, because its cases did not run: a line a priority.
+/// What nobody knows, because its cases did not run and were not failing before: a line a priority.
 fn unknown(view: &View<'_>) -> Vec<String> {
     const SHOWN: usize = 4;
     let mut priorities: BTreeMap<Priority, (usize, Vec<&str>)> = BTreeMap::new();
-    for case in view.with_outcome(Outcome::NotRun) {
+    for case in view.with_outcome(Outcome::NotRun).filter(|case| was_failing(case).is_none()) {
         let Some(priority) = case.priority() else { continue };
         let (how_many, impacts) = priorities.entry(priority).or_default();
         *how_many += 1;
