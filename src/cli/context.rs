@@ -282,6 +282,10 @@ pub fn no_folder(folder: &Path) -> CliError {
 
 /// A file that was named and is not there.
 pub fn no_such_file(file: &Path, beside: &[String]) -> CliError {
+    if let Some(kind) = std::fs::metadata(file).ok().as_ref().and_then(special) {
+        let text = format!("{} is {kind}, not a file", file.display());
+        return CliError::usage_text(text);
+    }
     let error = CliError::usage_text(format_args!("there is no file {}", file.display()));
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     match suggest::question(&stem, &borrowed(beside)) {
@@ -290,9 +294,31 @@ pub fn no_such_file(file: &Path, beside: &[String]) -> CliError {
     }
 }
 
+/// What something is that is neither a file nor a folder.
+fn special(found: &std::fs::Metadata) -> Option<&'static str> {
+    use std::os::unix::fs::FileTypeExt as _;
+    let kind = found.file_type();
+    if kind.is_file() || kind.is_dir() {
+        None
+    } else if kind.is_fifo() {
+        Some("a pipe")
+    } else if kind.is_socket() {
+        Some("a socket")
+    } else {
+        Some("a device")
+    }
+}
+
 /// Reads a file, and no more of it than shows that it is too large.
 pub fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     use std::io::Read as _;
+    // Looked at first: to open a pipe waits until somebody writes into it.
+    if let Some(kind) = special(&std::fs::metadata(path)?) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("it is {kind}, not a file"),
+        ));
+    }
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(bytes)

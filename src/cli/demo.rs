@@ -116,7 +116,8 @@ fn summarise(context: &Context, layout: &Layout) -> CliResult {
     for line in [
         format!("reports: {dir}/reports/chat-staging/README.md"),
         format!("first:   {dir}/reports/chat-staging/cycle-0002.md: authentication broke"),
-        format!("again:   change {dir}/chat, commit, then {dir}/again.sh"),
+        format!("again:   change {dir}/chat, commit, then {dir}/again.sh; its service serves on"),
+        format!("stop:    {dir}/stop.sh ends that service; the one of this demo has ended"),
     ] {
         out.line(line).map_err(printing)?;
     }

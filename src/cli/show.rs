@@ -4,14 +4,16 @@ use std::io;
 
 use super::args::ShowArgs;
 use super::context::{Context, load_state, printing};
-use super::error::{CliResult, Status};
+use super::error::{CliError, CliResult, Status};
 use super::history::{shortened, time};
 use super::output::{self, Out, Table, bold, clean, dim, duration};
 use crate::domain::findings::Findings;
 use crate::domain::history::Counts;
+use crate::domain::names::PipelineName;
 use crate::domain::outcome::{Change, Outcome, PhaseOutcome};
 use crate::domain::state::{CycleState, PhaseRecord};
 use crate::report;
+use crate::store::{CycleRow, Store, Which};
 
 /// At most so many cases are listed; the report has all.
 const MAX_CASES: usize = 40;
@@ -22,7 +24,7 @@ const MAX_REASON: usize = 300;
 pub async fn show(context: &Context, args: &ShowArgs) -> CliResult {
     let store = context.store().await?;
     let name = context.pipeline_name(&args.pipeline)?;
-    let row = context.cycle(store.as_ref(), &name, args.cycle).await?;
+    let row = wanted(context, store.as_ref(), &name, args.cycle).await?;
     let state = load_state(store.as_ref(), &row).await?;
     let mut out = context.out();
     if args.json {
@@ -31,6 +33,22 @@ pub async fn show(context: &Context, args: &ShowArgs) -> CliResult {
         print(&mut out, &state).map_err(printing)?;
     }
     Ok(Status::Green)
+}
+
+/// The cycle with that number; without one the newest finished, or the first while it still runs.
+async fn wanted(
+    context: &Context,
+    store: &dyn Store,
+    name: &PipelineName,
+    number: Option<u32>,
+) -> Result<CycleRow, CliError> {
+    if number.is_none()
+        && store.find_cycle(name, Which::LatestFinished).await?.is_none()
+        && let Some(running) = store.find_cycle(name, Which::Latest).await?
+    {
+        return Ok(running);
+    }
+    context.cycle(store, name, number).await
 }
 
 /// Prints a cycle in short.

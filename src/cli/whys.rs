@@ -11,7 +11,7 @@ use super::context::{
     Context, led_out, load_state, printing, read_text, report_folder, write_file,
 };
 use super::error::{CliError, CliResult, Status};
-use super::output::{Table, bold, clean};
+use super::output::{Out, Table, bold, clean};
 use crate::domain::findings::InvestigationState;
 use crate::domain::names::InvestigationId;
 use crate::engine::{Clock as _, SystemClock};
@@ -24,8 +24,8 @@ pub async fn whys(context: &Context, args: &WhysArgs) -> CliResult {
         None => list(context, args.pipeline.as_deref(), args.json).await,
         Some(WhysAction::List { pipeline }) => list(context, pipeline.as_deref(), args.json).await,
         Some(WhysAction::Show(id)) => show(context, id, args.json).await,
-        Some(WhysAction::Edit(id)) => edit(context, id).await,
-        Some(WhysAction::Close(id)) => close(context, id).await,
+        Some(WhysAction::Edit(id)) => edit(context, id, args.json).await,
+        Some(WhysAction::Close(id)) => close(context, id, args.json).await,
     }
 }
 
@@ -68,12 +68,7 @@ async fn show(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
     let lints = investigation::lint(&investigation::parse(&text));
     let mut out = context.out();
     if as_json {
-        let lints: Vec<String> = lints.iter().map(lint_line).collect();
-        let snapshot = investigation::snapshot(&text, &row.file());
-        let value = json!({
-            "investigation": row, "path": path, "document": snapshot, "lint": lints, "text": text,
-        });
-        out.json(&value).map_err(printing)?;
+        print_json(&mut out, &row, &path, &text)?;
         return Ok(Status::Green);
     }
     for line in text.lines().filter(|line| !line.trim_start().starts_with("<!-- andon")) {
@@ -83,13 +78,29 @@ async fn show(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
     Ok(Status::Green)
 }
 
+/// An investigation as it is now: the form of `show`, and of what `edit` and `close` leave behind.
+fn print_json(
+    out: &mut Out,
+    row: &InvestigationRow,
+    path: &Path,
+    text: &str,
+) -> Result<(), CliError> {
+    let lints = investigation::lint(&investigation::parse(text));
+    let lints: Vec<String> = lints.iter().map(lint_line).collect();
+    let snapshot = investigation::snapshot(text, &row.file());
+    let value = json!({
+        "investigation": row, "path": path, "document": snapshot, "lint": lints, "text": text,
+    });
+    out.json(&value).map_err(printing)
+}
+
 fn tell_lints(context: &Context, lints: &[Lint]) {
     for lint in lints {
         context.note(&format!("{} {}", bold("lint:"), clean(&lint_line(lint))));
     }
 }
 
-async fn edit(context: &Context, id: &WhysId) -> CliResult {
+async fn edit(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
     let store = context.store().await?;
     let row = find(context, store.as_ref(), id).await?;
     let path = file(store.as_ref(), &row).await?;
@@ -105,7 +116,12 @@ async fn edit(context: &Context, id: &WhysId) -> CliResult {
         let error = CliError::usage_text(format_args!("the editor `{editor}` ended with {status}"));
         return Err(error.hint(format!("set VISUAL or EDITOR, or edit {}", path.display())));
     }
-    tell_lints(context, &investigation::lint(&investigation::parse(&read_text(&path)?)));
+    let text = read_text(&path)?;
+    if as_json {
+        print_json(&mut context.out(), &row, &path, &text)?;
+        return Ok(Status::Green);
+    }
+    tell_lints(context, &investigation::lint(&investigation::parse(&text)));
     context.note("the next report shows it beside the failure, as long as the failure lives");
     Ok(Status::Green)
 }
@@ -124,7 +140,7 @@ fn open_editor(editor: &str, path: &Path) -> Result<ExitStatus, CliError> {
         .map_err(CliError::usage)
 }
 
-async fn close(context: &Context, id: &WhysId) -> CliResult {
+async fn close(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
     let store = context.store_with_cycles().await?;
     let row = find(context, store.as_ref(), id).await?;
     let path = file(store.as_ref(), &row).await?;
@@ -144,6 +160,11 @@ async fn close(context: &Context, id: &WhysId) -> CliResult {
     store
         .set_investigation_state(&row.pipeline, &row.id, InvestigationState::Closed, row.last_seen)
         .await?;
+    if as_json {
+        let closed = InvestigationRow { state: InvestigationState::Closed, ..row };
+        print_json(&mut context.out(), &closed, &path, &text)?;
+        return Ok(Status::Green);
+    }
     context
         .note(&format!("{} is closed; it reopens by itself when its failure comes back", row.id));
     Ok(Status::Green)

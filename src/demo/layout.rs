@@ -6,6 +6,20 @@ use std::path::{Path, PathBuf};
 
 use super::{Commit, DemoError};
 
+/// Ends the service that the last deploy left running, and no other process that got its number since.
+const STOP: &str = r#"#!/bin/sh
+# Ends the staging service that again.sh leaves running.
+set -eu
+cd "$(dirname "$0")"
+pid=$(cat staging/service.pid 2>/dev/null || true)
+if [ -n "$pid" ] && grep -q demo-service "/proc/$pid/cmdline" 2>/dev/null; then
+    kill "$pid"
+    echo "the staging service (process $pid) ends"
+else
+    echo "no staging service of this demo runs"
+fi
+"#;
+
 const PIPELINE: &str = include_str!("../../pipelines/chat-staging.yaml");
 const SUITE: &str = include_str!("../../pipelines/suites/p1.yaml");
 
@@ -126,7 +140,8 @@ trap 'kill "$control"' EXIT
 "#,
             andon = andon.display().to_string().replace('\'', r"'\''"),
         );
-        write(&self.dir.join("again.sh"), &again, 0o755)
+        write(&self.dir.join("again.sh"), &again, 0o755)?;
+        write(&self.dir.join("stop.sh"), STOP, 0o755)
     }
 }
 

@@ -251,7 +251,7 @@ impl Error {
                 "username and password are for http(s), ssh_key is for ssh, a path needs neither"
             }
             Self::InvalidRevision { .. } => {
-                "name a branch, a tag, or a commit id of 7 to 40 digits"
+                "name a branch, a tag, or a commit id of 4 to 40 digits"
             }
             Self::AmbiguousRevision { .. } => {
                 "give more digits, or refs/heads/NAME or refs/tags/NAME"

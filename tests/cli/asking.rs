@@ -48,6 +48,21 @@ fn check_tells_all_faults_of_all_files() {
 }
 
 #[test]
+fn what_is_no_file_is_told_and_is_not_waited_for() {
+    let stage = Stage::empty();
+    let pipe = stage.path().join("pipelines/suite.yaml");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+    let told = stage.andon(&["check", "pipelines/suite.yaml"]).ends(2);
+    told.says(&["pipelines/suite.yaml is a pipe, not a file"]);
+    stage.andon(&["check", "/dev/null"]).ends(2).says(&["/dev/null is a device, not a file"]);
+    stage.andon(&["run", "/dev/null"]).ends(2).says(&["/dev/null is a device, not a file"]);
+    stage.andon(&["--config", "pipelines/suite.yaml", "list"]).ends(2).says(&["it is a pipe"]);
+    let including = PIPELINE.replace("  retries: 0\n", "  retries: 0\n  include: [suite.yaml]\n");
+    stage.write_pipeline("small", &including);
+    stage.andon(&["check", "pipelines/small.yaml"]).ends(2).says(&["it is a pipe, not a file"]);
+}
+
+#[test]
 fn check_refuses_two_files_of_one_name() {
     let stage = Stage::empty();
     stage.write_pipeline("twin", PIPELINE);

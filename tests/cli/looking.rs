@@ -2,10 +2,11 @@
 //! and green again.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 
 use serde_json::{Value, json};
 
-use super::stage::{Did, PIPELINE, Stage, did};
+use super::stage::{Did, PIPELINE, Stage, did, start};
 
 #[test]
 fn lists_tell_what_there_is() {
@@ -176,7 +177,15 @@ fn an_investigation_is_listed_shown_edited_and_closed() {
     with_editor(Some(&format!("sh '{}'", editor.display()))).ends(0).says(&["the next report"]);
     assert!(fs::read_to_string(&file).unwrap().contains("The cache was stale."));
 
-    stage.andon(&["whys", "close", "INV-0001"]).ends(0).says(&["INV-0001 is closed"]);
+    let mut command = stage.command();
+    command.args(["whys", "edit", "INV-0001", "--json"]).env("EDITOR", "true");
+    let edited = did(command).ends(0).json();
+    assert!(edited["text"].as_str().unwrap().contains("The cache was stale."), "{edited}");
+    assert!(edited["lint"].is_array());
+
+    let closed = stage.andon(&["whys", "close", "INV-0001", "--json"]).ends(0).json();
+    assert_eq!(closed["investigation"]["state"], "closed");
+    assert_eq!(closed["document"]["state"], "closed");
     let rows = stage.andon(&["whys", "--json"]).ends(0).json();
     assert_eq!(rows[0]["state"], "closed");
     assert!(fs::read_to_string(&file).unwrap().contains("The cache was stale."));
@@ -189,6 +198,29 @@ fn an_investigation_is_listed_shown_edited_and_closed() {
 }
 
 #[test]
+fn a_first_cycle_that_is_not_over_is_shown_as_running() {
+    let stage = Stage::new();
+    stage.write_pipeline("small", &PIPELINE.replace("${base}/chat", "${base}/hang"));
+    let mut command = stage.command();
+    command.args(["run", "small", "--json"]);
+    let mut child = start(command);
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("attempt_finished") {
+        line.clear();
+        assert!(reader.read_line(&mut line).unwrap() > 0, "the run ended by itself");
+    }
+    stage
+        .andon(&["show", "small"])
+        .ends(0)
+        .prints(&["cycle 1 of small running", "suite     running"]);
+    let shown = stage.andon(&["show", "small", "--json"]).ends(0).json();
+    assert_eq!((&shown["phase"], &shown["verdict"]), (&"suite".into(), &Value::Null));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn two_pipelines_may_have_an_investigation_of_one_number() {
     let stage = Stage::new();
     stage.write_pipeline("twin", &PIPELINE.replace("name: small", "name: twin"));
@@ -198,6 +230,8 @@ fn two_pipelines_may_have_an_investigation_of_one_number() {
     let told = stage.andon(&["whys", "show", "INV-0001"]).ends(2).prints_nothing();
     told.says(&["INV-0001 exists in small and twin", "--pipeline"]);
     stage.andon(&["whys", "show", "INV-0001", "--pipeline", "twin"]).ends(0).prints(&["INV-0001"]);
+    let report = fs::read_to_string(stage.path().join("reports/twin/cycle-0001.md")).unwrap();
+    assert!(report.contains("`andon whys edit INV-0001 --pipeline twin`"), "{report}");
 }
 
 #[test]
