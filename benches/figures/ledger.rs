@@ -279,6 +279,7 @@ pub fn planned(number: usize) -> Result<PlannedCase> {
         impact: None,
         digest: format!("{number:064x}").into(),
         quarantine: None,
+        events: vec![],
     })
 }
 

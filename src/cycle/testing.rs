@@ -156,6 +156,7 @@ pub(crate) fn story() -> Vec<Event> {
         impact: None,
         digest: "d".into(),
         quarantine: None,
+        events: vec![],
     };
     let plan = SuitePlanned {
         name: "P1".to_owned(),

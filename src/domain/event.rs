@@ -372,6 +372,22 @@ pub struct PlannedCase {
     /// Its quarantine, where it is in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<Quarantined>,
+    /// What its steps wait for on sockets and streams, in the order of the steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<PlannedEvents>,
+}
+
+/// The events that a step of a planned case waits for, as they were written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedEvents {
+    /// The step.
+    pub step: String,
+    /// The events that must come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub all: Vec<String>,
+    /// The events that must not come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub none: Vec<String>,
 }
 
 impl PlannedCase {

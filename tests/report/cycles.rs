@@ -6,8 +6,8 @@ use andon::domain::attempt::Attempt;
 use andon::domain::commit::{CommitInfo, CommitRange};
 use andon::domain::event::{
     ControlKind, ControlReading, ControlsRead, Definition, Moment, NotRun, NotRunReason,
-    PlannedCase, Quarantined, Queued, RevisionResolved, RunOptions, StepEnded, StepStarted,
-    StoppedBy, SuiteEnded, SuitePlanned, SurfaceReading, SurfacesRead,
+    PlannedCase, PlannedEvents, Quarantined, Queued, RevisionResolved, RunOptions, StepEnded,
+    StepStarted, StoppedBy, SuiteEnded, SuitePlanned, SurfaceReading, SurfacesRead,
 };
 use andon::domain::evidence::{
     CloseSeen, Direction, EventsSeen, Evidence, Excerpt, Exchange, Frame, Protocol, Timings,
@@ -256,6 +256,7 @@ impl Story {
                 impact: Some((*impact).into()),
                 digest: "d1".into(),
                 quarantine: None,
+                events: planned_events(case),
             })
             .collect();
         self.state.plan = Some(SuitePlanned {
@@ -303,7 +304,9 @@ impl Story {
     }
 
     pub fn passes(&mut self, case: &str) -> &mut Self {
-        self.attempt(case, 480, None, http_evidence("health", 200))
+        let mut evidence = http_evidence("health", 200);
+        evidence.events = came_as_planned(case);
+        self.attempt(case, 480, None, evidence)
     }
 
     pub fn all_pass_but(&mut self, others: &[&str]) -> &mut Self {
@@ -583,6 +586,38 @@ pub fn ws_evidence() -> Evidence {
 
 pub const EVENTS: [&str; 5] =
     ["agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed"];
+
+/// What the steps of a case wait for.
+fn planned_events(case: &str) -> Vec<PlannedEvents> {
+    let wait = |step: &str, all: &[&str], none: &[&str]| PlannedEvents {
+        step: step.into(),
+        all: all.iter().map(|event| (*event).into()).collect(),
+        none: none.iter().map(|event| (*event).into()).collect(),
+    };
+    match case {
+        "test_001_websocket_connection" => {
+            vec![
+                wait("handshake", &["hello"], &[]),
+                wait("pings", &["pong", "pong"], &[]),
+                wait("more pings", &["pong", "pong"], &[]),
+            ]
+        }
+        "test_025_critical_event_delivery" => {
+            vec![wait("handshake", &["hello"], &[]), wait("agent run", &EVENTS, &["error"])]
+        }
+        _ => vec![],
+    }
+}
+
+pub fn came_as_planned(case: &str) -> Vec<EventsSeen> {
+    let all_came = |planned: PlannedEvents| EventsSeen {
+        step: planned.step,
+        seen: planned.all.iter().cloned().zip([40, 120, 900, 1_450, 2_010]).collect(),
+        expected: planned.all,
+        ..events_seen(5)
+    };
+    planned_events(case).into_iter().map(all_came).collect()
+}
 
 pub fn events_seen(came: usize) -> EventsSeen {
     EventsSeen {

@@ -27,7 +27,7 @@ pub fn first_green() -> CycleState {
         .plan(&CASES)
         .all_pass_but(&["test_025_critical_event_delivery"]);
     let mut evidence = ws_evidence();
-    evidence.events.push(events_seen(5));
+    evidence.events = came_as_planned("test_025_critical_event_delivery");
     story.attempt("test_025_critical_event_delivery", 2_300, None, evidence);
     story.suite_ends(None, vec![]).stays(HEAD);
     for (case, _, _) in CASES {

@@ -52,6 +52,7 @@ impl Story {
             impact: None,
             digest: "d".into(),
             quarantine: None,
+            events: vec![],
         });
         self.results.push(CaseResult {
             case: case.clone(),

@@ -11,13 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{World, phase_ended};
 use crate::domain::event::{
-    ControlKind, ControlsRead, Event, Moment, NotRun, NotRunReason, PlannedCase, Quarantined,
-    StoppedBy, SuiteEnded, SuitePlanned, SurfaceReading, SurfacesRead,
+    ControlKind, ControlsRead, Event, Moment, NotRun, NotRunReason, PlannedCase, PlannedEvents,
+    Quarantined, StoppedBy, SuiteEnded, SuitePlanned, SurfaceReading, SurfacesRead,
 };
 use crate::domain::names::CaseId;
 use crate::domain::outcome::{Phase, PhaseOutcome};
-use crate::domain::spec::{Case, Suite, SuiteCommand};
+use crate::domain::spec::{Case, Step, Suite, SuiteCommand};
 use crate::domain::state::CycleState;
+use crate::domain::template::Template;
 use crate::engine::{EngineError, Journal, Progress};
 use crate::suite::{Selection, SuiteEnd, SuiteNews, SuitePlan, run_suite};
 use crate::verdict::{glob_matches, in_quarantine};
@@ -355,7 +356,18 @@ fn planned(suite: &Suite, case: &Case, today: jiff::civil::Date) -> PlannedCase 
         impact: case.impact.clone(),
         digest: case.digest.as_str().into(),
         quarantine: quarantined(suite, &case.id, today),
+        events: case.steps.iter().filter_map(planned_events).collect(),
     }
+}
+
+fn planned_events(step: &Step) -> Option<PlannedEvents> {
+    let events = step.expect.events.as_ref()?;
+    let written = |names: &[Template]| names.iter().map(|name| name.source().to_owned()).collect();
+    Some(PlannedEvents {
+        step: step.name.clone(),
+        all: written(&events.all),
+        none: written(&events.none),
+    })
 }
 
 /// A command stands in the plan as one case, so that what it would have tested is never forgotten.
@@ -371,6 +383,7 @@ fn planned_command(suite: &Suite, command: &SuiteCommand, today: jiff::civil::Da
         owner: command.owner.clone(),
         impact: command.impact.clone(),
         digest: suite.digest.as_str().into(),
+        events: vec![],
     }
 }
 
