@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cycles;
+mod events;
 mod figures;
 mod golden;
 mod hostile;
