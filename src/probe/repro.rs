@@ -271,25 +271,30 @@ fn data(text: &str) -> String {
 fn quoted(text: &str) -> String {
     let mut out = String::new();
     for (index, piece) in text.split(BEGIN).enumerate() {
-        let end =
-            piece.find([END, END_ENCODED]).filter(|end| index > 0 && is_variable(&piece[..*end]));
-        let (name, tail) = end.map_or(("", piece), |end| piece.split_at(end));
-        let rest = match tail.chars().next() {
-            Some(END) if !name.is_empty() => {
-                out.push_str(&format!("\"${name}\""));
-                &tail[END.len_utf8()..]
-            }
-            Some(END_ENCODED) if !name.is_empty() => {
+        let rest = match variable_in(piece).filter(|_| index > 0) {
+            Some((name, END_ENCODED, rest)) => {
                 out.push_str(&format!("\"$(printf %s \"${name}\" | {PERCENT_ENCODE})\""));
-                &tail[END_ENCODED.len_utf8()..]
+                rest
             }
-            _ => tail,
+            Some((name, _, rest)) => {
+                out.push_str(&format!("\"${name}\""));
+                rest
+            }
+            None => piece,
         };
         if !rest.is_empty() {
             out.push_str(&plain_word(rest));
         }
     }
     if out.is_empty() { "''".to_owned() } else { out }
+}
+
+/// The name of the variable with which a piece begins, the mark at its end, and what follows.
+fn variable_in(piece: &str) -> Option<(&str, char, &str)> {
+    let (name, tail) = piece.split_at(piece.find([END, END_ENCODED])?);
+    let mut rest = tail.chars();
+    let mark = rest.next()?;
+    is_variable(name).then_some((name, mark, rest.as_str()))
 }
 
 fn is_variable(name: &str) -> bool {
