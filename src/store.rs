@@ -14,8 +14,6 @@ mod rows;
 pub mod sqlite;
 mod triggers;
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -115,12 +113,13 @@ pub trait Store: TriggerStore + OutboxStore + Send + Sync {
         limit: u32,
     ) -> Result<Vec<CycleRow>>;
 
-    /// What earlier cycles say about each case that was ever planned in an environment.
+    /// What earlier cycles say about each case that was ever planned in an environment: one head a
+    /// case, in no certain order.
     async fn case_heads(
         &self,
         pipeline: &PipelineName,
         environment: &EnvironmentName,
-    ) -> Result<HashMap<CaseId, CaseHead>>;
+    ) -> Result<Vec<CaseHead>>;
 
     /// The latest `limit` results of a case, newest first.
     async fn case_history(

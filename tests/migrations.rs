@@ -109,7 +109,7 @@ async fn the_data_of_schema_1_is_there(store: &SqliteStore) {
 
     let case = CaseId::parse("test_001").unwrap();
     let heads = store.case_heads(&chat, &staging).await.unwrap();
-    let head = &heads[&case];
+    let head = heads.iter().find(|head| head.case == case).unwrap();
     assert_eq!((head.planned_in, head.recent.len()), (6, 2));
     assert_eq!(head.known.as_ref().unwrap().outcome, Outcome::Failed);
     let history = store.case_history(&chat, &case, 9).await.unwrap();

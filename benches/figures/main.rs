@@ -19,6 +19,8 @@ use std::process::ExitCode;
 use options::{Mode, Options};
 
 fn main() -> ExitCode {
+    // What a process of ours takes up is to be what the program would.
+    andon::app::set_up_memory();
     let options = match Options::parse(std::env::args().skip(1)) {
         Ok(Some(options)) => options,
         // `cargo test --all-targets` starts benches too, to see that they start.

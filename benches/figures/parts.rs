@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use andon::cluster::{self, Grouping};
 use andon::diff::{self, Comparison, Selection};
 use andon::domain::findings::CaseResult;
-use andon::domain::history::CycleRef;
+use andon::domain::history::{CycleRef, Heads};
 use andon::domain::names::{CaseId, EnvironmentName, PipelineName};
 use andon::domain::outcome::Outcome;
 use andon::domain::revision::Sha;
@@ -28,7 +28,7 @@ pub fn print(dir: &Path) -> Result<()> {
         let (pipeline, environment) =
             (PipelineName::parse("many")?, EnvironmentName::parse("many")?);
         let mut took = Vec::new();
-        let mut heads = HashMap::new();
+        let mut heads = Vec::new();
         for _ in 0..ROUNDS {
             let started = Instant::now();
             heads = store.case_heads(&pipeline, &environment).await?;
@@ -36,7 +36,7 @@ pub fn print(dir: &Path) -> Result<()> {
         }
         tell("heads: load 100,000", took);
         store.close().await;
-        Ok(heads)
+        Ok(Heads::from(heads))
     })?;
     let this = CycleRef { cycle: 1000, revision: Sha::parse(&"ab".repeat(20))? };
     let results: Result<Vec<CaseResult>> = (0..CASES).map(|number| result(number, 9)).collect();

@@ -1,17 +1,17 @@
 //! Each case of a cycle against its own last known result, under whatever id that was found.
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::change::{Seen, change_of};
 use super::{Compared, Comparison, Selection, figures, history, rename};
 use crate::domain::findings::{Carried, CaseFinding, CaseResult};
-use crate::domain::history::{CaseHead, CycleRef, KnownResult};
+use crate::domain::history::{CaseHead, CycleRef, Heads, KnownResult};
 use crate::domain::names::CaseId;
 use crate::domain::outcome::Change;
 
 /// Compares each case with its own last known result, as `heads` hold it.
-pub fn compare(comparison: &Comparison<'_>, heads: &HashMap<CaseId, CaseHead>) -> Compared {
+pub fn compare(comparison: &Comparison<'_>, heads: &Heads) -> Compared {
     let mut histories = Histories::of(comparison.results, heads);
     let mut cases = Vec::with_capacity(comparison.results.len());
     let mut new = Vec::new();
@@ -35,7 +35,7 @@ pub fn uncompared(results: &[CaseResult]) -> Vec<CaseFinding> {
 }
 
 /// The cases of a cycle that ended before its suite: none ran, and each carries what was known.
-pub fn carried(results: &[CaseResult], heads: &HashMap<CaseId, CaseHead>) -> Vec<CaseFinding> {
+pub fn carried(results: &[CaseResult], heads: &Heads) -> Vec<CaseFinding> {
     let mut histories = Histories::of(results, heads);
     let carried = |result| {
         let history = histories.find(result);
@@ -59,7 +59,7 @@ struct History<'a> {
 /// Finds what is known of a case, also under its earlier ids, and what is left over.
 struct Histories<'a> {
     results: &'a [CaseResult],
-    heads: &'a HashMap<CaseId, CaseHead>,
+    heads: &'a Heads,
     /// The ids of the results: only made where one is looked for.
     planned: OnceCell<HashSet<&'a CaseId>>,
     taken: HashSet<&'a CaseId>,
@@ -68,7 +68,7 @@ struct Histories<'a> {
 }
 
 impl<'a> Histories<'a> {
-    fn of(results: &'a [CaseResult], heads: &'a HashMap<CaseId, CaseHead>) -> Self {
+    fn of(results: &'a [CaseResult], heads: &'a Heads) -> Self {
         let (planned, taken) = (OnceCell::new(), HashSet::new());
         Self { results, heads, planned, taken, found: 0 }
     }
@@ -85,11 +85,14 @@ impl<'a> Histories<'a> {
             self.found += 1;
             return Some(History { head, known_as: None });
         }
-        let earlier = result.was.iter().find(|id| {
-            self.heads.contains_key(*id) && !self.is_planned(id) && !self.taken.contains(id)
-        })?;
+        let free = |id: &&CaseId| !self.is_planned(id) && !self.taken.contains(id);
+        let (earlier, head) = result
+            .was
+            .iter()
+            .filter_map(|id| Some((id, self.heads.get(id)?)))
+            .find(|(id, _)| free(id))?;
         self.taken.insert(earlier);
-        Some(History { head: &self.heads[earlier], known_as: Some(earlier.clone()) })
+        Some(History { head, known_as: Some(earlier.clone()) })
     }
 
     /// Heads of cases that were planned before and are not now, by id.
@@ -98,12 +101,12 @@ impl<'a> Histories<'a> {
             return Vec::new();
         };
         // Ids are planned once, so each head was found by a case of its own.
-        if self.found == self.heads.len() {
+        if self.found == self.heads.list().len() {
             return Vec::new();
         }
         let earlier_ids: HashSet<&CaseId> =
             self.results.iter().flat_map(|result| &result.was).collect();
-        let gone = self.heads.values().filter(|head| {
+        let gone = self.heads.list().iter().filter(|head| {
             head.planned_in >= since
                 && !self.is_planned(&head.case)
                 && !earlier_ids.contains(&head.case)
@@ -219,6 +222,8 @@ fn removed_case(head: &CaseHead) -> CaseFinding {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::collections::HashMap;
+
     use super::*;
     use crate::diff::advance_all;
     use crate::domain::failure::{Blame, Failure, FailureClass};
@@ -270,6 +275,10 @@ mod tests {
             self.run_selected(results, Selection::Whole)
         }
 
+        fn known(&self) -> Heads {
+            Heads::from(self.heads.values().cloned().collect::<Vec<_>>())
+        }
+
         fn run_selected(&mut self, results: &[CaseResult], selection: Selection) -> Compared {
             self.cycle += 1;
             let revision = Sha::parse(&format!("{:040x}", u128::from(self.cycle) << 96)).unwrap();
@@ -281,8 +290,9 @@ mod tests {
                 last_whole: self.last_whole,
                 selection,
             };
-            let compared = super::compare(&comparison, &self.heads);
-            let advanced = advance_all(&comparison, &compared.cases, self.heads.clone());
+            let heads = self.known();
+            let compared = super::compare(&comparison, &heads);
+            let advanced = advance_all(&comparison, &compared.cases, heads);
             self.heads.extend(advanced.into_iter().map(|head| (head.case.clone(), head)));
             if selection == Selection::Whole {
                 self.last_whole = Some(self.cycle);
@@ -425,7 +435,7 @@ mod tests {
             CaseResult { was: vec![id("old")], ..result("now", Outcome::NotRun) },
             result("new", Outcome::NotRun),
         ];
-        let cases = carried(&planned, &pipeline.heads);
+        let cases = carried(&planned, &pipeline.known());
         let told: Vec<_> = cases
             .iter()
             .map(|case| (case.case.as_str(), case.change, case.before, case.carried.as_ref()))

@@ -8,41 +8,59 @@ use super::change::{Seen, differ};
 use super::figures::is_good;
 use crate::domain::findings::{CaseFinding, CaseResult};
 use crate::domain::history::{
-    CaseHead, CycleRef, FailureChange, KnownResult, RECENT_RUNS, RecentRun,
+    CaseHead, CycleRef, FailureChange, Heads, KnownResult, RECENT_RUNS, RecentRun,
 };
 use crate::domain::names::CaseId;
 use crate::domain::outcome::{Cause, Outcome};
 
 /// The head of a case after a cycle with a valid suite that planned it.
 ///
-/// `head` is the one it had before, be it under an earlier id; what stays of it is taken over, not
-/// copied. A void cycle never advances a head: nothing is ever compared with it.
+/// `head` is the one it had before, be it under an earlier id. A void cycle never advances a head:
+/// nothing is ever compared with it.
 pub fn advance(
     head: Option<CaseHead>,
     result: &CaseResult,
     this: &CycleRef,
     config_digest: &Arc<str>,
 ) -> CaseHead {
-    let causes = causes_after(head.as_ref(), result, this, config_digest);
-    let Series { last_good, first_failing, failing_for, failure_changed } =
-        series_after(head.as_ref(), result, this);
-    let (known, mut recent) = head.map_or_else(Default::default, |head| (head.known, head.recent));
-    remember(&mut recent, run_of(result, this));
+    let mut head = head.unwrap_or_else(|| never_seen(result));
+    go_on_with(&mut head, result, this, config_digest);
+    head
+}
+
+/// The head of a case of which nothing is known.
+fn never_seen(result: &CaseResult) -> CaseHead {
     CaseHead {
         case: result.case.clone(),
-        planned_in: this.cycle,
-        last_outcome: result.outcome,
-        known: match result.outcome.is_known() {
-            true => Some(known_result(result, this, config_digest)),
-            false => known,
-        },
-        last_good,
-        first_failing,
-        failing_for,
-        failure_changed,
-        causes,
-        recent,
+        planned_in: 0,
+        last_outcome: Outcome::NotRun,
+        known: None,
+        last_good: None,
+        first_failing: None,
+        failing_for: 0,
+        failure_changed: None,
+        causes: Vec::new(),
+        recent: Vec::new(),
     }
+}
+
+/// Advances a head where it is: a hundred thousand of them are not copied.
+fn go_on_with(head: &mut CaseHead, result: &CaseResult, this: &CycleRef, config_digest: &Arc<str>) {
+    let causes = causes_after(head, result, this, config_digest);
+    let Series { last_good, first_failing, failing_for, failure_changed } =
+        series_after(head, result, this);
+    if result.outcome.is_known() {
+        head.known = Some(known_result(result, this, config_digest));
+    }
+    head.case = result.case.clone();
+    head.planned_in = this.cycle;
+    head.last_outcome = result.outcome;
+    head.last_good = last_good;
+    head.first_failing = first_failing;
+    head.failing_for = failing_for;
+    head.failure_changed = failure_changed;
+    head.causes = causes;
+    remember(&mut head.recent, run_of(result, this));
 }
 
 fn known_result(result: &CaseResult, this: &CycleRef, config_digest: &Arc<str>) -> KnownResult {
@@ -63,10 +81,8 @@ struct Series {
     failure_changed: Option<FailureChange>,
 }
 
-fn series_after(head: Option<&CaseHead>, result: &CaseResult, this: &CycleRef) -> Series {
-    let last_good = || head.and_then(|head| head.last_good.clone());
-    let was_failing =
-        head.filter(|head| head.known.as_ref().is_some_and(|known| known.outcome.is_failing()));
+fn series_after(head: &CaseHead, result: &CaseResult, this: &CycleRef) -> Series {
+    let was_failing = head.known.as_ref().is_some_and(|known| known.outcome.is_failing());
     match result.outcome {
         Outcome::Passed | Outcome::Flaky => Series {
             last_good: Some(this.clone()),
@@ -74,18 +90,23 @@ fn series_after(head: Option<&CaseHead>, result: &CaseResult, this: &CycleRef) -
             failing_for: 0,
             failure_changed: None,
         },
+        Outcome::Failed | Outcome::Errored if was_failing => Series {
+            last_good: head.last_good.clone(),
+            first_failing: head.first_failing.clone(),
+            failing_for: head.failing_for + 1,
+            failure_changed: failure_change(head, result, this),
+        },
         Outcome::Failed | Outcome::Errored => Series {
-            last_good: last_good(),
-            first_failing: was_failing
-                .map_or_else(|| Some(this.clone()), |head| head.first_failing.clone()),
-            failing_for: was_failing.map_or(0, |head| head.failing_for) + 1,
-            failure_changed: was_failing.and_then(|head| failure_change(head, result, this)),
+            last_good: head.last_good.clone(),
+            first_failing: Some(this.clone()),
+            failing_for: 1,
+            failure_changed: None,
         },
         Outcome::NotRun | Outcome::Skipped => Series {
-            last_good: last_good(),
-            first_failing: head.and_then(|head| head.first_failing.clone()),
-            failing_for: head.map_or(0, |head| head.failing_for),
-            failure_changed: head.and_then(|head| head.failure_changed.clone()),
+            last_good: head.last_good.clone(),
+            first_failing: head.first_failing.clone(),
+            failing_for: head.failing_for,
+            failure_changed: head.failure_changed.clone(),
         },
     }
 }
@@ -113,20 +134,37 @@ fn remember(recent: &mut Vec<RecentRun>, run: Option<RecentRun>) {
     recent.extend(run);
 }
 
-/// The heads of all planned cases after this cycle, which has a valid suite; `heads` are those
-/// before it, and `cases` is what [`compare`](super::compare()) made of the two.
+/// The heads of all planned cases after this cycle, which has a valid suite, in no certain order.
+/// `heads` are those before it, and `cases` is what [`compare`](super::compare()) made of the two.
 pub fn advance_all(
     comparison: &Comparison<'_>,
     cases: &[CaseFinding],
-    mut heads: HashMap<CaseId, CaseHead>,
+    heads: Heads,
 ) -> Vec<CaseHead> {
     let known_as: HashMap<&CaseId, &CaseId> =
         cases.iter().filter_map(|case| Some((&case.case, case.known_as.as_ref()?))).collect();
-    let advanced = comparison.results.iter().map(|result| {
-        let id = known_as.get(&result.case).copied().unwrap_or(&result.case);
-        advance(heads.remove(id), result, comparison.this, comparison.config_digest)
-    });
-    advanced.collect()
+    let places: Vec<Option<usize>> = comparison
+        .results
+        .iter()
+        .map(|result| heads.place_of(known_as.get(&result.case).copied().unwrap_or(&result.case)))
+        .collect();
+    let mut list = heads.into_list();
+    let mut is_planned = vec![false; list.len()];
+    let mut new = Vec::new();
+    for (result, place) in comparison.results.iter().zip(places) {
+        let (this, config_digest) = (comparison.this, comparison.config_digest);
+        match place {
+            Some(place) => {
+                is_planned[place] = true;
+                go_on_with(&mut list[place], result, this, config_digest);
+            }
+            None => new.push(advance(None, result, this, config_digest)),
+        }
+    }
+    let mut is_planned = is_planned.into_iter();
+    list.retain(|_| is_planned.next() == Some(true));
+    list.append(&mut new);
+    list
 }
 
 /// The run as it is remembered; `None` when it tells nothing.
@@ -140,18 +178,16 @@ pub(super) fn run_of(result: &CaseResult, this: &CycleRef) -> Option<RecentRun> 
 }
 
 fn causes_after(
-    head: Option<&CaseHead>,
+    head: &CaseHead,
     result: &CaseResult,
     this: &CycleRef,
     config_digest: &Arc<str>,
 ) -> Vec<Cause> {
     match result.outcome {
-        Outcome::NotRun | Outcome::Skipped => head.map(|h| h.causes.clone()).unwrap_or_default(),
+        Outcome::NotRun | Outcome::Skipped => head.causes.clone(),
         Outcome::Passed | Outcome::Flaky => Vec::new(),
-        Outcome::Failed | Outcome::Errored => match head {
-            Some(head) if goes_on(head, result) => head.causes.clone(),
-            head => causes_of_change(head, result, this, config_digest),
-        },
+        Outcome::Failed | Outcome::Errored if goes_on(head, result) => head.causes.clone(),
+        Outcome::Failed | Outcome::Errored => causes_of_change(head, result, this, config_digest),
     }
 }
 
@@ -170,14 +206,12 @@ fn goes_on(head: &CaseHead, result: &CaseResult) -> bool {
 /// Only when nothing of ours changed is it the environment. A case that was good on this very
 /// revision before does not fail because of the code.
 fn causes_of_change(
-    head: Option<&CaseHead>,
+    head: &CaseHead,
     result: &CaseResult,
     this: &CycleRef,
     config_digest: &Arc<str>,
 ) -> Vec<Cause> {
-    let Some((head, known)) = head.and_then(|head| Some((head, head.known.as_ref()?))) else {
-        return vec![Cause::Unknown];
-    };
+    let Some(known) = &head.known else { return vec![Cause::Unknown] };
     let here = OnRevision::of(&head.recent, RecentRun::key_of(&this.revision));
     let mut causes = Vec::new();
     if here.flaky || (here.good && here.failing) {

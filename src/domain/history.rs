@@ -1,6 +1,7 @@
 //! What earlier cycles left behind for the comparison: one small record a case, kept up to date
 //! whenever a cycle with a valid suite ends, so that no comparison ever reads all of history.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,44 @@ pub struct CaseHead {
     pub causes: Vec<Cause>,
     /// The latest known results, oldest first, at most [`RECENT_RUNS`].
     pub recent: Vec<RecentRun>,
+}
+
+/// The heads of an environment, found by their cases. A large suite has one list of them from the
+/// store to the next comparison; what finds them is small beside it.
+#[derive(Debug, Clone, Default)]
+pub struct Heads {
+    list: Vec<CaseHead>,
+    places: HashMap<CaseId, usize>,
+}
+
+impl From<Vec<CaseHead>> for Heads {
+    /// Of two heads of one case the later counts.
+    fn from(list: Vec<CaseHead>) -> Self {
+        let places = list.iter().enumerate().map(|(place, head)| (head.case.clone(), place));
+        Self { places: places.collect(), list }
+    }
+}
+
+impl Heads {
+    /// The head of a case.
+    pub fn get(&self, case: &CaseId) -> Option<&CaseHead> {
+        self.places.get(case).map(|place| &self.list[*place])
+    }
+
+    /// Where [`Heads::into_list`] will have the head of a case.
+    pub fn place_of(&self, case: &CaseId) -> Option<usize> {
+        self.places.get(case).copied()
+    }
+
+    /// All of them, in the order in which they came.
+    pub fn list(&self) -> &[CaseHead] {
+        &self.list
+    }
+
+    /// All of them, in the order in which they came, to be changed.
+    pub fn into_list(self) -> Vec<CaseHead> {
+        self.list
+    }
 }
 
 /// How often a fingerprint was seen in a pipeline before.

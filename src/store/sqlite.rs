@@ -17,7 +17,6 @@ mod triggers;
 mod upkeep;
 mod writer;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -305,7 +304,7 @@ impl Store for SqliteStore {
         &self,
         pipeline: &PipelineName,
         environment: &EnvironmentName,
-    ) -> Result<HashMap<CaseId, CaseHead>> {
+    ) -> Result<Vec<CaseHead>> {
         let (pipeline, environment) = (pipeline.clone(), environment.clone());
         let mut pages = self
             .read(move |db| {
@@ -314,11 +313,12 @@ impl Store for SqliteStore {
             .await?;
         let is_heavy = are_heavy(&pages);
         let others = pages.split_off(pages.len() / 2);
-        let (heads, others) = tokio::try_join!(
+        let (mut heads, mut others) = tokio::try_join!(
             compute(is_heavy, move || pages::decode_heads(&pages)),
             compute(is_heavy, move || pages::decode_heads(&others)),
         )?;
-        compute(is_heavy, move || Ok(pages::by_case(heads, others))).await
+        heads.append(&mut others);
+        Ok(heads)
     }
 
     async fn case_history(

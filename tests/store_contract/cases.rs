@@ -1,6 +1,7 @@
 //! What is known about cases and failures.
 
 use andon::domain::findings::InvestigationState;
+use andon::domain::history::Heads;
 use andon::domain::names::CaseId;
 use andon::domain::outcome::{Change, Outcome, Verdict};
 use andon::store::{Append, CaseRow, InvestigationSeen, Projection, StoreError};
@@ -30,11 +31,12 @@ pub async fn heads_are_kept_by_environment_and_replaced<B: Backend>() {
     store.close().await;
     let store = backend.open().await;
     let found = store.case_heads(&chat, &staging).await.unwrap();
-    assert_eq!(found.len(), 2);
-    assert_eq!(found[&case("login")], head("login", 3));
-    assert_eq!(found[&case("chat")], head("chat", 1));
+    let found = Heads::from(found);
+    assert_eq!(found.list().len(), 2);
+    assert_eq!(found.get(&case("login")), Some(&head("login", 3)));
+    assert_eq!(found.get(&case("chat")), Some(&head("chat", 1)));
     let found = store.case_heads(&chat, &environment("preview")).await.unwrap();
-    assert_eq!(found.into_values().collect::<Vec<_>>(), [head("login", 2)]);
+    assert_eq!(found, [head("login", 2)]);
     assert!(store.case_heads(&pipeline("web"), &staging).await.unwrap().is_empty());
 }
 
@@ -151,10 +153,11 @@ pub async fn many_cases_survive<B: Backend>() {
     let events = vec![finished(Verdict::Green)];
     store.append(Append { projection, ..append(&later, 1, events) }).await.unwrap();
     let heads = store.case_heads(&pipeline("chat"), &environment("staging")).await.unwrap();
-    assert_eq!(heads.len(), names.len());
+    let heads = Heads::from(heads);
+    assert_eq!(heads.list().len(), names.len());
     for name in &names {
         let id: CaseId = case(name);
-        assert_eq!(heads[&id], head(name, 1));
+        assert_eq!(heads.get(&id), Some(&head(name, 1)));
     }
     let seen = store.fingerprints(&pipeline("chat"), &expected.fingerprints).await.unwrap();
     assert_eq!(seen.len(), 733);

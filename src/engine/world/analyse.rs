@@ -13,8 +13,8 @@ use crate::domain::attempt::Attempt;
 use crate::domain::commit::CommitRange;
 use crate::domain::event::{Event, PlannedCase};
 use crate::domain::findings::{CaseFinding, CaseResult, FINDINGS_VERSION, Findings, Suspicious};
-use crate::domain::history::{CaseHead, CycleRef, CycleSummary};
-use crate::domain::names::{CaseId, EnvironmentName};
+use crate::domain::history::{CaseHead, CycleRef, CycleSummary, Heads};
+use crate::domain::names::EnvironmentName;
 use crate::domain::outcome::{Outcome, Phase, PhaseOutcome, Verdict};
 use crate::domain::revision::Sha;
 use crate::domain::state::CycleState;
@@ -90,6 +90,7 @@ impl World {
         let environment = journal.state().queued.environment.clone();
         let task = tokio::spawn(async move {
             let heads = store.case_heads(&key.pipeline, &environment).await?;
+            let heads = Heads::from(heads);
             Ok((heads, History::load(store.as_ref(), &key, &environment).await?))
         });
         async {
@@ -136,9 +137,6 @@ async fn commits_between(mirror: &Mirror, from: &Sha, to: &Sha) -> Option<Commit
         }
     }
 }
-
-/// What is known of each case, before this cycle.
-type Heads = HashMap<CaseId, CaseHead>;
 
 /// What else earlier cycles left behind.
 struct History {

@@ -1,6 +1,6 @@
 //! Case results and case heads: pages of packed records, a row each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use sqlx::QueryBuilder;
 use sqlx::sqlite::SqliteConnection;
@@ -136,13 +136,6 @@ pub(super) fn decode_heads(pages: &[Vec<u8>]) -> Result<Vec<CaseHead>> {
         heads.push(head);
     }
     Ok(heads)
-}
-
-/// Heads by their cases.
-pub(super) fn by_case(heads: Vec<CaseHead>, others: Vec<CaseHead>) -> HashMap<CaseId, CaseHead> {
-    let mut by_case = HashMap::with_capacity(heads.len() + others.len());
-    by_case.extend(heads.into_iter().chain(others).map(|head| (head.case.clone(), head)));
-    by_case
 }
 
 /// The pages of results of a cycle.
