@@ -19,6 +19,7 @@ mod logs;
 mod output;
 mod probe;
 mod progress;
+mod prune;
 mod remote;
 mod report;
 mod resume;
@@ -69,6 +70,7 @@ async fn perform(context: &Context, command: &Command) -> CliResult {
         Command::Probe(args) => probe::probe(context, args).await,
         Command::Resume(args) => resume::resume(context, args).await,
         Command::Schema(args) => schema::schema(context, args),
+        Command::Prune(args) => prune::prune(context, args).await,
         Command::Doctor(args) => doctor::doctor(context, args).await,
         Command::Demo(args) => demo::demo(context, args).await,
         Command::Completions(args) => schema::completions(context, args),

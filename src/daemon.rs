@@ -9,6 +9,7 @@
 mod catalog;
 mod cycle;
 mod handle;
+mod keeper;
 mod lock;
 mod observer;
 mod run;

@@ -6,9 +6,9 @@
 //! ```text
 //! L5  app                                                     wiring, settings, telemetry, signals
 //! L4  web  cli  demo                                          surfaces
-//! L3  engine  daemon                                          runs cycles, one or all
+//! L3  engine  upkeep  daemon                                  runs cycles, one or all
 //! L2  store git process deploy readiness probe suite trigger notify    adapters: async, I/O
-//! L1  pipeline cycle verdict diff cluster investigation report watch queue    decisions: sync, no I/O, no clock
+//! L1  pipeline cycle verdict diff cluster investigation report watch queue retention    decisions: sync, no I/O, no clock
 //! L0  domain                                                  types
 //! ```
 
@@ -31,10 +31,12 @@ pub mod process;
 pub mod queue;
 pub mod readiness;
 pub mod report;
+pub mod retention;
 pub mod store;
 pub mod suite;
 pub mod trigger;
 pub mod trust;
+pub mod upkeep;
 pub mod verdict;
 pub mod watch;
 pub mod web;

@@ -13,6 +13,7 @@ mod projection;
 mod rows;
 pub mod sqlite;
 mod triggers;
+mod upkeep;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -30,6 +31,8 @@ pub use triggers::{
     TriggerStore, WaitingTrigger,
 };
 
+pub use upkeep::UpkeepStore;
+
 use crate::domain::event::{Queued, Recorded};
 use crate::domain::findings::InvestigationState;
 use crate::domain::history::{CaseHead, FingerprintSeen};
@@ -44,7 +47,7 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// What a call acknowledged is durable, attempts of the last moment before a power cut excepted
 /// ([`crate::domain::event::Event::may_be_batched`]).
 #[async_trait]
-pub trait Store: TriggerStore + OutboxStore + Send + Sync {
+pub trait Store: TriggerStore + OutboxStore + UpkeepStore + Send + Sync {
     /// Creates the next cycle of a pipeline with `queued` as its first event. The number in
     /// `queued` is the least that it may get, and is replaced by the one that the store gives out:
     /// that was never used before.
@@ -59,6 +62,9 @@ pub trait Store: TriggerStore + OutboxStore + Send + Sync {
     async fn append(&self, append: Append) -> Result<Vec<Recorded>>;
 
     /// The first `limit` events of a cycle after `after_seq`, in order. Empty for an unknown cycle.
+    ///
+    /// # Errors
+    /// [`StoreError::Expired`] when its records are gone.
     async fn load_page(
         &self,
         cycle: &CycleKey,

@@ -24,3 +24,5 @@ mod settings;
 mod stage;
 #[path = "cli/staging.rs"]
 mod staging;
+#[path = "cli/upkeep.rs"]
+mod upkeep;

@@ -11,7 +11,7 @@ use andon::domain::findings::InvestigationState;
 use andon::domain::names::{CaseId, EnvironmentName, Fingerprint, PipelineName};
 use andon::domain::outcome::{Outcome, Phase, TriggerKind, Verdict};
 use andon::store::sqlite::{Mode, SqliteStore};
-use andon::store::{CommitFate, OutboxStore, Store, TriggerStore, Which};
+use andon::store::{CommitFate, OutboxStore, Store, TriggerStore, UpkeepStore, Which};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
@@ -78,6 +78,9 @@ async fn every_schema_with_data_becomes_the_present_one() {
         if version >= 2 {
             the_data_of_schema_2_is_there(&store).await;
         }
+        if version >= 3 {
+            the_data_of_schema_3_is_there(&store).await;
+        }
         store.close().await;
         SqliteStore::open(&path, Mode::ReadOnly).await.unwrap().close().await;
     }
@@ -90,6 +93,20 @@ async fn a_new_database_has_the_newest_schema() {
     SqliteStore::open(&path, Mode::ReadWrite).await.unwrap().close().await;
     let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
     assert_eq!(Some(user_version(&mut connection).await), versions().last().copied());
+}
+
+async fn the_data_of_schema_3_is_there(store: &SqliteStore) {
+    let chat = PipelineName::parse("chat-staging").unwrap();
+    let expired = store.find_cycle(&chat, Which::Number(2)).await.unwrap().unwrap();
+    assert_eq!(expired.summary.verdict, Some(Verdict::Green));
+    assert_eq!(expired.expired_at.unwrap().as_second(), 1_795_680_000);
+    assert_eq!(store.expiring_cycles(9).await.unwrap(), [expired.key()]);
+    let fault = store.load_events(&expired.key(), 0).await.unwrap_err().to_string();
+    assert!(fault.ends_with("its report is at reports/chat-staging/cycle-0002.md"), "{fault}");
+    assert!(!store.delete_expired(&expired.key(), 1).await.unwrap(), "an event was left of it");
+    let histories = store.retention_histories(expired.expired_at.unwrap()).await.unwrap();
+    let kept: Vec<_> = histories[0].kept.iter().map(|c| (c.cycle, c.bytes)).collect();
+    assert_eq!(kept, [(6, None), (7, None)]);
 }
 
 async fn the_data_of_schema_1_is_there(store: &SqliteStore) {

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use andon::domain::retention::Limits;
 use andon::domain::spec::{Pipeline, SecretSource};
 use andon::pipeline::{self, Diagnostic, LogFormat, MemoryFiles, Role, RunBy};
 
@@ -181,6 +182,24 @@ fn settings_of_the_daemon() {
     assert_eq!(settings.tokens[0].role, Role::Trigger);
     assert!(matches!(&settings.tokens[0].token, SecretSource::Env(name) if name == "CI_TOKEN"));
     assert_eq!(settings.webhooks[0].secrets.len(), 2);
+
+    let loaded = load("retention: { days: 30, cycles: off, bytes: 500MB }\nballast: off\n");
+    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+    let settings = loaded.settings.unwrap();
+    let limits = Limits { days: Some(30), cycles: None, bytes: Some(500_000_000) };
+    assert_eq!((settings.retention, settings.ballast), (limits, None));
+    let settings = load("retention: { cycles: 7 }\n").settings.unwrap();
+    assert_eq!(settings.retention, Limits { cycles: Some(7), ..Limits::default() });
+    assert_eq!(settings.ballast, Some(16 << 20));
+    let loaded = load("retention: { days: 0, bytes: 5 }\nballast: 1KiB\n");
+    assert_eq!(
+        messages(&loaded.diagnostics),
+        [
+            "expected a whole number from 1 to 36500, found the number `0`",
+            "expected a size, found the number `5`",
+            "`1KiB` is not between 1MiB and 1TiB"
+        ]
+    );
 
     let loaded = load("listen: 0.0.0.0:7070\n");
     assert_eq!(

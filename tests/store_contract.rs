@@ -23,6 +23,8 @@ mod movements;
 mod outbox;
 #[path = "store_contract/triggers.rs"]
 mod triggers;
+#[path = "store_contract/upkeep.rs"]
+mod upkeep;
 
 use std::sync::Arc;
 
@@ -157,6 +159,16 @@ macro_rules! contract {
                 a_later_message_of_a_topic_takes_the_place_of_one_that_waits,
                 a_message_that_was_tried_keeps_its_place,
                 what_is_superseded_on_its_way_is_not_tried_again,
+            }
+            upkeep {
+                an_expired_cycle_keeps_its_row_and_nothing_else,
+                what_is_open_does_not_expire,
+                an_expired_cycle_is_emptied_bit_by_bit,
+                histories_tell_what_is_referred_to,
+                a_cycle_is_measured_once,
+                the_fate_of_a_commit_outlives_its_cycle,
+                what_was_dealt_with_is_forgotten_and_what_waits_is_not,
+                a_copy_holds_what_was_acknowledged,
             }
         }
     };

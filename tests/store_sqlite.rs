@@ -362,6 +362,27 @@ async fn what_is_open_is_found_by_its_own_index() {
             "outbox_waiting",
         ),
         ("SELECT count(*) FROM outbox WHERE state = 'given_up'", "outbox_given_up"),
+        (
+            "SELECT bytes FROM cycle WHERE pipeline_id = 1 AND expired_at_us IS NULL ORDER BY number",
+            "cycle_kept",
+        ),
+        ("SELECT count(*) FROM cycle WHERE pipeline_id = 1 AND expired_at_us > 5", "cycle_expired"),
+        (
+            "SELECT c.id FROM cycle c WHERE c.expired_at_us IS NULL AND c.bytes IS NULL
+                 AND c.finished_at_us IS NOT NULL ORDER BY c.id LIMIT 9",
+            "cycle_unmeasured",
+        ),
+        (
+            "SELECT id FROM outbox WHERE ended_at_us < 5 ORDER BY ended_at_us LIMIT 9",
+            "outbox_ended",
+        ),
+        (
+            "SELECT t.id FROM trigger t WHERE t.ended_at_us < 5
+                 AND (t.key IS NULL OR t.cycle IS NOT NULL) AND NOT EXISTS
+                     (SELECT 1 FROM seen_commit s WHERE s.trigger_id = t.id)
+             ORDER BY t.ended_at_us LIMIT 9",
+            "trigger_ended",
+        ),
     ];
     let place = Place::filled().await;
     let mut connection = place.sqlite().await;
@@ -382,12 +403,15 @@ async fn what_is_open_is_found_by_its_own_index() {
 /// need not.
 #[tokio::test]
 async fn every_table_expires_or_is_exempt() {
-    // Goes with its cycle when `andon prune` removes that.
-    const EXPIRES: &[&str] = &["cycle", "event", "case_page"];
-    // Goes by its age when it is over: a trigger with its commits once its cycle has expired or it
-    // was dropped, a message once it was delivered, given up or superseded.
-    const EXPIRES_WHEN_OVER: &[&str] = &["trigger", "seen_commit", "outbox"];
+    // Goes when its cycle expires, or has expired.
+    const EXPIRES: &[&str] = &["event", "case_page", "expiring"];
+    // Goes by its age when it is over: a trigger that became a cycle and that no commit names, a
+    // message once it was delivered, given up or superseded.
+    const EXPIRES_WHEN_OVER: &[&str] = &["trigger", "outbox"];
     const EXEMPT: &[(&str, &str)] = &[
+        ("cycle", "answers for its commits, a few hundred bytes each"),
+        ("seen_commit", "`andon commits` answers for every commit ever seen"),
+        ("last_write", "one row"),
         ("head_page", "one short record a case, in place of the one before"),
         ("pipeline", "its counters must outlive its cycles, and there are few"),
         ("environment_lease", "its fences must only grow, and there are few"),

@@ -4,6 +4,7 @@
 mod acting;
 mod looking;
 mod remote;
+mod upkeep;
 mod values;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub use looking::{
     LogsArgs, ReportArgs, SchemaArgs, SchemaOf, ShowArgs, WhysAction, WhysArgs, WhysId,
 };
 pub use remote::{CancelArgs, CommitsArgs, DaemonArgs, RemoteArgs, StatusArgs, TriggerArgs};
+pub use upkeep::PruneArgs;
 pub use values::Header;
 
 /// Closes the loop between a merge and the proof that staging still works.
@@ -140,6 +142,8 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Check that this machine and the state are sound
     Doctor(DoctorArgs),
+    /// Let cycles beyond the limits of `retention` expire
+    Prune(PruneArgs),
     /// Run the whole loop on a bundled staging service, from nothing
     Demo(DemoArgs),
     /// Print a completion script for a shell
@@ -174,6 +178,7 @@ impl Command {
             | Self::Whys(_)
             | Self::Probe(_)
             | Self::Resume(_)
+            | Self::Prune(_)
             | Self::Doctor(_) => true,
             Self::Schema(_)
             | Self::Demo(_)

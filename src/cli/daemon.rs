@@ -105,6 +105,7 @@ fn setup(
         host: Arc::clone(&context.host.env),
         launcher: Launcher::new(context.host.program.clone()),
         max_cycles,
+        retention: context.settings.daemon.retention,
     })
 }
 

@@ -131,7 +131,7 @@ fn quoted(text: &str) -> String {
 impl From<StoreError> for CliError {
     fn from(fault: StoreError) -> Self {
         let kind = match &fault {
-            StoreError::UnknownCycle { .. } => Fault::Usage,
+            StoreError::UnknownCycle { .. } | StoreError::Expired { .. } => Fault::Usage,
             StoreError::Conflict { .. } | StoreError::Unstorable { .. } => Fault::Defect,
             StoreError::Missing { .. }
             | StoreError::Unavailable { .. }

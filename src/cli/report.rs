@@ -72,7 +72,13 @@ async fn rebuild(context: &Context, store: &dyn Store, args: &ReportArgs) -> Cli
         }
     };
     let (mut same, mut written) = (0_usize, 0_usize);
-    for row in rows.iter().filter(|row| row.summary.verdict.is_some()) {
+    // Of several, those whose records expired are passed over; one that was named is an error.
+    let expired = match args.cycle {
+        Some(_) => 0,
+        None => rows.iter().filter(|row| row.expired_at.is_some()).count(),
+    };
+    let may_be_read = |row: &&CycleRow| expired == 0 || row.expired_at.is_none();
+    for row in rows.iter().filter(may_be_read).filter(|row| row.summary.verdict.is_some()) {
         let state = load(store, row).await?;
         let view = View::of(&state);
         for draft in report::drafts(&view) {
@@ -94,8 +100,15 @@ async fn rebuild(context: &Context, store: &dyn Store, args: &ReportArgs) -> Cli
         }
     }
     let mut out = context.out();
+    if expired > 0 {
+        context.note(&format!(
+            "the records of {} expired: reports left as they are",
+            counted(expired, "cycle")
+        ));
+    }
     if args.json {
-        out.json(&json!({ "unchanged": same, "written": written })).map_err(printing)?;
+        let counts = json!({ "unchanged": same, "written": written, "expired": expired });
+        out.json(&counts).map_err(printing)?;
     } else {
         let same = counted(same, "file");
         out.line(format!("{same} as they should be, {written} written anew")).map_err(printing)?;

@@ -13,11 +13,13 @@ use tokio_util::sync::CancellationToken;
 use super::catalog::Catalog;
 use super::cycle::Parts;
 use super::handle::{Handle, Served};
+use super::keeper;
 use super::lock::{LockError, StateLock};
 use super::watching::Desks;
 use crate::domain::errors::chain;
 use crate::domain::names::{EnvironmentName, PipelineName};
 use crate::domain::outcome::TriggerKind;
+use crate::domain::retention::Limits;
 use crate::domain::spec::Pipeline;
 use crate::engine::{Clock, Engine, Publisher, Silent, StatePaths};
 use crate::notify::{self, Deliverer, Listener, WallTime};
@@ -57,6 +59,8 @@ pub struct Setup {
     pub launcher: Launcher,
     /// How many cycles run side by side.
     pub max_cycles: usize,
+    /// How much of the past is kept.
+    pub retention: Limits,
 }
 
 /// Why a daemon does not start.
@@ -82,6 +86,7 @@ pub struct Daemon {
     folder: PathBuf,
     files: Arc<dyn SourceFiles + Send + Sync>,
     max_cycles: usize,
+    retention: Limits,
     desks: Arc<Desks>,
     deliverer: Deliverer,
     listener: Listener,
@@ -125,6 +130,7 @@ impl Daemon {
             folder: setup.folder,
             files: setup.files,
             max_cycles: setup.max_cycles,
+            retention: setup.retention,
             _lock: lock,
         };
         let catalog = daemon.reload()?;
@@ -158,6 +164,7 @@ impl Daemon {
             self.desks.run(&self.parts, shutdown),
             self.listener.run(shutdown),
             self.deliverer.run(shutdown),
+            keeper::run(&self.parts, self.retention, shutdown),
             self.run_cycles(shutdown),
         );
     }

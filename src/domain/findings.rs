@@ -238,6 +238,18 @@ pub enum InvestigationState {
     Closed,
 }
 
+impl InvestigationState {
+    /// Whether somebody may still look for its cause: what it refers to is kept.
+    pub fn is_open(self) -> bool {
+        match self {
+            Self::New | Self::Analysed | Self::FixClaimed | Self::FixDeployed | Self::Reopened => {
+                true
+            }
+            Self::Verified | Self::Closed => false,
+        }
+    }
+}
+
 super::outcome::words!(InvestigationState {
     New => "new", Analysed => "analysed", FixClaimed => "fix_claimed",
     FixDeployed => "fix_deployed", Verified => "verified", Reopened => "reopened",

@@ -33,6 +33,11 @@ impl StatePaths {
         Path::new("checkouts").join(pipeline.as_str()).join(format!("{cycle:04}-{}", sha.short()))
     }
 
+    /// The checkouts of a pipeline's cycles.
+    pub fn checkouts(&self, pipeline: &PipelineName) -> PathBuf {
+        self.root.join("checkouts").join(pipeline.as_str())
+    }
+
     /// What one cycle runs and what it writes, relative to the state folder.
     pub fn cycle_runs(pipeline: &PipelineName, cycle: u32) -> PathBuf {
         Path::new("runs").join(pipeline.as_str()).join(format!("{cycle:04}"))

@@ -3,10 +3,14 @@
 use core::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::domain::retention::Limits;
 use crate::domain::spec::SecretSource;
 
+/// What is held ready for a full disk when nothing is said: enough for the ends of many cycles.
+pub(crate) const DEFAULT_BALLAST: u64 = 16 << 20;
+
 /// What `andon.yaml` says. Flags and `ANDON_*` variables override it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct DaemonSettings {
     /// Where to listen; `127.0.0.1:7070` where nothing is said.
     pub listen: Option<SocketAddr>,
@@ -22,12 +26,35 @@ pub struct DaemonSettings {
     pub database: Option<String>,
     /// How many cycles run side by side.
     pub max_cycles: Option<u32>,
+    /// How much of the past is kept.
+    pub retention: Limits,
+    /// How many bytes are held ready for a full disk; `None`: none.
+    pub ballast: Option<u64>,
     /// How log lines are written.
     pub log_format: Option<LogFormat>,
     /// Who may use the API.
     pub tokens: Vec<ApiToken>,
     /// The secrets of inbound webhooks.
     pub webhooks: Vec<InboundWebhook>,
+}
+
+impl Default for DaemonSettings {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            hosts: Vec::new(),
+            pipelines: None,
+            state: None,
+            reports: None,
+            database: None,
+            max_cycles: None,
+            retention: Limits::default(),
+            ballast: Some(DEFAULT_BALLAST),
+            log_format: None,
+            tokens: Vec::new(),
+            webhooks: Vec::new(),
+        }
+    }
 }
 
 /// How log lines are written.

@@ -12,6 +12,7 @@ pub(crate) mod http;
 pub(crate) mod identity;
 pub(crate) mod matcher;
 pub(crate) mod news;
+pub(crate) mod retention;
 pub(crate) mod root;
 pub(crate) mod step;
 pub(crate) mod suite;

@@ -1,5 +1,6 @@
 //! Texts with a grammar of their own: durations, bounds, names, paths, addresses.
 
+mod bytes;
 mod duration;
 
 use std::path::PathBuf;

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::rows::CycleKey;
 use crate::domain::names::EnvironmentName;
 
@@ -117,6 +119,16 @@ pub enum StoreError {
         /// The cycle.
         cycle: CycleKey,
     },
+    /// The records of the cycle expired; its row and its reports are still there.
+    #[error("the records of {cycle} expired on {}{}", at.strftime("%F"), place_of(report.as_deref()))]
+    Expired {
+        /// The cycle.
+        cycle: CycleKey,
+        /// When.
+        at: Timestamp,
+        /// Where its report is.
+        report: Option<String>,
+    },
     /// A stored event cannot be read by this version.
     #[error("event {seq} of {cycle} (kind {kind}, version {version}) cannot be read: {why}")]
     UnreadableEvent {
@@ -147,7 +159,17 @@ pub enum StoreError {
     Database(#[source] sqlx::Error),
 }
 
+/// Where the report of an expired cycle is, as the end of a sentence.
+fn place_of(report: Option<&str>) -> String {
+    report.map(|report| format!("; its report is at {report}")).unwrap_or_default()
+}
+
 impl StoreError {
+    /// Whether the disk took nothing: what failed can go well as soon as there is room.
+    pub fn is_lack_of_room(&self) -> bool {
+        matches!(self, Self::Full | Self::Unwritable)
+    }
+
     /// What a person can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -188,6 +210,9 @@ impl StoreError {
                 Some("another process works on this cycle; look at it again")
             }
             Self::UnknownCycle { .. } => Some("`andon cycles PIPELINE` lists what there is"),
+            Self::Expired { .. } => {
+                Some("`retention` in andon.yaml says how long records are kept; reports stay")
+            }
             Self::ReadOnly | Self::Unstorable { .. } | Self::Closed | Self::Database(_) => None,
         }
     }
@@ -211,6 +236,7 @@ impl StoreError {
             Self::Conflict { .. }
             | Self::Fenced { .. }
             | Self::UnknownCycle { .. }
+            | Self::Expired { .. }
             | Self::UnreadableEvent { .. }
             | Self::Unstorable { .. } => true,
             Self::Missing { .. }

@@ -171,7 +171,10 @@ pub struct CycleRow {
     pub report: Option<String>,
     /// When it was over.
     pub finished_at: Option<Timestamp>,
-    /// How many events it has.
+    /// When its records expired; its row stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expired_at: Option<Timestamp>,
+    /// How many events it has, or had.
     pub last_seq: u64,
 }
 

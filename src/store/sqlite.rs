@@ -5,6 +5,7 @@
 
 mod append;
 mod cycles;
+mod expiry;
 mod fingerprints;
 mod investigations;
 mod leases;
@@ -13,6 +14,7 @@ mod outbox;
 mod pages;
 mod row;
 mod schema;
+mod space;
 mod triggers;
 mod upkeep;
 mod writer;

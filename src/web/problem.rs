@@ -127,6 +127,7 @@ impl From<StoreError> for Problem {
     fn from(fault: StoreError) -> Self {
         let problem = match &fault {
             StoreError::UnknownCycle { .. } => Self::not_found(fault.to_string()),
+            StoreError::Expired { .. } => Self::new(StatusCode::GONE, fault.to_string()),
             StoreError::Conflict { .. } | StoreError::Fenced { .. } => {
                 Self::conflict(fault.to_string())
             }

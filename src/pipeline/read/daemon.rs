@@ -3,9 +3,12 @@
 use core::net::SocketAddr;
 
 use crate::domain::spec::SecretSource;
-use crate::pipeline::daemon::{ApiToken, DaemonSettings, InboundWebhook, LogFormat, Role};
+use crate::pipeline::daemon::{
+    ApiToken, DEFAULT_BALLAST, DaemonSettings, InboundWebhook, LogFormat, Role,
+};
 use crate::pipeline::diagnostic::quoted;
 use crate::pipeline::read::identity::secret_source;
+use crate::pipeline::read::retention::{ballast, retention};
 use crate::pipeline::reader::{Cx, Fields, Shape};
 use crate::pipeline::yaml::Node;
 
@@ -20,6 +23,8 @@ pub(crate) static DAEMON: Shape = Shape {
         "reports",
         "database",
         "max_cycles",
+        "retention",
+        "ballast",
         "log_format",
         "tokens",
         "webhooks",
@@ -57,6 +62,8 @@ pub(crate) fn daemon(cx: &mut Cx<'_>, root: &Node) -> DaemonSettings {
         reports: fields.optional(cx, "reports", Cx::path),
         database: fields.optional(cx, "database", database),
         max_cycles: fields.optional(cx, "max_cycles", |cx, node| cx.count(node, 1..=1_000)),
+        retention: fields.optional(cx, "retention", retention).unwrap_or_default(),
+        ballast: fields.optional(cx, "ballast", ballast).unwrap_or(Some(DEFAULT_BALLAST)),
         log_format: fields.optional(cx, "log_format", |cx, node| cx.word(node, &formats)),
         tokens: fields.few(cx, "tokens", 1_000, token),
         webhooks: fields.optional(cx, "webhooks", webhooks).unwrap_or_default(),

@@ -30,6 +30,13 @@ pub(super) struct DaemonFile {
     /// How many cycles run side by side.
     #[schemars(range(min = 1, max = 1000))]
     max_cycles: Option<u32>,
+    /// How much of the past is kept. Whatever is reached first counts; the last green cycle, and what an open
+    /// investigation or the history of a case refers to, stay in any case.
+    retention: Option<Retention>,
+    /// A file of that size in the state folder, given up when the disk is full, so that running cycles can come to
+    /// their end: `16MiB`, or `off`.
+    #[schemars(extend("default" = "16MiB"))]
+    ballast: Option<SizeOrOff>,
     /// How log lines are written.
     #[schemars(extend("enum" = ["text", "json"], "default" = "text"))]
     log_format: Option<String>,
@@ -38,6 +45,34 @@ pub(super) struct DaemonFile {
     /// The secrets of inbound webhooks; an endpoint without one answers 404.
     webhooks: Option<Webhooks>,
 }
+
+/// How much of the past is kept.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Retention {
+    /// Cycles that ended so many days ago expire; or `off`.
+    #[schemars(extend("default" = 180))]
+    days: Option<CountOrOff>,
+    /// Of each pipeline the newest so many cycles are kept; or `off`.
+    #[schemars(extend("default" = 2000))]
+    cycles: Option<CountOrOff>,
+    /// What records and logs of all cycles may take together: `5GiB`, or `off`.
+    #[schemars(extend("default" = "5GiB"))]
+    bytes: Option<SizeOrOff>,
+}
+
+/// A number from 1, or `off`.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum CountOrOff {
+    Count(#[schemars(range(min = 1))] u32),
+    Off(#[schemars(extend("const" = "off"))] String),
+}
+
+/// A size: a whole number and a unit, `500MB` or `5GiB`; or `off`.
+#[derive(JsonSchema)]
+#[schemars(extend("pattern" = "^([0-9]+ ?[KMGT]i?B|off)$", "examples" = ["500MB", "5GiB", "off"]))]
+struct SizeOrOff(String);
 
 /// A token of the API.
 #[derive(JsonSchema)]

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::pipeline::read::{
-    case, commands, daemon, deploy, events, expect, http, identity, matcher, news, root, step,
-    suite, watch, ws,
+    case, commands, daemon, deploy, events, expect, http, identity, matcher, news, retention, root,
+    step, suite, watch, ws,
 };
 use crate::pipeline::reader::Shape;
 
@@ -65,6 +65,7 @@ fn shapes() -> Vec<&'static Shape> {
         &daemon::DAEMON,
         &daemon::TOKEN,
         &daemon::HOOKS,
+        &retention::RETENTION,
     ]
 }
 

@@ -148,7 +148,7 @@ async fn find_target(db: &mut SqliteConnection, cycle: &CycleKey) -> Result<Targ
          FROM pipeline p
          JOIN cycle c ON c.pipeline_id = p.id
          LEFT JOIN environment_lease l ON l.environment = c.environment
-         WHERE p.name = ? AND c.number = ?",
+         WHERE p.name = ? AND c.number = ? AND c.expired_at_us IS NULL",
     )
     .bind(cycle.pipeline.as_str())
     .bind(cycle.cycle)

@@ -42,15 +42,16 @@ pub(super) async fn raw_events(
          FROM pipeline p
          JOIN cycle c ON c.pipeline_id = p.id
          JOIN event e ON e.cycle_id = c.id
-         WHERE p.name = ? AND c.number = ? AND e.seq > ?
+         WHERE p.name = ? AND c.number = ? AND c.expired_at_us IS NULL AND e.seq > ?
          ORDER BY e.seq LIMIT ?",
     )
     .bind(cycle.pipeline.as_str())
     .bind(cycle.cycle)
     .bind(i64::try_from(after_seq).unwrap_or(i64::MAX))
     .bind(limit)
-    .fetch(db);
-    rows.map_err(StoreError::from)
+    .fetch(&mut *db);
+    let rows: Vec<RawEvent> = rows
+        .map_err(StoreError::from)
         .and_then(async |row: SqliteRow| {
             Ok(RawEvent {
                 seq: row.try_get(0)?,
@@ -61,7 +62,29 @@ pub(super) async fn raw_events(
             })
         })
         .try_collect()
-        .await
+        .await?;
+    if rows.is_empty() {
+        refuse_expired(db, cycle).await?;
+    }
+    Ok(rows)
+}
+
+/// A cycle whose records are gone is not one that never had any.
+async fn refuse_expired(db: &mut SqliteConnection, cycle: &CycleKey) -> Result<()> {
+    let expired: Option<(i64, Option<String>)> = sqlx::query_as(
+        "SELECT c.expired_at_us, c.report FROM pipeline p JOIN cycle c ON c.pipeline_id = p.id
+         WHERE p.name = ? AND c.number = ? AND c.expired_at_us IS NOT NULL",
+    )
+    .bind(cycle.pipeline.as_str())
+    .bind(cycle.cycle)
+    .fetch_optional(db)
+    .await?;
+    match expired {
+        Some((at, report)) => {
+            Err(StoreError::Expired { cycle: cycle.clone(), at: instant(at)?, report })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Decodes events. Slow for big findings, so done away from the async threads.
@@ -87,7 +110,7 @@ const CYCLE: &str = "SELECT p.name AS pipeline, c.number, c.environment, c.last_
         c.trigger_kind, c.trigger_detail, c.requested, c.phase, c.held, c.verdict, c.void_reason,
         c.revision_info, c.suite, c.suite_digest, c.planned, c.passed, c.flaky, c.failed,
         c.errored, c.skipped, c.not_run, c.only_cases, c.suite_ms, c.report, c.queued_at_us, c.decided_at_us,
-        c.finished_at_us
+        c.finished_at_us, c.expired_at_us
     FROM pipeline p JOIN cycle c ON c.pipeline_id = p.id ";
 
 row_struct! {
@@ -120,6 +143,7 @@ row_struct! {
         queued_at_us: i64,
         decided_at_us: Option<i64>,
         finished_at_us: Option<i64>,
+        expired_at_us: Option<i64>,
     }
 }
 
@@ -159,6 +183,7 @@ impl StoredCycle {
             suite: self.suite,
             report: self.report,
             finished_at: self.finished_at_us.map(instant).transpose()?,
+            expired_at: self.expired_at_us.map(instant).transpose()?,
             last_seq: self.last_seq.unsigned_abs(),
         })
     }
@@ -231,7 +256,8 @@ pub(super) async fn find_baseline(
     };
     let sql = format!(
         "{CYCLE} WHERE p.name = ? AND c.environment = ? AND c.number < ? AND {verdicts}
-         AND c.finished_at_us IS NOT NULL ORDER BY c.number DESC LIMIT 1"
+         AND c.finished_at_us IS NOT NULL AND c.expired_at_us IS NULL
+         ORDER BY c.number DESC LIMIT 1"
     );
     let row: Option<StoredCycle> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(pipeline.as_str())

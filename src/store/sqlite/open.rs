@@ -95,6 +95,8 @@ async fn prepare_writer(connection: &mut SqliteConnection, path: &Path) -> Resul
     match schema::inspect(connection, path).await? {
         Found::Current => {}
         Found::Empty => {
+            // Only an empty file takes it: what expires is given back without rewriting the rest.
+            sqlx::query("PRAGMA auto_vacuum = INCREMENTAL").execute(&mut *connection).await?;
             use_write_ahead_log(connection).await?;
             schema::migrate(connection).await?;
         }

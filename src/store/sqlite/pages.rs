@@ -1,13 +1,15 @@
 //! Case results and case heads: pages of packed records, a row each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::TryStreamExt as _;
 use sqlx::QueryBuilder;
 use sqlx::sqlite::SqliteConnection;
 
 use super::cycles::{self, corrupt};
 use crate::domain::history::CaseHead;
 use crate::domain::names::{CaseId, EnvironmentName, PipelineName};
+use crate::domain::retention::Reference;
 use crate::store::packed::page::PageWriter;
 use crate::store::packed::{bucket_of, head, page, result};
 use crate::store::{CaseHistoryRow, CaseRow, CycleKey, Result, StoreError};
@@ -122,6 +124,28 @@ pub(super) async fn head_pages(
     .fetch_all(db)
     .await?;
     Ok(pages)
+}
+
+/// What the heads of a pipeline refer to, page by page: of a hundred thousand cases few cycles remain.
+pub(super) async fn references(
+    db: &mut SqliteConnection,
+    pipeline_id: i64,
+) -> Result<BTreeSet<Reference>> {
+    let mut stored =
+        sqlx::query_scalar::<_, Vec<u8>>("SELECT body FROM head_page WHERE pipeline_id = ?")
+            .bind(pipeline_id)
+            .fetch(db);
+    let mut found = BTreeSet::new();
+    while let Some(page) = stored.try_next().await? {
+        for head in decode_heads(&[page])? {
+            let known = head.known.as_ref().map(|known| known.at.cycle);
+            let named = [&head.last_good, &head.first_failing].into_iter().flatten();
+            let to = named.map(|at| at.cycle).chain(known);
+            found.extend(to.map(|to| Reference { planned_in: head.planned_in, to }));
+        }
+        tokio::task::yield_now().await;
+    }
+    Ok(found)
 }
 
 /// Reads heads out of their pages. Slow for many, so done away from the async threads.

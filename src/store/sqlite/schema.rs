@@ -19,6 +19,7 @@ const OLDEST_SOUND_SQLITE: &str = "3.51.3";
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "ledger", include_str!("../../../migrations/sqlite/0001_ledger.sql")),
     (2, "daemon", include_str!("../../../migrations/sqlite/0002_daemon.sql")),
+    (3, "retention", include_str!("../../../migrations/sqlite/0003_retention.sql")),
 ];
 
 /// The schema of this version.

@@ -29,7 +29,7 @@ pub(super) async fn integrity_check(db: &mut SqliteConnection) -> Result<Vec<Str
     );
     let gaps: Vec<(String, u32)> = sqlx::query_as(
         "SELECT p.name, c.number FROM cycle c JOIN pipeline p ON p.id = c.pipeline_id
-         WHERE c.last_seq <> (SELECT count(*) FROM event e WHERE e.cycle_id = c.id)
+         WHERE c.expired_at_us IS NULL AND c.last_seq <> (SELECT count(*) FROM event e WHERE e.cycle_id = c.id)
          ORDER BY c.id LIMIT ?",
     )
     .bind(MAX_PROBLEMS)

@@ -44,8 +44,17 @@ type Work = Box<
     dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<(), StoreError>> + Send,
 >;
 
+/// How work is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Frame {
+    /// Within a transaction that is committed unless the work fails.
+    Transaction(Durability, Volume),
+    /// By itself, for what SQLite does not do within a transaction.
+    Bare,
+}
+
 enum Job {
-    Write { durability: Durability, volume: Volume, work: Work, done: oneshot::Sender<Result<()>> },
+    Write { frame: Frame, work: Work, done: oneshot::Sender<Result<()>> },
     Close { done: oneshot::Sender<()> },
 }
 
@@ -79,7 +88,7 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
-        self.write_volume(durability, Volume::Little, work).await
+        self.run(Frame::Transaction(durability, Volume::Little), work).await
     }
 
     /// As [`Writer::write`], for `work` that writes so much.
@@ -89,6 +98,23 @@ impl Writer {
         volume: Volume,
         work: F,
     ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
+        self.run(Frame::Transaction(durability, volume), work).await
+    }
+
+    /// Runs `work` between transactions: upkeep of the file itself.
+    pub(super) async fn maintain<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
+    {
+        self.run(Frame::Bare, work).await
+    }
+
+    async fn run<T, F>(&self, frame: Frame, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
@@ -103,7 +129,7 @@ impl Writer {
             })
         });
         let (done, answer) = oneshot::channel();
-        let job = Job::Write { durability, volume, work, done };
+        let job = Job::Write { frame, work, done };
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)??;
         value_out.await.map_err(|_| StoreError::Closed)
@@ -139,8 +165,8 @@ impl WriterTask {
     async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         while let Some(job) = queue.recv().await {
             match job {
-                Job::Write { durability, volume, work, done } => {
-                    let result = self.perform(durability, volume, work).await;
+                Job::Write { frame, work, done } => {
+                    let result = self.perform(frame, work).await;
                     let _ = done.send(result);
                     self.fold_log().await;
                 }
@@ -154,7 +180,7 @@ impl WriterTask {
         self.close().await;
     }
 
-    async fn perform(&mut self, durability: Durability, volume: Volume, work: Work) -> Result<()> {
+    async fn perform(&mut self, frame: Frame, work: Work) -> Result<()> {
         if self.is_failed {
             return Err(StoreError::DiskFailed);
         }
@@ -163,7 +189,12 @@ impl WriterTask {
             Some(open) => open,
             None => self.reopen().await?,
         };
-        let result = transact(&mut open, durability, volume, work).await;
+        let result = match frame {
+            Frame::Transaction(durability, volume) => {
+                transact(&mut open, durability, volume, work).await
+            }
+            Frame::Bare => work(&mut open.connection).await,
+        };
         let result = result.map_err(|fault| fault.of_file(&self.path));
         match &result {
             Ok(()) => self.open = Some(open),

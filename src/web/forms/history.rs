@@ -49,6 +49,9 @@ pub struct CycleRowForm {
     pub suite: CountsForm,
     /// The path of its report.
     pub report: Option<String>,
+    /// When its records expired: only this line and its reports are left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired_at: Option<String>,
 }
 
 /// How the cases of a suite ended.
@@ -86,6 +89,7 @@ impl From<&CycleRow> for CycleRowForm {
             finished_at: summary.decided_at.map(time),
             suite: counts(row, &summary.counts),
             report: row.report.clone(),
+            expired_at: row.expired_at.map(time),
         }
     }
 }

@@ -1,0 +1,40 @@
+//! What can go wrong with upkeep. The records are as they were, or as they were going to be.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::store::StoreError;
+
+/// Why upkeep was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum UpkeepError {
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file or folder could not be read, written or removed.
+    #[error("cannot {what} {}", path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl UpkeepError {
+    /// A fault of the file system at `path`.
+    pub(super) fn at(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File { what, path: path.to_owned(), source }
+    }
+
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Store(fault) => fault.hint(),
+            Self::File { .. } => None,
+        }
+    }
+}

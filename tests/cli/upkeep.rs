@@ -1,0 +1,47 @@
+//! `prune`, and what is told of a cycle whose records expired.
+
+use std::fs;
+
+use super::stage::Stage;
+
+fn state_has(stage: &Stage, path: &str) -> bool {
+    stage.path().join(".andon").join(path).exists()
+}
+
+#[test]
+fn old_cycles_expire_and_are_still_accounted_for() {
+    let (stage, _) = Stage::with_history();
+    stage.andon(&["prune"]).ends(0).prints(&["nothing is beyond the limits"]);
+    fs::write(stage.path().join("andon.yaml"), "retention: { cycles: 1 }\n").unwrap();
+
+    let told = stage.andon(&["prune", "--dry-run", "--json"]).ends(0).json();
+    assert_eq!(told["limits"]["cycles"], 1);
+    assert_eq!(told["expired"][0]["cycle"], 1);
+    assert_eq!(told["expired"][0]["rule"], "cycles");
+    stage.andon(&["show", "small", "1"]).ends(0);
+    assert!(state_has(&stage, "runs/small/0001"));
+
+    stage.andon(&["prune"]).ends(0).prints(&["small: ", "expired"]);
+    assert!(!state_has(&stage, "runs/small/0001") && state_has(&stage, "runs/small/0003"));
+    let shown = stage.andon(&["show", "small", "1"]).ends(2).prints_nothing();
+    shown.says(&["cycle 1 of small expired on 2", "its report is at reports/small/cycle-0001.md"]);
+    assert!(stage.path().join("reports/small/cycle-0001.md").is_file());
+    stage.andon(&["show", "small", "3"]).ends(0);
+    let cycles = stage.andon(&["cycles", "small", "--json"]).ends(0).json();
+    assert_eq!(cycles.as_array().unwrap().len(), 3);
+    assert_eq!(cycles[2]["verdict"], "green");
+    assert!(cycles[2]["expired_at"].is_string() && cycles[0]["expired_at"].is_null());
+    // What is left is whole, and goes on.
+    stage.andon(&["doctor"]).ends(0);
+    let rebuilt = stage.andon(&["report", "small", "--rebuild", "--json"]).ends(0).json();
+    assert_eq!(rebuilt["written"], 0, "{rebuilt}");
+    stage.andon(&["prune"]).ends(0).prints(&["nothing is beyond the limits"]);
+    stage.andon(&["run", "small"]).ends(0);
+}
+
+#[test]
+fn nothing_to_prune_is_no_state_to_make() {
+    let stage = Stage::empty();
+    stage.andon(&["prune"]).ends(5).says(&["no database"]);
+    assert!(!state_has(&stage, ""));
+}
