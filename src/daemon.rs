@@ -13,12 +13,13 @@ mod keeper;
 mod lock;
 mod observer;
 mod run;
+mod warden;
 mod watching;
 
 #[cfg(test)]
 mod simulation;
 
 pub use catalog::{Catalog, Faulty};
-pub use handle::{Blocked, Cancelled, Handle, LiveEvent, Running, Served, Watching};
+pub use handle::{Blocked, Cancelled, Handle, LiveEvent, NoRoom, Running, Served, Watching};
 pub use lock::is_served;
 pub use run::{Daemon, DaemonError, Setup};

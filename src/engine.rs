@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 pub use clock::{Clock, SystemClock};
@@ -49,7 +50,9 @@ use crate::domain::outcome::Phase;
 use crate::domain::spec::Pipeline;
 use crate::domain::state::CycleState;
 use crate::notify;
-use crate::store::{Acquisition, Claim, CycleKey, CycleRow, Lease, NewMessage, Projection, Store};
+use crate::store::{
+    Acquisition, Claim, CycleKey, CycleRow, Lease, NewMessage, Projection, Store, StoreError,
+};
 
 /// How often a busy environment is asked for again.
 const BUSY_POLL: Duration = Duration::from_millis(200);
@@ -106,24 +109,35 @@ impl Stop {
 /// Says who ended a cycle, once its cancel fired.
 pub type Canceller = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// Asked when the disk took nothing: makes room, or waits for it; answers whether to try again.
+pub type Relief = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
+
 /// Runs cycles against one store.
 pub struct Engine {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     canceller: Canceller,
+    relief: Option<Relief>,
 }
 
 impl Engine {
     /// An engine on a store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, observer: Arc<dyn Observer>) -> Self {
-        Self { store, clock, observer, canceller: Arc::new(|| "a signal".to_owned()) }
+        let canceller: Canceller = Arc::new(|| "a signal".to_owned());
+        Self { store, clock, observer, canceller, relief: None }
     }
 
     /// The same engine, where somebody else than a signal may end a cycle.
     #[must_use]
     pub fn with_canceller(self, canceller: Canceller) -> Self {
         Self { canceller, ..self }
+    }
+
+    /// The same engine, for which a full disk is a pause: the cycle goes on once there is room.
+    #[must_use]
+    pub fn with_relief(self, relief: Relief) -> Self {
+        Self { relief: Some(relief), ..self }
     }
 
     /// Creates a cycle and runs it to its end, waiting for the environment if need be.
@@ -237,7 +251,7 @@ impl Engine {
         };
         // A held cycle keeps its events but not the environment's lease: it is the open cycle itself
         // that keeps others from deploying. After an error the hold may be lost already.
-        match self.store.release_environment(&lease).await {
+        match self.with_room(|| self.store.release_environment(&lease)).await {
             Ok(()) => {}
             Err(fault) if ended.is_err() => tracing::debug!(%fault, "the hold was lost before"),
             Err(fault) => return Err(fault.into()),
@@ -293,6 +307,24 @@ impl Engine {
     fn journal(&self, key: CycleKey, state: CycleState, lease: Option<Lease>) -> Journal {
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
         Journal::new(store, clock, Arc::clone(&self.observer), key, state, lease)
+            .with_relief(self.relief.clone())
+    }
+
+    /// Writes, again and again while the disk takes nothing and somebody makes room.
+    async fn with_room<T, F>(&self, write: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        loop {
+            match (write().await, &self.relief) {
+                (Err(fault), Some(relief)) if fault.is_lack_of_room() => {
+                    if !relief().await {
+                        return Err(fault);
+                    }
+                }
+                (done, _) => return done,
+            }
+        }
     }
 
     /// Takes hold of the environment; `None` when cancelled while waiting.
@@ -305,13 +337,15 @@ impl Engine {
         let owner = this_process();
         let mut told = false;
         loop {
-            let claim = Claim {
+            let claim = || Claim {
                 environment: environment.clone(),
                 owner: owner.clone(),
                 cycle: key.clone(),
                 at: self.clock.now(),
             };
-            match self.store.acquire_environment(claim, &owner::judge).await? {
+            let acquired =
+                self.with_room(|| self.store.acquire_environment(claim(), &owner::judge));
+            match acquired.await? {
                 Acquisition::Acquired { lease, from } => {
                     if let Some(lost) = from {
                         tracing::info!(pid = lost.owner.pid, "took over from a process that died");

@@ -8,7 +8,7 @@
 //! L4  web  cli  demo                                          surfaces
 //! L3  engine  upkeep  daemon                                  runs cycles, one or all
 //! L2  store git process deploy readiness probe suite trigger notify    adapters: async, I/O
-//! L1  pipeline cycle verdict diff cluster investigation report watch queue retention    decisions: sync, no I/O, no clock
+//! L1  pipeline cycle verdict diff cluster investigation report watch queue retention room    decisions: sync, no I/O, no clock
 //! L0  domain                                                  types
 //! ```
 
@@ -32,6 +32,7 @@ pub mod queue;
 pub mod readiness;
 pub mod report;
 pub mod retention;
+pub mod room;
 pub mod store;
 pub mod suite;
 pub mod trigger;

@@ -22,6 +22,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("watch", &["domain"]),
     ("queue", &["domain"]),
     ("retention", &["domain"]),
+    ("room", &[]),
     // L2: adapters
     ("store", &["domain"]),
     ("git", &["domain"]),
@@ -59,6 +60,7 @@ const MAP: &[(&str, &[&str])] = &[
         &[
             "upkeep",
             "retention",
+            "room",
             "domain",
             "pipeline",
             "queue",

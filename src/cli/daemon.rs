@@ -106,6 +106,7 @@ fn setup(
         launcher: Launcher::new(context.host.program.clone()),
         max_cycles,
         retention: context.settings.daemon.retention,
+        ballast: context.settings.daemon.ballast,
     })
 }
 

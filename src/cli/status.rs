@@ -31,6 +31,12 @@ pub async fn status(context: &Context, args: &StatusArgs) -> CliResult {
     if form.draining {
         context.note("the daemon is about to end and starts nothing new");
     }
+    if let Some(no_room) = &form.no_room {
+        let (why, since) = (clean(&no_room.why), clean(&no_room.since));
+        context.note(&format!(
+            "no cycle begins: {why}, since {since}; free some space, it goes on by itself"
+        ));
+    }
     if form.pipelines.is_empty() {
         context.note("the daemon serves no pipeline");
         return Ok(Status::Green);

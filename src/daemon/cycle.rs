@@ -9,14 +9,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::handle::{Blocked, Handle};
 use super::observer::Watcher;
+use super::warden::Warden;
 use crate::domain::event::RunOptions;
 use crate::domain::names::PipelineName;
 use crate::domain::outcome::{Outcome, Trigger, TriggerKind, Verdict};
 use crate::domain::spec::Pipeline;
 use crate::domain::state::CycleState;
 use crate::engine::{
-    Clock, Ended, Engine, EngineError, ReportFolder, Request, Setup as WorldSetup, StatePaths,
-    World, least_cycle, load_state,
+    Clock, Ended, Engine, EngineError, Relief, ReportFolder, Request, Setup as WorldSetup,
+    StatePaths, World, least_cycle, load_state,
 };
 use crate::pipeline::{self, RunBy};
 use crate::process::Launcher;
@@ -37,6 +38,7 @@ pub(super) struct Parts {
     pub reports: PathBuf,
     pub host: HostEnv,
     pub launcher: Launcher,
+    pub warden: Arc<Warden>,
 }
 
 /// Why a cycle could not be brought forward. Its records are as they were.
@@ -130,7 +132,8 @@ impl Parts {
         let canceller = move || asker.0.cancelled_by(&asker.1).unwrap_or_else(|| "a signal".into());
         let store = Arc::clone(self.handle.store());
         let engine = Engine::new(store, Arc::clone(&self.clock), observer)
-            .with_canceller(Arc::new(canceller));
+            .with_canceller(Arc::new(canceller))
+            .with_relief(self.relief());
         match engine.go_on(row, pipeline, world, &cancel).await? {
             Ended::Held(state) => tracing::warn!("{}", held(&state)),
             Ended::Finished(state) => {
@@ -139,6 +142,14 @@ impl Parts {
             }
         }
         Ok(())
+    }
+
+    fn relief(&self) -> Relief {
+        let warden = Arc::clone(&self.warden);
+        Arc::new(move || {
+            let warden = Arc::clone(&warden);
+            Box::pin(async move { warden.relieve().await })
+        })
     }
 
     /// Stores the next cycle of the loop, where there is one. Harmless to ask again: the trigger has

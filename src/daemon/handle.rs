@@ -62,6 +62,15 @@ pub struct Blocked {
     pub until: Timestamp,
 }
 
+/// Why no cycle begins at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoRoom {
+    /// What is missing, as a sentence.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
 /// An event of a cycle, as it became durable.
 #[derive(Debug)]
 pub struct LiveEvent {
@@ -90,6 +99,8 @@ struct Shared {
     pipelines: Mutex<Arc<BTreeMap<PipelineName, Served>>>,
     running: Mutex<BTreeMap<CycleKey, Running>>,
     blocked: Mutex<BTreeMap<PipelineName, Blocked>>,
+    no_room: Mutex<Option<NoRoom>>,
+    disk_free: Mutex<Option<u64>>,
     wake: Arc<Notify>,
     looks: Notify,
     live: broadcast::Sender<Arc<LiveEvent>>,
@@ -114,6 +125,8 @@ impl Handle {
                 pipelines: Mutex::default(),
                 running: Mutex::default(),
                 blocked: Mutex::default(),
+                no_room: Mutex::default(),
+                disk_free: Mutex::default(),
                 wake: Arc::new(Notify::new()),
                 looks: Notify::new(),
                 live,
@@ -203,6 +216,25 @@ impl Handle {
     /// Pipelines that start nothing for now.
     pub fn blocked(&self) -> BTreeMap<PipelineName, Blocked> {
         lock(&self.shared.blocked).clone()
+    }
+
+    /// Why no cycle begins: the disk of the state folder has too little room.
+    pub fn no_room(&self) -> Option<NoRoom> {
+        lock(&self.shared.no_room).clone()
+    }
+
+    /// Says that the disk has too little room, or has enough again.
+    pub fn set_no_room(&self, no_room: Option<NoRoom>) {
+        *lock(&self.shared.no_room) = no_room;
+    }
+
+    /// Bytes that were free on the disk of the state folder at the last look.
+    pub fn disk_free(&self) -> Option<u64> {
+        *lock(&self.shared.disk_free)
+    }
+
+    pub(super) fn disk_has(&self, free: Option<u64>) {
+        *lock(&self.shared.disk_free) = free;
     }
 
     /// Asks a running cycle to come to its end, in the name of `by`.

@@ -15,6 +15,7 @@ use super::cycle::Parts;
 use super::handle::{Handle, Served};
 use super::keeper;
 use super::lock::{LockError, StateLock};
+use super::warden::Warden;
 use super::watching::Desks;
 use crate::domain::errors::chain;
 use crate::domain::names::{EnvironmentName, PipelineName};
@@ -26,6 +27,7 @@ use crate::notify::{self, Deliverer, Listener, WallTime};
 use crate::pipeline::SourceFiles;
 use crate::process::Launcher;
 use crate::queue::{Busy, Candidate, Choice, choose};
+use crate::room::Standing;
 use crate::store::{CycleRow, Store, StoreError, TriggerId, WaitingTrigger, Which};
 use crate::suite::HostEnv;
 
@@ -34,6 +36,8 @@ use crate::suite::HostEnv;
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// After the store refused, the loop waits so long before it looks again.
 const AFTER_FAULT: Duration = Duration::from_secs(2);
+/// While the disk has no room, it is asked again after so long.
+const WITHOUT_ROOM: Duration = Duration::from_secs(5);
 /// Cycles that are near their end may come to it before the daemon leaves.
 const DRAIN: Duration = Duration::from_secs(25);
 
@@ -61,6 +65,8 @@ pub struct Setup {
     pub max_cycles: usize,
     /// How much of the past is kept.
     pub retention: Limits,
+    /// How many bytes are held ready for a full disk.
+    pub ballast: Option<u64>,
 }
 
 /// Why a daemon does not start.
@@ -107,6 +113,8 @@ impl Daemon {
     pub fn open(setup: Setup) -> Result<(Self, Catalog), DaemonError> {
         let lock = StateLock::take(setup.paths.root())?;
         let handle = Handle::new(setup.store);
+        let (clock, root) = (Arc::clone(&setup.clock), setup.paths.root().to_owned());
+        let warden = Arc::new(Warden::new(handle.clone(), clock, root, setup.ballast));
         let parts = Parts {
             handle,
             clock: setup.clock,
@@ -115,6 +123,7 @@ impl Daemon {
             reports: setup.reports,
             host: setup.host,
             launcher: setup.launcher,
+            warden,
         };
         let desks = Arc::new(Desks::new(&parts));
         let eyes = Arc::clone(&desks);
@@ -173,12 +182,10 @@ impl Daemon {
         let mut tasks = JoinSet::new();
         let mut busy = BTreeSet::new();
         loop {
-            let sleep = match self.look(&mut tasks, &mut busy).await {
-                Ok(next) => self.until(next),
-                Err(fault) => {
-                    tracing::error!("cannot look at what waits: {}", chain(&fault));
-                    AFTER_FAULT
-                }
+            let sleep = match self.parts.warden.look().await {
+                Standing::Enough => self.look_or_wait(&mut tasks, &mut busy).await,
+                // What waits is stored, and waits on; cycles that run come to their end.
+                Standing::Short(_) => WITHOUT_ROOM,
             };
             tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -195,6 +202,22 @@ impl Daemon {
         }
         self.handle().draining().cancel();
         drain(tasks).await;
+    }
+
+    /// One look; answers how long the loop may sleep.
+    async fn look_or_wait(
+        &self,
+        tasks: &mut JoinSet<TaskEnd>,
+        busy: &mut BTreeSet<EnvironmentName>,
+    ) -> Duration {
+        match self.look(tasks, busy).await {
+            Ok(next) => self.until(next),
+            Err(fault) => {
+                tracing::error!("cannot look at what waits: {}", chain(&fault));
+                self.parts.warden.hear(&fault).await;
+                AFTER_FAULT
+            }
+        }
     }
 
     /// What an earlier process may have died before deciding.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, TimestampRound, Unit};
 
+use super::Relief;
 use super::clock::Clock;
 use super::error::EngineError;
 use super::observer::{Observer, Progress};
 use crate::cycle;
 use crate::domain::event::{Event, Recorded};
 use crate::domain::state::CycleState;
-use crate::store::{Append, CycleKey, Lease, Projection, Store};
+use crate::store::{Append, CycleKey, Lease, Projection, Store, StoreError};
 
 /// A cycle's events and state, for whoever holds its environment.
 pub struct Journal {
@@ -20,6 +21,7 @@ pub struct Journal {
     key: CycleKey,
     state: CycleState,
     lease: Option<Lease>,
+    relief: Option<Relief>,
 }
 
 impl Journal {
@@ -32,7 +34,13 @@ impl Journal {
         state: CycleState,
         lease: Option<Lease>,
     ) -> Self {
-        Self { store, clock, observer, key, state, lease }
+        Self { store, clock, observer, key, state, lease, relief: None }
+    }
+
+    /// The same journal, which waits for room on a full disk when somebody makes it.
+    #[must_use]
+    pub(super) fn with_relief(self, relief: Option<Relief>) -> Self {
+        Self { relief, ..self }
     }
 
     /// The state as of the last append.
@@ -101,9 +109,24 @@ impl Journal {
             at,
             projection,
         };
-        for recorded in &self.store.append(append).await? {
+        for recorded in &self.write(append).await? {
             self.observer.on(Progress::Recorded { recorded, state: &self.state });
         }
         Ok(())
+    }
+
+    /// A full disk is a pause where somebody makes room: what was seen is not lost for it.
+    async fn write(&self, append: Append) -> Result<Vec<Recorded>, StoreError> {
+        let Some(relief) = &self.relief else { return self.store.append(append).await };
+        loop {
+            match self.store.append(append.clone()).await {
+                Err(fault) if fault.is_lack_of_room() => {
+                    if !relief().await {
+                        return Err(fault);
+                    }
+                }
+                done => return done,
+            }
+        }
     }
 }

@@ -30,10 +30,24 @@ pub struct StatusForm {
     pub started_at: String,
     /// It is about to end and starts no cycle any more.
     pub draining: bool,
+    /// Why no cycle begins: the disk of the state folder has no room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_room: Option<NoRoomForm>,
     /// News that wait for delivery.
     pub news_waiting: u32,
     /// What each pipeline does now, by name.
     pub pipelines: Vec<PipelineForm>,
+}
+
+/// Why no cycle begins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "NoRoom")]
+pub struct NoRoomForm {
+    /// What is missing.
+    pub why: String,
+    /// Since when.
+    #[schemars(extend("format" = "date-time"))]
+    pub since: String,
 }
 
 /// All pipelines.

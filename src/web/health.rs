@@ -17,9 +17,13 @@ pub(super) async fn home(_: Call) -> Answer {
 }
 
 /// `GET /healthz`: the process answers; it looks at nothing else, so that a full disk is no reason
-/// to restart it.
-pub(super) async fn healthz(_: Call) -> Answer {
-    Ok("ok\n".into_response())
+/// to restart it. It says so all the same.
+pub(super) async fn healthz(call: Call) -> Answer {
+    let text = match call.site.handle().no_room() {
+        Some(no_room) => format!("ok, but no cycle begins: {}\n", no_room.why),
+        None => "ok\n".to_owned(),
+    };
+    Ok(text.into_response())
 }
 
 /// `GET /readyz`: the store answers, and new work is taken.
@@ -27,6 +31,11 @@ pub(super) async fn readyz(call: Call) -> Answer {
     let handle = call.site.handle();
     if handle.draining().is_cancelled() {
         return Err(Problem::unavailable("the daemon is about to end"));
+    }
+    if let Some(no_room) = handle.no_room() {
+        let since = no_room.since;
+        return Err(Problem::unavailable(format!("{} (since {since})", no_room.why))
+            .help("free some space; it goes on by itself"));
     }
     call.site.store().outbox_counts().await?;
     let text = format!("ready: {} pipelines\n", handle.pipelines().len());

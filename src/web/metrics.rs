@@ -94,6 +94,17 @@ fn of_daemon(page: &mut Page, site: &Site, (waiting, given_up): (u32, u32), size
     page.value("andon_start_time_seconds", &[], site.started_at().as_second());
     page.head("andon_running_cycles", "gauge", "Cycles that run now.");
     page.value("andon_running_cycles", &[], site.handle().running().len());
+    let no_room = u8::from(site.handle().no_room().is_some());
+    page.head("andon_no_room", "gauge", "1 while no cycle begins because the disk has no room.");
+    page.value("andon_no_room", &[], no_room);
+    if let Some(free) = site.handle().disk_free() {
+        page.head(
+            "andon_disk_free_bytes",
+            "gauge",
+            "What is free on the disk of the state folder.",
+        );
+        page.value("andon_disk_free_bytes", &[], free);
+    }
     page.head("andon_news_waiting", "gauge", "News that wait for delivery.");
     page.value("andon_news_waiting", &[], waiting);
     page.head("andon_news_given_up", "gauge", "News that could not be delivered, ever.");

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use andon::daemon::NoRoom;
 use andon::web::openapi;
 use serde_json::{Value, json};
 
@@ -168,4 +169,46 @@ async fn figures_badges_and_health_are_there() {
         let (name, value) = line.rsplit_once(' ').unwrap();
         assert!(name.starts_with("andon_") && value.parse::<f64>().is_ok(), "{line}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_without_room_is_told_everywhere() {
+    let house = with_a_cycle().await;
+    let since = "2026-11-27T10:00:00Z".parse().unwrap();
+    let why = "the disk of the state folder is full".to_owned();
+    house.handle.set_no_room(Some(NoRoom { why, since }));
+    let problem = house.ask(get("/readyz")).await.is(503).json();
+    assert_eq!(
+        problem["detail"],
+        "the disk of the state folder is full (since 2026-11-27T10:00:00Z)"
+    );
+    assert!(problem["help"].as_str().unwrap().contains("by itself"));
+    let alive = house.ask(get("/healthz")).await.is(200).text();
+    assert_eq!(alive, "ok, but no cycle begins: the disk of the state folder is full\n");
+    let status = described(&house, "/api/v1/status", "getStatus").await;
+    assert_eq!(status["no_room"]["since"], "2026-11-27T10:00:00Z");
+    assert!(house.ask(get("/metrics")).await.is(200).text().contains("\nandon_no_room 1\n"));
+    house.handle.set_no_room(None);
+    house.ask(get("/readyz")).await.is(200);
+    assert!(house.ask(get("/metrics")).await.is(200).text().contains("\nandon_no_room 0\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cycle_whose_records_expired_is_gone_and_still_listed() {
+    let house = with_a_cycle().await;
+    let key = house.begin_cycle("chat").await;
+    house.append(&key, 1, vec![finished()]).await;
+    house
+        .store
+        .expire_cycles(std::slice::from_ref(&key), "2026-11-27T10:00:00Z".parse().unwrap())
+        .await
+        .unwrap();
+    for path in ["", "/events", "/logs"] {
+        let path = format!("/api/v1/pipelines/chat/cycles/{}{path}", key.cycle);
+        let problem = house.ask(get(&path)).await.is(410).json();
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("expired on 2026-11-27"), "{detail}");
+    }
+    let listed = described(&house, "/api/v1/pipelines/chat/cycles", "listCycles").await;
+    assert_eq!(listed["cycles"][0]["expired_at"], "2026-11-27T10:00:00Z");
 }

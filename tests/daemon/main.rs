@@ -5,6 +5,7 @@
 mod access;
 mod acting;
 mod client;
+mod full_disk;
 mod hooks;
 mod house;
 mod live;

@@ -37,7 +37,7 @@ const ANSWERS: &str = r#"{ "routes": { "/one": [{ "text": "ok" }] } }"#;
 const TOKEN: &str = "admin-token-of-this-test-0123";
 
 /// A place with a pipeline and one commit.
-fn place() -> Place {
+pub(crate) fn place() -> Place {
     let mut place = Place::new();
     place.write("pipelines/shop.yaml", PIPELINE);
     let files = vec![

@@ -129,6 +129,12 @@ impl Place {
         Running::start(&args, self.path(), &self.env, &self.file("logs"))
     }
 
+    /// Starts `andon` here by way of another program, which becomes it.
+    pub(crate) fn start_within(&self, within: &[&str], args: &[&str]) -> Running {
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        Running::start_within(within, &args, self.path(), &self.env, &self.file("logs"))
+    }
+
     /// Runs `andon` here to its end.
     pub(crate) fn andon(&self, args: &[&str]) -> Done {
         self.start(args).wait()

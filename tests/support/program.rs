@@ -55,12 +55,24 @@ impl Running {
         env: &[(String, String)],
         logs: &Path,
     ) -> Self {
+        Self::start_within(&[], args, dir, env, logs)
+    }
+
+    /// Starts `andon` by way of another program, which gets its path and arguments behind its own.
+    pub(crate) fn start_within(
+        within: &[&str],
+        args: &[String],
+        dir: &Path,
+        env: &[(String, String)],
+        logs: &Path,
+    ) -> Self {
         fs::create_dir_all(logs).unwrap();
         let number = fs::read_dir(logs).unwrap().count();
         let (stdout, stderr) =
             (logs.join(format!("{number:03}.out")), logs.join(format!("{number:03}.err")));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_andon"));
-        command.args(args).current_dir(dir).env_clear();
+        let mut words = within.iter().copied().chain([env!("CARGO_BIN_EXE_andon")]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).args(args).current_dir(dir).env_clear();
         command.envs(env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null());
         command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());

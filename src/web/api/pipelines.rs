@@ -14,8 +14,8 @@ use crate::store::{CycleKey, CycleRow, PipelineRow, WaitingTrigger};
 use crate::web::call::{Answer, Call, ok};
 use crate::web::forms::{
     CaseForm, CaseRowForm, CommitsForm, CycleRowForm, InvestigationForm, InvestigationsForm,
-    NextForm, PipelineForm, PipelineState, PipelinesForm, ProgressForm, RunningForm, StatusForm,
-    TriggerForm, WatchingForm, time,
+    NextForm, NoRoomForm, PipelineForm, PipelineState, PipelinesForm, ProgressForm, RunningForm,
+    StatusForm, TriggerForm, WatchingForm, time,
 };
 use crate::web::problem::Problem;
 use crate::web::site::Site;
@@ -48,6 +48,10 @@ pub(in crate::web) async fn status(call: Call) -> Answer {
         andon: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: time(site.started_at()),
         draining: site.handle().draining().is_cancelled(),
+        no_room: site
+            .handle()
+            .no_room()
+            .map(|no_room| NoRoomForm { why: no_room.why, since: time(no_room.since) }),
         news_waiting,
         pipelines: Now::look(site).await?.all(),
     })
