@@ -4,6 +4,7 @@
 //! nothing about cycles: they ask the store, the engine and the report.
 
 pub mod args;
+mod backup;
 mod cancel;
 mod check;
 mod commits;
@@ -70,6 +71,7 @@ async fn perform(context: &Context, command: &Command) -> CliResult {
         Command::Probe(args) => probe::probe(context, args).await,
         Command::Resume(args) => resume::resume(context, args).await,
         Command::Schema(args) => schema::schema(context, args),
+        Command::Backup(args) => backup::backup(context, args).await,
         Command::Prune(args) => prune::prune(context, args).await,
         Command::Doctor(args) => doctor::doctor(context, args).await,
         Command::Demo(args) => demo::demo(context, args).await,

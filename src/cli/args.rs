@@ -17,7 +17,7 @@ pub use looking::{
     LogsArgs, ReportArgs, SchemaArgs, SchemaOf, ShowArgs, WhysAction, WhysArgs, WhysId,
 };
 pub use remote::{CancelArgs, CommitsArgs, DaemonArgs, RemoteArgs, StatusArgs, TriggerArgs};
-pub use upkeep::PruneArgs;
+pub use upkeep::{BackupArgs, PruneArgs};
 pub use values::Header;
 
 /// Closes the loop between a merge and the proof that staging still works.
@@ -144,6 +144,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Let cycles beyond the limits of `retention` expire
     Prune(PruneArgs),
+    /// Copy the state into one file, while everything goes on
+    Backup(BackupArgs),
     /// Run the whole loop on a bundled staging service, from nothing
     Demo(DemoArgs),
     /// Print a completion script for a shell
@@ -178,6 +180,7 @@ impl Command {
             | Self::Whys(_)
             | Self::Probe(_)
             | Self::Resume(_)
+            | Self::Backup(_)
             | Self::Prune(_)
             | Self::Doctor(_) => true,
             Self::Schema(_)

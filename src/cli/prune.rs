@@ -136,8 +136,9 @@ impl From<UpkeepError> for CliError {
     fn from(fault: UpkeepError) -> Self {
         match fault {
             UpkeepError::Store(fault) => fault.into(),
-            UpkeepError::File { .. } => {
-                Self { fault: Fault::Unreachable, error: fault.into(), hints: Vec::new() }
+            UpkeepError::File { .. } | UpkeepError::Unsound { .. } => {
+                let hints = fault.hint().map(str::to_owned).into_iter().collect();
+                Self { fault: Fault::Unreachable, error: fault.into(), hints }
             }
         }
     }

@@ -11,6 +11,12 @@ pub enum UpkeepError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A copy that was just made is not sound.
+    #[error("the copy of the database is not sound: {fault}")]
+    Unsound {
+        /// What was found.
+        fault: String,
+    },
     /// A file or folder could not be read, written or removed.
     #[error("cannot {what} {}", path.display())]
     File {
@@ -34,6 +40,7 @@ impl UpkeepError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Store(fault) => fault.hint(),
+            Self::Unsound { .. } => Some("`andon doctor` looks at the database itself"),
             Self::File { .. } => None,
         }
     }

@@ -1,4 +1,4 @@
-//! `prune`, and what is told of a cycle whose records expired.
+//! `prune`, `backup`, and what is told of a cycle whose records expired.
 
 use std::fs;
 
@@ -44,4 +44,31 @@ fn nothing_to_prune_is_no_state_to_make() {
     let stage = Stage::empty();
     stage.andon(&["prune"]).ends(5).says(&["no database"]);
     assert!(!state_has(&stage, ""));
+}
+
+#[test]
+fn a_copy_is_restored_with_tar_and_goes_on() {
+    let (stage, _) = Stage::with_history();
+    let told = stage.andon(&["backup", "copy.tar", "--json"]).ends(0).json();
+    assert_eq!((&told["cycles"], &told["open"]), (&3.into(), &0.into()));
+    stage.andon(&["backup", "copy.tar"]).ends(2).says(&["copy.tar is there already"]);
+    fs::create_dir(stage.path().join("copies")).unwrap();
+    stage.andon(&["backup", "copies"]).ends(0).prints(&["copies/andon-2", "3 cycles"]);
+    let before = stage.andon(&["show", "small", "2", "--json"]).ends(0).out;
+
+    fs::remove_dir_all(stage.path().join(".andon")).unwrap();
+    fs::create_dir(stage.path().join(".andon")).unwrap();
+    let archive = fs::File::open(stage.path().join("copy.tar")).unwrap();
+    tar::Archive::new(archive).unpack(stage.path().join(".andon")).unwrap();
+    assert_eq!(stage.andon(&["show", "small", "2", "--json"]).ends(0).out, before);
+    stage.andon(&["logs", "small", "1"]).ends(0).prints(&["deploying"]);
+    stage.andon(&["run", "small"]).ends(0);
+    assert_eq!(stage.newest()["cycle"], 4);
+}
+
+#[test]
+fn without_a_state_there_is_nothing_to_copy() {
+    let stage = Stage::empty();
+    stage.andon(&["backup", "copy.tar"]).ends(5).says(&["no database"]);
+    assert!(!stage.path().join("copy.tar").exists());
 }

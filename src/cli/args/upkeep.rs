@@ -1,4 +1,4 @@
-//! The arguments of commands that look after the state: prune.
+//! The arguments of commands that look after the state: prune, backup.
 
 use clap::Args;
 
@@ -19,6 +19,27 @@ pub struct PruneArgs {
     /// Say what would expire, and remove nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `andon backup`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Works beside a daemon. The copy has the database and the logs of all cycles, as they were at one
+moment; not the secrets, which are in neither, and not mirrors and checkouts, which are fetched again.
+
+To restore, unpack it into an empty folder while no daemon serves that state:
+  mkdir -m 700 .andon && tar -xf andon.tar -C .andon
+
+Examples:
+  andon backup andon.tar
+  andon backup /backups        a new file in that folder, named by the time")]
+pub struct BackupArgs {
+    /// The file to write, or a folder for it
+    #[arg(value_name = "FILE|DIR")]
+    pub target: std::path::PathBuf,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
