@@ -1,13 +1,13 @@
 //! `doctor`: is this machine fit, and is the state sound?
 
-use std::path::Path;
+mod state;
 
 use serde::Serialize;
 
 use super::args::DoctorArgs;
 use super::context::{Context, load_state, printing};
 use super::error::{CliError, CliResult, Status};
-use super::output::{bold, clean, counted};
+use super::output::{self, bold, clean, counted};
 use crate::store::{CycleRow, Store, StoreError};
 
 /// One thing that was looked at.
@@ -23,7 +23,7 @@ struct Finding {
 /// `andon doctor`
 pub async fn doctor(context: &Context, args: &DoctorArgs) -> CliResult {
     let mut findings = vec![version(), programs(context), clock_and_zones(), roots()];
-    findings.push(state_folder(&context.settings.state));
+    findings.extend(state::look(&context.settings));
     findings.extend(store(context).await);
     let sound = findings.iter().all(|finding| finding.sound);
     let mut out = context.out();
@@ -101,22 +101,6 @@ fn roots() -> Finding {
     finding("certificates", format!("{} roots", found.certs.len()))
 }
 
-fn state_folder(root: &Path) -> Finding {
-    use std::os::unix::fs::PermissionsExt as _;
-    let Ok(metadata) = std::fs::metadata(root) else {
-        return finding("state", format!("{} does not exist yet", root.display()));
-    };
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return trouble(
-            "state",
-            format!("{} may be read by others (mode {mode:o})", root.display()),
-            "chmod 700: logs and checkouts are kept there",
-        );
-    }
-    finding("state", root.display().to_string())
-}
-
 async fn store(context: &Context) -> Vec<Finding> {
     let store = match context.store().await {
         Ok(store) => store,
@@ -128,7 +112,12 @@ async fn store(context: &Context) -> Vec<Finding> {
             return vec![trouble("database", format!("{:#}", error.error), help)];
         }
     };
-    vec![integrity(store.as_ref()).await, ledger(store.as_ref()).await]
+    let limits = context.settings.daemon.retention;
+    vec![
+        integrity(store.as_ref()).await,
+        ledger(store.as_ref()).await,
+        state::retention(store.as_ref(), &limits).await,
+    ]
 }
 
 fn is_missing(error: &anyhow::Error) -> bool {
@@ -139,7 +128,7 @@ async fn integrity(store: &dyn Store) -> Finding {
     let size = store.database_size().await.unwrap_or(0);
     match store.integrity_check().await {
         Ok(faults) if faults.is_empty() => {
-            finding("database", format!("sound, {} KiB", size / 1024))
+            finding("database", format!("sound, {}", output::size(size)))
         }
         Ok(faults) => {
             trouble("database", faults.join("; "), "restore a backup; the reports are not affected")

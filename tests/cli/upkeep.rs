@@ -1,6 +1,7 @@
 //! `prune`, `backup`, and what is told of a cycle whose records expired.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::stage::Stage;
 
@@ -71,4 +72,20 @@ fn without_a_state_there_is_nothing_to_copy() {
     let stage = Stage::empty();
     stage.andon(&["backup", "copy.tar"]).ends(5).says(&["no database"]);
     assert!(!stage.path().join("copy.tar").exists());
+}
+
+#[test]
+fn doctor_tells_of_the_state_and_of_what_is_kept() {
+    let (stage, _) = Stage::with_history();
+    let settings = "retention: { days: 30, cycles: off, bytes: 500MB }\nballast: 2MiB\n";
+    fs::write(stage.path().join("andon.yaml"), settings).unwrap();
+    let told = stage.andon(&["doctor"]).ends(0);
+    let told =
+        told.prints(&["state: ", "for its owner alone", "free", "2.0 MiB, when a daemon runs"]);
+    told.prints(&["at most 30 days, 476.8 MiB; 3 cycles kept, the oldest is cycle 1 of small"]);
+
+    let database = stage.path().join(".andon/andon.db");
+    fs::set_permissions(&database, fs::Permissions::from_mode(0o644)).unwrap();
+    let told = stage.andon(&["doctor"]).ends(1);
+    told.prints(&["trouble state", "andon.db may be read by others (mode 644)", "chmod 600"]);
 }
