@@ -11,9 +11,11 @@ use tokio::time::Instant;
 
 use super::handle::{Handle, NoRoom};
 use crate::domain::errors::chain;
+use crate::domain::spec::Pipeline;
 use crate::engine::Clock;
+use crate::notify;
 use crate::room::{self, Facts, Lack, Order, Standing, Write};
-use crate::store::StoreError;
+use crate::store::{NewMessage, StoreError};
 use crate::upkeep::{Ballast, disk_space};
 
 /// The disk is asked no more often than this while all is well.
@@ -28,6 +30,8 @@ pub(super) struct Warden {
     root: PathBuf,
     ballast: Option<Ballast>,
     standing: Mutex<Standing>,
+    /// News that the disk had no room for yet.
+    untold: Mutex<Vec<NewMessage>>,
     /// When the disk was asked last; held while it is.
     asked: AsyncMutex<Option<Instant>>,
 }
@@ -42,7 +46,8 @@ impl Warden {
     ) -> Self {
         let ballast = ballast.map(|size| Ballast::new(&root, size));
         let standing = Mutex::new(Standing::Enough);
-        Self { handle, clock, root, ballast, standing, asked: AsyncMutex::new(None) }
+        let (untold, asked) = (Mutex::default(), AsyncMutex::new(None));
+        Self { handle, clock, root, ballast, standing, untold, asked }
     }
 
     /// Whether new work may begin, as the disk stands now.
@@ -101,18 +106,38 @@ impl Warden {
             tokio::task::spawn_blocking(work).await.expect("a look at the disk does not panic");
         self.handle.disk_has(free);
         self.settle(before, found);
+        self.tell().await;
         found
     }
 
+    /// Stores news as soon as there is room for them.
+    async fn tell(&self) {
+        let untold = std::mem::take(&mut *lock(&self.untold));
+        if untold.is_empty() {
+            return;
+        }
+        match self.handle.store().put_messages(untold.clone(), self.clock.now()).await {
+            Ok(_) => self.handle.tell_news(),
+            Err(fault) => {
+                tracing::debug!("the news wait: {}", chain(&fault));
+                *lock(&self.untold) = untold;
+            }
+        }
+    }
+
     fn settle(&self, before: Standing, now: Standing) {
-        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        *lock(&self.standing) = now;
         match (before, now) {
             (Standing::Enough, Standing::Short(lack)) => {
                 tracing::error!("{lack}: no cycle begins until there is room again");
-                self.handle.set_no_room(Some(no_room(lack, self.clock.now())));
+                let no_room = no_room(lack, self.clock.now());
+                *lock(&self.untold) =
+                    self.news(|all| notify::no_room(all, &no_room.why, no_room.since));
+                self.handle.set_no_room(Some(no_room));
             }
             (Standing::Short(_), Standing::Enough) => {
                 tracing::info!("the disk of the state folder has room again");
+                self.told_again();
                 self.handle.set_no_room(None);
                 self.handle.wake();
             }
@@ -124,9 +149,30 @@ impl Warden {
         }
     }
 
-    fn standing(&self) -> Standing {
-        *self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whoever was told of the want is told of its end; if nobody was, nobody is.
+    fn told_again(&self) {
+        let mut untold = lock(&self.untold);
+        if let Some(no_room) = self.handle.no_room().filter(|_| untold.is_empty()) {
+            *untold = self.news(|all| notify::room_again(all, no_room.since));
+        } else {
+            untold.clear();
+        }
     }
+
+    /// News for the channels of every pipeline that is served.
+    fn news(&self, make: impl Fn(Vec<&Pipeline>) -> Vec<NewMessage>) -> Vec<NewMessage> {
+        let served = self.handle.pipelines();
+        make(served.values().map(|served| served.pipeline.as_ref()).collect())
+    }
+
+    fn standing(&self) -> Standing {
+        *lock(&self.standing)
+    }
+}
+
+/// Nothing is left half-changed under these locks, so a panic elsewhere spoils nothing.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn no_room(lack: Lack, since: Timestamp) -> NoRoom {

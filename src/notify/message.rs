@@ -96,6 +96,31 @@ impl Notice {
         }
     }
 
+    /// The disk has no room for new work.
+    pub(super) fn no_room(why: &str) -> Self {
+        Self {
+            event: "no_room",
+            title: format!("no cycle begins: {why}"),
+            facts: vec![
+                "cycles that run come to their end; what waits is stored and waits on".to_owned(),
+                "free some space where the daemon runs: it goes on by itself".to_owned(),
+            ],
+            failures: Vec::new(),
+            report: None,
+        }
+    }
+
+    /// It has again.
+    pub(super) fn room_again() -> Self {
+        Self {
+            event: "room_again",
+            title: "cycles begin again: the disk of the state folder has room".to_owned(),
+            facts: Vec::new(),
+            failures: Vec::new(),
+            report: None,
+        }
+    }
+
     /// A cycle is over at last.
     pub(super) fn heard_again(pipeline: &str, cycle: u32, after: SignedDuration) -> Self {
         let after = words::duration(millis(after));

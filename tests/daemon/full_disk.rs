@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::program::place;
+use crate::program::{PIPELINE, place};
 use crate::support::{Place, Running, until};
 
 const MOUNT: &str = "mount -t tmpfs -o size=24m none .andon && exec \"$0\" \"$@\"";
@@ -85,6 +85,9 @@ fn a_full_disk_stops_new_work_and_heals_by_itself() {
         return;
     }
     let place = place();
+    // Nobody answers there: news that were stored wait, and are counted.
+    let notify = "notify: [{ slack: { url: 'http://127.0.0.1:9/' }, on: [held] }]\n";
+    place.write("pipelines/shop.yaml", &format!("{PIPELINE}{notify}"));
     place.write("stage/hold-before", "");
     let disk = SmallDisk::start(&place);
     until("the ballast is there", || disk.has_ballast());
@@ -97,6 +100,7 @@ fn a_full_disk_stops_new_work_and_heals_by_itself() {
     // What runs comes to its end all the same: nothing that it learnt is lost.
     until("the cycle is green", || disk.newest()["verdict"] == "green");
     until("there is no room", || disk.status()["no_room"]["why"].is_string());
+    until("it is news", || disk.status()["news_waiting"] == 1);
     assert!(!disk.has_ballast() && disk.daemon.said("no cycle begins until there is room"));
     let told = disk.andon(&["status"]).expect_code(0);
     assert!(told.stderr.contains("no cycle begins: the disk"), "{}", told.stderr);
@@ -111,5 +115,6 @@ fn a_full_disk_stops_new_work_and_heals_by_itself() {
         newest["cycle"] == 2 && newest["verdict"] == "green"
     });
     assert_eq!(disk.status()["no_room"], Value::Null);
+    until("that is news, too", || disk.status()["news_waiting"] == 2);
     until("the ballast is there again", || disk.has_ballast());
 }

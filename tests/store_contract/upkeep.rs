@@ -110,10 +110,8 @@ pub async fn histories_tell_what_is_referred_to<B: Backend>() {
         [("kept", InvestigationState::Reopened), ("done", InvestigationState::Closed)]
     {
         let opened_in = if name == "kept" { 1 } else { 4 };
-        let made = store
-            .allocate_investigation(&chat, &fingerprint(name), "slug", opened_in)
-            .await
-            .unwrap();
+        let made =
+            store.allocate_investigation(wanted(&chat, name, "slug", opened_in)).await.unwrap();
         store.set_investigation_state(&chat, &made.id, state, opened_in + 1).await.unwrap();
     }
     store.expire_cycles(&[andon::store::CycleKey::new(chat.clone(), 3)], at(100)).await.unwrap();
