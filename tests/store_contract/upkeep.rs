@@ -12,8 +12,8 @@ use andon::store::{
 
 use crate::Backend;
 use crate::sample::{
-    append, at, attempt, case, case_row, ended_cycle, environment, fingerprint, finished, head,
-    new_cycle, pipeline, queued, resolved, sha,
+    append, at, attempt, case, case_row, ended_cycle, environment, finished, head, new_cycle,
+    pipeline, queued, resolved, sha, wanted,
 };
 
 pub async fn an_expired_cycle_keeps_its_row_and_nothing_else<B: Backend>() {
