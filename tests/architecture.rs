@@ -25,14 +25,15 @@ const MAP: &[(&str, &[&str])] = &[
     ("room", &[]),
     // L2: adapters
     ("store", &["domain"]),
-    ("git", &["domain"]),
+    ("trust", &[]),
+    ("git", &["domain", "trust"]),
     ("process", &["domain"]),
     ("probe", &["domain", "verdict"]),
     ("suite", &["domain", "probe", "verdict"]),
     ("deploy", &["domain", "process", "probe", "suite", "verdict"]),
     ("readiness", &["domain", "probe", "suite", "verdict"]),
     ("trigger", &["domain", "pipeline", "watch", "store", "git"]),
-    ("notify", &["domain", "report", "store", "suite"]),
+    ("notify", &["domain", "report", "store", "suite", "trust"]),
     // L3
     (
         "engine",
@@ -100,6 +101,7 @@ const MAP: &[(&str, &[&str])] = &[
             "retention",
             "upkeep",
             "web",
+            "trust",
         ],
     ),
     ("demo", &["domain", "pipeline"]),

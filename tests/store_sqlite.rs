@@ -246,7 +246,7 @@ async fn a_replaced_file_is_noticed_before_anything_is_written() {
     assert!(matches!(refused, Err(StoreError::Replaced { .. })), "{refused:?}");
     fs::remove_file(place.database()).unwrap();
     let refused = store.append(append(&cycle, 1, vec![resolved('a')])).await;
-    assert!(matches!(refused, Err(StoreError::Replaced { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(StoreError::Gone { .. })), "{refused:?}");
 }
 
 /// What a kill leaves behind: the file, and a log that was never folded in.

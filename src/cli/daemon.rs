@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -72,8 +73,16 @@ async fn serve(
         let (site, closing) = (site.clone(), closing.clone());
         tokio::spawn(async move { web::serve(listener, site, &closing).await })
     };
+    let state = format!("{served} served at {url}");
+    tell_manager(&[NotifyState::Ready, NotifyState::Status(&state)]);
+    let leaving = async {
+        context.host.cancel.cancelled().await;
+        tell_manager(&[NotifyState::Stopping, NotifyState::Status("cycles come to their end")]);
+        std::future::pending().await
+    };
     tokio::select! {
         () = daemon.run(&context.host.cancel) => {}
+        () = leaving => {}
         () = reload_on_hangup(context, &daemon, &site) => {}
     }
     // The pages stay until nothing is left to look at.
@@ -108,6 +117,13 @@ fn setup(
         retention: context.settings.daemon.retention,
         ballast: context.settings.daemon.ballast,
     })
+}
+
+/// Tells the service manager that started us, where one did (`NOTIFY_SOCKET`).
+fn tell_manager(state: &[NotifyState<'_>]) {
+    if let Err(fault) = sd_notify::notify(state) {
+        tracing::warn!("cannot tell the service manager: {fault}");
+    }
 }
 
 /// Reads pipelines, tokens and secrets again, each time that it is asked to. What is broken now

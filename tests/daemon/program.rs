@@ -105,6 +105,26 @@ fn a_cycle_that_was_asked_for_is_run_shown_and_logged() {
 }
 
 #[test]
+fn a_service_manager_hears_when_it_is_ready_and_when_it_leaves() {
+    let mut place = place();
+    let socket = place.file("notify.sock");
+    let manager = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+    place.set_env("NOTIFY_SOCKET", socket.to_str().unwrap());
+    let daemon = daemon(&place, &[]);
+    let heard = || {
+        let mut buffer = [0; 1_024];
+        let length = manager.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    };
+    let ready = heard();
+    assert!(ready.contains("READY=1\n") && ready.contains("STATUS=1 pipeline served"), "{ready}");
+    daemon.signal(Signal::TERM);
+    assert!(heard().contains("STOPPING=1\n"));
+    daemon.wait().expect_code(0);
+}
+
+#[test]
 fn a_running_cycle_is_ended_by_who_asks() {
     let place = place();
     place.write("stage/hold-before", "");
