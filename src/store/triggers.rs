@@ -75,6 +75,8 @@ pub enum PutTrigger {
         id: TriggerId,
         /// Its cycle, if it has become one. Without one it waits, or was dropped.
         cycle: Option<u32>,
+        /// Whether it asks for the same: revision, deploy and cases.
+        asks_the_same: bool,
     },
 }
 

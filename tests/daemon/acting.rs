@@ -42,6 +42,9 @@ async fn b2_the_same_key_gets_the_first_answer() {
     assert_eq!(house.ask(ask("k-1")).await.is(202).json(), first);
     let other = house.ask(ask("k-2")).await.is(202).json();
     assert_ne!(other["trigger"], first["trigger"]);
+    let changed = post("/api/v1/pipelines/chat/trigger", r#"{"deploy":false}"#);
+    let refused = house.ask(changed.with("idempotency-key", "k-1")).await.is(422).json();
+    assert!(refused["detail"].as_str().unwrap().contains("is another"), "{refused}");
     // A key is one of its pipeline, and never one of ours.
     let of_shop = post("/api/v1/pipelines/shop/trigger", "").with("idempotency-key", "k-1");
     assert_ne!(house.ask(of_shop).await.is(202).json()["trigger"], first["trigger"]);

@@ -63,7 +63,10 @@ pub async fn a_key_is_known_for_good<B: Backend>() {
     let store = backend.open().await;
     let id = put(&*store, trigger("chat", Some(KEY))).await;
     let again = store.put_trigger(trigger("chat", Some(KEY)), at(2)).await.unwrap();
-    assert_eq!(again, PutTrigger::Known { id, cycle: None });
+    assert_eq!(again, PutTrigger::Known { id, cycle: None, asks_the_same: true });
+    let another = NewTrigger { requested: Some("v2".to_owned()), ..trigger("chat", Some(KEY)) };
+    let again = store.put_trigger(another, at(2)).await.unwrap();
+    assert_eq!(again, PutTrigger::Known { id, cycle: None, asks_the_same: false });
     // Keys are of one pipeline, and what has none is always new.
     let elsewhere = put(&*store, trigger("web", Some(KEY))).await;
     put(&*store, trigger("chat", None)).await;
@@ -75,9 +78,9 @@ pub async fn a_key_is_known_for_good<B: Backend>() {
     store.close().await;
     let store = backend.open().await;
     let again = store.put_trigger(trigger("chat", Some(KEY)), at(9)).await.unwrap();
-    assert_eq!(again, PutTrigger::Known { id, cycle: Some(1) });
+    assert_eq!(again, PutTrigger::Known { id, cycle: Some(1), asks_the_same: true });
     let again = store.put_trigger(trigger("web", Some(KEY)), at(9)).await.unwrap();
-    assert_eq!(again, PutTrigger::Known { id: elsewhere, cycle: None });
+    assert_eq!(again, PutTrigger::Known { id: elsewhere, cycle: None, asks_the_same: true });
     assert_eq!(store.waiting_triggers().await.unwrap().len(), 2);
 }
 
@@ -127,7 +130,7 @@ pub async fn a_started_trigger_is_not_dropped<B: Backend>() {
     assert!(start(&*store, "chat", id).await.is_some());
     assert!(!store.drop_trigger(id, "too late", at(50)).await.unwrap());
     let again = store.put_trigger(trigger("chat", Some("once")), at(60)).await.unwrap();
-    assert_eq!(again, PutTrigger::Known { id, cycle: Some(1) });
+    assert_eq!(again, PutTrigger::Known { id, cycle: Some(1), asks_the_same: true });
 }
 
 pub async fn a_dropped_trigger_never_starts<B: Backend>() {

@@ -51,7 +51,13 @@ pub(in crate::web) async fn start(call: Call) -> Answer {
             tracing::info!("a cycle of {name} was asked for {detail}");
             (id, None)
         }
-        PutTrigger::Known { id, cycle } => (id, cycle),
+        PutTrigger::Known { id, cycle, asks_the_same: true } => (id, cycle),
+        PutTrigger::Known { id, asks_the_same: false, .. } => {
+            let what =
+                format!("trigger {} of {name} was asked for with this key, and is another", id.0);
+            return Err(Problem::unprocessable(what)
+                .help("an `Idempotency-Key` is for repetitions of one request: use a new one"));
+        }
     };
     site.handle().wake();
     let started = StartedForm { pipeline: name.to_string(), trigger: id.0, cycle };

@@ -70,9 +70,12 @@ pub(super) async fn put(
 ) -> Result<PutTrigger> {
     let pipeline_id = pipeline_id(&mut *db, &trigger.pipeline).await?;
     if let Some(key) = &trigger.key
-        && let Some((id, cycle)) = with_key(&mut *db, pipeline_id, key).await?
+        && let Some(known) = with_key(&mut *db, pipeline_id, key).await?
     {
-        return Ok(PutTrigger::Known { id: TriggerId(id), cycle });
+        let (id, cycle, requested, deploy, only) = known;
+        let asks_the_same =
+            requested == trigger.requested && RunOptions { deploy, only } == trigger.options;
+        return Ok(PutTrigger::Known { id: TriggerId(id), cycle, asks_the_same });
     }
     let id = sqlx::query_scalar(
         "INSERT INTO trigger (pipeline_id, environment, kind, detail, requested, deploy,
@@ -95,18 +98,14 @@ pub(super) async fn put(
     Ok(PutTrigger::New(TriggerId(id)))
 }
 
-async fn with_key(
-    db: &mut SqliteConnection,
-    pipeline_id: i64,
-    key: &str,
-) -> Result<Option<(i64, Option<u32>)>> {
-    let known = sqlx::query_as("SELECT id, cycle FROM trigger WHERE pipeline_id = ? AND key = ?")
-        .bind(pipeline_id)
-        .bind(key)
-        .fetch_optional(db)
-        .await?;
-    Ok(known)
+async fn with_key(db: &mut SqliteConnection, pipeline_id: i64, key: &str) -> Result<Option<Keyed>> {
+    let sql = "SELECT id, cycle, requested, deploy, only_cases FROM trigger
+               WHERE pipeline_id = ? AND key = ?";
+    Ok(sqlx::query_as(sql).bind(pipeline_id).bind(key).fetch_optional(db).await?)
 }
+
+/// A trigger that was found by its key: its id, its cycle, and what it asks for.
+type Keyed = (i64, Option<u32>, Option<String>, bool, Option<String>);
 
 /// All that wait, oldest first.
 pub(super) async fn list(db: &mut SqliteConnection) -> Result<Vec<WaitingTrigger>> {
