@@ -378,6 +378,70 @@ mod tests {
         }
     }
 
+    /// Small, and the same on every machine.
+    fn dice(seed: &mut u64, below: usize) -> usize {
+        *seed ^= *seed << 13;
+        *seed ^= *seed >> 7;
+        *seed ^= *seed << 17;
+        usize::try_from(*seed % below as u64).unwrap()
+    }
+
+    /// The part of a base64 text that stands for the secret alone, whatever stands around it.
+    fn core_of(encoded: &str, before: usize, secret: usize) -> String {
+        encoded[(before * 8).div_ceil(6)..(before + secret) * 8 / 6].to_owned()
+    }
+
+    /// What must not show of a secret, and the text in which it stands, by form.
+    fn forms_of(secret: &str) -> Vec<(String, String)> {
+        let whole = |text: String| (text.clone(), text);
+        let mut forms = vec![
+            whole(secret.to_owned()),
+            whole(hex::encode(secret)),
+            whole(hex::encode_upper(secret)),
+            whole(crate::domain::address::encode_component(secret)),
+            whole(serde_json::to_string(secret).unwrap().trim_matches('"').to_owned()),
+            whole(secret.replace('\'', r"'\''")),
+            whole(STANDARD_NO_PAD.encode(STANDARD.encode(secret))),
+        ];
+        for before in 0..3 {
+            for after in 0..3 {
+                let text = format!("{}{secret}{}", &"xy"[..before], &"zz"[..after]);
+                for encoded in [STANDARD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
+                    forms.push((core_of(&encoded, before, secret.len()), encoded));
+                }
+            }
+        }
+        forms
+    }
+
+    /// RELIABILITY K1: a hundred thousand ways to cut the output in two, over random secrets.
+    #[test]
+    fn k1_no_form_shows_however_the_output_is_cut() {
+        const LETTERS: &str = "abcXYZ0189-_.~!*'()&?=#/%+\"\\ <>;:@$,[]{}|^`äß€";
+        let letters: Vec<char> = LETTERS.chars().collect();
+        let (mut seed, mut cuts) = (0x9E37_79B9_7F4A_7C15, 0);
+        while cuts < 100_000 {
+            let length = 8 + dice(&mut seed, 24);
+            let secret: String =
+                (0..length).map(|_| letters[dice(&mut seed, letters.len())]).collect();
+            let secret = format!("k{}k", secret.trim());
+            let masker = Masker::new([secret.clone()]);
+            for (core, text) in forms_of(&secret) {
+                let noisy = format!("<{text}>").into_bytes();
+                for cut in 0..=noisy.len() {
+                    let (mut out, mut stream) = (Vec::new(), masker.stream());
+                    stream.push(&noisy[..cut], &mut out);
+                    stream.push(&noisy[cut..], &mut out);
+                    stream.finish(&mut out);
+                    let out = String::from_utf8_lossy(&out);
+                    assert!(!out.contains(&core), "{secret:?}: {core} in {out}, cut at {cut}");
+                    assert!(out.contains(MASK), "{secret:?}: {text} → {out}, cut at {cut}");
+                    cuts += 1;
+                }
+            }
+        }
+    }
+
     #[test]
     fn what_is_quoted_within_quotes_is_masked() {
         let secret = r#"pass"wo\rd'1&2<3"#;
