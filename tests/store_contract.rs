@@ -129,6 +129,7 @@ macro_rules! contract {
                 a_trigger_becomes_one_cycle,
                 of_two_starts_one_wins,
                 a_started_trigger_is_not_dropped,
+                one_cycle_answers_all_that_join_it,
                 a_dropped_trigger_never_starts,
                 a_trigger_starts_in_its_own_pipeline_only,
                 a_due_time_is_dealt_with_once,

@@ -86,13 +86,11 @@ impl Parts {
             taken_together: trigger.taken_together.clone(),
             options: trigger.options.clone(),
         };
-        let Some((key, recorded)) = store.start_cycle(trigger.id, request.queued(), now).await?
+        let Some((key, recorded)) =
+            store.start_cycle(trigger.id, joined, request.queued(), now).await?
         else {
             return Ok(());
         };
-        for other in joined {
-            store.drop_trigger(*other, &format!("answered by cycle {}", key.cycle), now).await?;
-        }
         tracing::info!("{key} starts: {}", trigger.cause.detail);
         self.handle.started(key.clone(), now, cancel.clone());
         self.handle.publish(super::LiveEvent { cycle: key.clone(), recorded });

@@ -261,7 +261,10 @@ impl Daemon {
             }
         }
         let waiting = store.waiting_triggers().await?;
-        let candidates: Vec<Candidate> = waiting.iter().map(candidate).collect();
+        let candidates: Vec<Candidate> = waiting
+            .iter()
+            .map(|trigger| candidate(trigger, pipelines.get(&trigger.pipeline)))
+            .collect();
         let choice = choose(&candidates, &self.busy(&waiting, taken, busy.len(), &pipelines), now);
         self.act(&choice, waiting, &pipelines, tasks, busy, now).await?;
         let unblocked = self.handle().blocked().values().map(|blocked| blocked.until).min();
@@ -420,15 +423,29 @@ fn told(what: &str, done: Result<(), super::cycle::CycleError>) {
     }
 }
 
-fn candidate(trigger: &WaitingTrigger) -> Candidate {
+fn candidate(trigger: &WaitingTrigger, served: Option<&Served>) -> Candidate {
+    let watched = served.and_then(|served| served.pipeline.watch.as_ref());
     Candidate {
         id: trigger.id.0,
         pipeline: trigger.pipeline.clone(),
         environment: trigger.environment.clone(),
         kind: trigger.cause.kind,
         requested: trigger.requested.clone(),
+        newest_of: watched.and_then(|watch| newest_of(trigger, &watch.branches)),
         options: trigger.options.clone(),
         created_at: trigger.created_at,
         not_before: trigger.not_before,
     }
+}
+
+/// The branch whose newest commit a trigger is for. Without a name it is for the first watched branch
+/// that is named without a glob, and where no branch is named, for the only one that is watched.
+fn newest_of(trigger: &WaitingTrigger, watched: &[String]) -> Option<String> {
+    let named = watched.iter().find(|branch| !branch.contains(['*', '?', '[', '{']));
+    match (&trigger.branch, &trigger.requested) {
+        (Some(branch), _) if watched.is_empty() || named == Some(branch) => {}
+        (None, None) if watched.is_empty() || named.is_some() => {}
+        _ => return None,
+    }
+    Some(named.cloned().unwrap_or_default())
 }

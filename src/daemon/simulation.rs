@@ -171,6 +171,7 @@ impl Simulation {
             environment: pipeline.environment.clone(),
             kind,
             requested: wanted.map(|sha| sha.as_str().to_owned()),
+            newest_of: None,
             options: RunOptions { deploy: true, only: None },
             created_at: self.now,
             not_before,

@@ -24,6 +24,8 @@ pub struct Candidate {
     pub kind: TriggerKind,
     /// The revision as it was asked for.
     pub requested: Option<String>,
+    /// The branch whose newest commit it is for, where it is: that moved, or nothing else was named.
+    pub newest_of: Option<String>,
     /// How the cycle should run.
     pub options: RunOptions,
     /// When it was first stored.
@@ -61,10 +63,17 @@ impl Candidate {
         (rank, self.id)
     }
 
+    /// Whether one of the two leaves it to the branch that the other is for.
+    fn asks_for_the_same_newest(&self, other: &Self) -> bool {
+        (self.requested.is_none() || other.requested.is_none())
+            && self.newest_of.is_some()
+            && self.newest_of == other.newest_of
+    }
+
     /// Whether one cycle answers both.
     fn asks_the_same(&self, other: &Self) -> bool {
         self.pipeline == other.pipeline
-            && self.requested == other.requested
+            && (self.requested == other.requested || self.asks_for_the_same_newest(other))
             && self.options == other.options
             && self.kind != TriggerKind::Culprit
             && other.kind != TriggerKind::Culprit
@@ -182,6 +191,7 @@ mod tests {
             environment: EnvironmentName::parse(pipeline).unwrap(),
             kind,
             requested: Some(format!("{id}")),
+            newest_of: None,
             options: RunOptions { deploy: true, only: None },
             created_at: at(0),
             not_before: at(0),
@@ -190,6 +200,31 @@ mod tests {
 
     fn in_environment(environment: &str, candidate: Candidate) -> Candidate {
         Candidate { environment: EnvironmentName::parse(environment).unwrap(), ..candidate }
+    }
+
+    /// RELIABILITY B1: a commit, a schedule and a hand that all want the newest get one cycle.
+    #[test]
+    fn b1_who_wants_the_newest_joins_the_commit_that_is_it() {
+        let newest = |id, kind, requested: Option<&str>| Candidate {
+            requested: requested.map(str::to_owned),
+            newest_of: Some("main".to_owned()),
+            ..candidate(id, "a", kind)
+        };
+        let commit = newest(1, TriggerKind::Commit, Some("4f1c2aa"));
+        let schedule = newest(2, TriggerKind::Schedule, None);
+        let hand = newest(3, TriggerKind::Manual, None);
+        let all = [commit.clone(), schedule.clone(), hand.clone()];
+        let choice = choose(&all, &free(2), at(1));
+        assert_eq!(choice.start, [Start { id: 3, joined: vec![1, 2] }]);
+        // Another branch, another way to run, and a commit that was named are no newest of this one.
+        let elsewhere = Candidate { newest_of: Some("v1".to_owned()), ..commit };
+        let options = RunOptions { deploy: false, only: None };
+        let without_deploy = Candidate { options, ..schedule };
+        let named = Candidate { newest_of: None, ..newest(4, TriggerKind::Manual, Some("abc")) };
+        for other in [elsewhere, without_deploy, named] {
+            let choice = choose(&[other, hand.clone()], &free(2), at(1));
+            assert!(choice.start.iter().all(|start| start.joined.is_empty()), "{choice:?}");
+        }
     }
 
     fn free(slots: usize) -> Busy {

@@ -235,3 +235,24 @@ fn reports_are_pushed_and_nothing_is_run_for_them() {
     place.andon(&["run", "pipelines/shop.yaml", "--revision", "main"]).expect_code(1);
     assert!(on_branch("docs/qa/shop/cycle-0002.md").is_some());
 }
+
+/// RELIABILITY B1: the same commit by poll and by hand, while another deploy runs: one cycle answers both.
+#[test]
+fn b1_a_commit_and_a_hand_that_want_the_newest_get_one_cycle() {
+    let mut place = place(&PIPELINE);
+    place.write("stage/hold-before", "");
+    let _daemon = daemon(&place, &[]);
+    has_looked(&place);
+    place.commit("Second version", &files(BAD));
+    until("the deploy runs", || place.stage().starts().len() == 1);
+    let third = place.commit("Third version", &files(GOOD));
+    let waits = |fate: &str| fates(&place).contains(&(third.clone(), fate.to_owned()));
+    until("the commit waits", || waits("waiting"));
+    place.andon(&["trigger", "shop"]).expect_code(0);
+    std::fs::remove_file(place.file("stage/hold-before")).unwrap();
+    let ran = wait_for_cycles(&place, 2);
+    assert_eq!(ran.len(), 2, "{ran:?}");
+    assert_eq!(ran[1], (third.clone(), "green".to_owned()));
+    assert!(waits("tested"), "{:?}", fates(&place));
+    assert_eq!(place.stage().starts().len(), 2);
+}

@@ -160,7 +160,7 @@ async fn start_all(desk: &Desk, pipeline: &Pipeline, at: &str) {
                 "suite_digest": null, "report_dir": "reports", "andon": "0" },
             "options": trigger.options,
         }));
-        let started = desk.store.start_cycle(trigger.id, queued.unwrap(), at.parse().unwrap());
+        let started = desk.store.start_cycle(trigger.id, &[], queued.unwrap(), at.parse().unwrap());
         assert!(started.await.unwrap().is_some());
     }
 }

@@ -28,7 +28,7 @@ async fn put(store: &dyn Store, trigger: NewTrigger) -> TriggerId {
 
 /// Starts a trigger's cycle, as a daemon that read the trigger long ago would.
 pub async fn start(store: &dyn Store, name: &str, id: TriggerId) -> Option<CycleKey> {
-    let started = store.start_cycle(id, queued(name, "staging"), at(40)).await.unwrap();
+    let started = store.start_cycle(id, &[], queued(name, "staging"), at(40)).await.unwrap();
     started.map(|(cycle, _)| cycle)
 }
 
@@ -89,7 +89,7 @@ pub async fn a_trigger_becomes_one_cycle<B: Backend>() {
     let store = backend.open().await;
     let id = put(&*store, trigger("chat", None)).await;
     let stale = queued("chat", "preview");
-    let (cycle, first) = store.start_cycle(id, stale.clone(), at(40)).await.unwrap().unwrap();
+    let (cycle, first) = store.start_cycle(id, &[], stale.clone(), at(40)).await.unwrap().unwrap();
     assert_eq!((cycle.cycle, first.seq, first.at), (1, 1, at(40)));
     // The row knows best what it is for; where and how the cycle runs is the caller's to say.
     let Event::Queued(event) = &first.event else { panic!("{first:?}") };
@@ -149,7 +149,7 @@ pub async fn a_trigger_starts_in_its_own_pipeline_only<B: Backend>() {
     let backend = B::create();
     let store = backend.open().await;
     let id = put(&*store, trigger("chat", None)).await;
-    let refused = store.start_cycle(id, queued("web", "staging"), at(40)).await;
+    let refused = store.start_cycle(id, &[], queued("web", "staging"), at(40)).await;
     assert!(matches!(refused, Err(StoreError::Unstorable { .. })), "{refused:?}");
     assert_eq!(store.open_cycles(None).await.unwrap(), []);
     assert_eq!(store.waiting_triggers().await.unwrap().len(), 1);
@@ -236,4 +236,24 @@ pub async fn a_watched_pipeline_without_cycles_is_not_listed<B: Backend>() {
     assert!(store.list_pipelines().await.unwrap().is_empty());
     start(&*store, "chat", id).await;
     assert_eq!(store.list_pipelines().await.unwrap().len(), 1);
+}
+
+pub async fn one_cycle_answers_all_that_join_it<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let first = put(&*store, trigger("chat", None)).await;
+    let second = put(&*store, trigger("chat", Some("k"))).await;
+    let gone = put(&*store, trigger("chat", Some("gone"))).await;
+    let foreign = put(&*store, trigger("web", None)).await;
+    assert!(store.drop_trigger(gone, "cancelled", at(3)).await.unwrap());
+    let joined = [second, gone, foreign, first];
+    let started =
+        store.start_cycle(first, &joined, queued("chat", "staging"), at(4)).await.unwrap();
+    assert_eq!(started.unwrap().0.cycle, 1);
+    let again = store.put_trigger(trigger("chat", Some("k")), at(9)).await.unwrap();
+    assert_eq!(again, PutTrigger::Known { id: second, cycle: Some(1), asks_the_same: true });
+    let again = store.put_trigger(trigger("chat", Some("gone")), at(9)).await.unwrap();
+    assert_eq!(again, PutTrigger::Known { id: gone, cycle: None, asks_the_same: true });
+    let waiting = store.waiting_triggers().await.unwrap();
+    assert_eq!(waiting.iter().map(|t| t.id).collect::<Vec<_>>(), [foreign]);
 }

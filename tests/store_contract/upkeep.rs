@@ -166,8 +166,11 @@ pub async fn the_fate_of_a_commit_outlives_its_cycle<B: Backend>() {
     let run = Some((sha('b'), cause));
     store.put_movement(movement(Some(sha('a')), sha('b'), vec![commit], run)).await.unwrap();
     let waiting = store.waiting_triggers().await.unwrap();
-    let (cycle, _) =
-        store.start_cycle(waiting[0].id, queued("chat", "staging"), at(2)).await.unwrap().unwrap();
+    let (cycle, _) = store
+        .start_cycle(waiting[0].id, &[], queued("chat", "staging"), at(2))
+        .await
+        .unwrap()
+        .unwrap();
     store.append(append(&cycle, 1, vec![finished(Verdict::Green)])).await.unwrap();
     store.expire_cycles(std::slice::from_ref(&cycle), at(3)).await.unwrap();
     while !store.delete_expired(&cycle, 1).await.unwrap() {}

@@ -71,11 +71,15 @@ impl TriggerStore for SqliteStore {
     async fn start_cycle(
         &self,
         trigger: TriggerId,
+        joined: &[TriggerId],
         queued: Queued,
         at: Timestamp,
     ) -> Result<Option<(CycleKey, Recorded)>> {
-        self.write(Durability::Full, move |db| Box::pin(waiting::start(db, trigger, queued, at)))
-            .await
+        let joined = joined.to_vec();
+        self.write(Durability::Full, move |db| {
+            Box::pin(async move { waiting::start(db, trigger, &joined, queued, at).await })
+        })
+        .await
     }
 
     async fn drop_trigger(&self, trigger: TriggerId, why: &str, at: Timestamp) -> Result<bool> {

@@ -86,13 +86,16 @@ row_struct! {
         dropped: Option<String>,
         cycle: Option<u32>,
         verdict: Option<String>,
+        tested: Option<String>,
     }
 }
 
 impl StoredCommit {
     fn into_row(self) -> Result<CommitRow> {
         let verdict = optional_word("verdict", self.verdict.as_deref(), Verdict::parse)?;
-        let is_run_for = self.requested.as_deref() == Some(self.sha.as_str());
+        // What a cycle was asked to test counts until it is known what it does test.
+        let run_for = self.tested.or(self.requested);
+        let is_run_for = run_for.as_deref() == Some(self.sha.as_str());
         let fate = match (self.skipped_by, self.dropped, self.cycle) {
             (Some(rule), _, _) => CommitFate::Skipped { rule },
             (None, Some(why), _) => CommitFate::Dropped { why },
@@ -119,7 +122,7 @@ pub(super) async fn list(
 ) -> Result<Vec<CommitRow>> {
     let rows: Vec<StoredCommit> = sqlx::query_as(
         "SELECT s.sha, s.branch, s.subject, s.author, s.seen_at_us, s.skipped_by,
-                t.requested, t.dropped, t.cycle, c.verdict
+                t.requested, t.dropped, t.cycle, c.verdict, c.revision AS tested
          FROM pipeline p
          JOIN seen_commit s ON s.pipeline_id = p.id
          LEFT JOIN trigger t ON t.id = s.trigger_id

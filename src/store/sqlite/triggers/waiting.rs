@@ -114,10 +114,11 @@ pub(super) async fn list(db: &mut SqliteConnection) -> Result<Vec<WaitingTrigger
     rows.into_iter().map(StoredTrigger::into_waiting).collect()
 }
 
-/// Makes the cycle of a trigger that waits.
+/// Makes the cycle of a trigger that waits, and of those that it answers, too.
 pub(super) async fn start(
     db: &mut SqliteConnection,
     trigger: TriggerId,
+    joined: &[TriggerId],
     mut queued: Queued,
     at: Timestamp,
 ) -> Result<Option<(CycleKey, Recorded)>> {
@@ -131,13 +132,24 @@ pub(super) async fn start(
     queued.requested = waiting.requested;
     queued.options = waiting.options;
     queued.taken_together = waiting.taken_together;
+    let mut answered = vec![trigger];
+    for other in joined {
+        let other = find(&mut *db, *other).await?;
+        let Some(other) = other.filter(|other| other.pipeline == waiting.pipeline) else {
+            continue;
+        };
+        queued.taken_together.extend(other.taken_together);
+        answered.push(other.id);
+    }
     let (cycle, first) = append::create_cycle(&mut *db, queued, at).await?;
-    sqlx::query("UPDATE trigger SET cycle = ?, ended_at_us = ? WHERE id = ?")
-        .bind(cycle.cycle)
-        .bind(at.as_microsecond())
-        .bind(trigger.0)
-        .execute(db)
-        .await?;
+    for trigger in answered {
+        sqlx::query("UPDATE trigger SET cycle = ?, ended_at_us = ? WHERE id = ?")
+            .bind(cycle.cycle)
+            .bind(at.as_microsecond())
+            .bind(trigger.0)
+            .execute(&mut *db)
+            .await?;
+    }
     Ok(Some((cycle, first)))
 }
 
