@@ -6,6 +6,7 @@
 //! rules about which trigger goes first or whether a loop goes on (`queue`), what a moved branch
 //! means (`watch`), and anything about HTTP (`web`).
 
+mod candidates;
 mod catalog;
 mod cycle;
 mod handle;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::candidates::candidate;
 use super::catalog::Catalog;
 use super::cycle::Parts;
 use super::handle::{Handle, Served};
@@ -421,31 +422,4 @@ fn told(what: &str, done: Result<(), super::cycle::CycleError>) {
     if let Err(fault) = done {
         tracing::error!("{what}: {}", chain(&fault));
     }
-}
-
-fn candidate(trigger: &WaitingTrigger, served: Option<&Served>) -> Candidate {
-    let watched = served.and_then(|served| served.pipeline.watch.as_ref());
-    Candidate {
-        id: trigger.id.0,
-        pipeline: trigger.pipeline.clone(),
-        environment: trigger.environment.clone(),
-        kind: trigger.cause.kind,
-        requested: trigger.requested.clone(),
-        newest_of: watched.and_then(|watch| newest_of(trigger, &watch.branches)),
-        options: trigger.options.clone(),
-        created_at: trigger.created_at,
-        not_before: trigger.not_before,
-    }
-}
-
-/// The branch whose newest commit a trigger is for. Without a name it is for the first watched branch
-/// that is named without a glob, and where no branch is named, for the only one that is watched.
-fn newest_of(trigger: &WaitingTrigger, watched: &[String]) -> Option<String> {
-    let named = watched.iter().find(|branch| !branch.contains(['*', '?', '[', '{']));
-    match (&trigger.branch, &trigger.requested) {
-        (Some(branch), _) if watched.is_empty() || named == Some(branch) => {}
-        (None, None) if watched.is_empty() || named.is_some() => {}
-        _ => return None,
-    }
-    Some(named.cloned().unwrap_or_default())
 }
