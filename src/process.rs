@@ -20,7 +20,7 @@
 //! | held | any | no | running: [`attach`] gives the command back |
 //! | any | any | yes | finished |
 //! | free | no | no | the command was never started, and no process is left that could start it |
-//! | free | yes | no | lost: nobody knows how it ended, and it may have done anything |
+//! | free | yes | no | lost: nobody knows how it ended, and it may have done anything; while it lives it is an [`Orphan`] |
 //!
 //! One run folder starts its command at most once: [`Launcher::launch`] refuses a used one.
 //! The command line, the environment and the secrets travel through a pipe and are never written
@@ -30,6 +30,7 @@ mod clock;
 mod exit;
 mod fds;
 mod launch;
+mod orphan;
 mod output;
 mod record;
 mod spec;
@@ -40,6 +41,7 @@ mod watch;
 
 pub use exit::{End, Exit, OutputSummary, signal_name};
 pub use launch::{Attachment, Launcher, OutputCursor, ProcessError, Supervised, attach};
+pub use orphan::{Orphan, OrphanEnd};
 pub use record::ReadError;
 pub use spec::{CommandSpec, Deadline, Leftovers, OutputCaps};
 pub use supervisor::supervisor_entry;

@@ -13,7 +13,8 @@ use crate::domain::evidence::{Excerpt, MAX_EXCERPT_BYTES};
 use crate::domain::outcome::PhaseOutcome;
 use crate::domain::spec::Command;
 use crate::process::{
-    Attachment, CommandSpec, Deadline, End, Exit, Launcher, ProcessError, Supervised, attach,
+    Attachment, CommandSpec, Deadline, End, Exit, Launcher, Orphan, OrphanEnd, ProcessError,
+    Supervised, attach,
 };
 
 /// How often the output of a running step is looked at.
@@ -72,12 +73,8 @@ pub async fn take_up(
             TakenUp::Ended(follow(supervised, run_dir, on_output, cancel).await)
         }
         Ok(Attachment::Lost { still_running }) => {
-            let mut end =
-                interrupted("its supervisor is gone and nobody saw how it ended", run_dir);
-            if let Some(pid) = still_running {
-                end.detail = format!("{}; its process {pid} still runs", end.detail);
-            }
-            TakenUp::Ended(end)
+            let fault = "its supervisor is gone and nobody saw how it ended";
+            TakenUp::Ended(end_of_lost(fault, still_running, run_dir, cancel).await)
         }
         Err(fault) => TakenUp::Ended(end_of_fault(&fault, run_dir)),
     }
@@ -107,8 +104,32 @@ async fn follow(
     cursor.read_new(&mut on_output);
     match waited {
         Ok(exit) => end_of(&exit, run_dir),
+        Err(fault @ ProcessError::Lost { .. }) => {
+            let orphan = Orphan::of(run_dir).ok().flatten();
+            end_of_lost(&chain(&fault), orphan, run_dir, cancel).await
+        }
         Err(fault) => end_of_fault(&fault, run_dir),
     }
+}
+
+/// The end of a command that lost its supervisor. While it lives it may still change the environment,
+/// so nothing else begins before it is gone.
+async fn end_of_lost(
+    fault: &str,
+    orphan: Option<Orphan>,
+    run_dir: &Path,
+    cancel: &CancellationToken,
+) -> StepEnd {
+    let Some(orphan) = orphan else { return interrupted(fault, run_dir) };
+    let pid = orphan.pid();
+    tracing::warn!("a command lost its supervisor: process {pid} is waited for");
+    let told = match orphan.ended(cancel).await {
+        OrphanEnd::ByItself => format!("its process {pid} ended later, nobody knows how"),
+        OrphanEnd::AtDeadline => format!("its process {pid} was ended at its deadline"),
+        OrphanEnd::Cancelled => format!("its process {pid} was ended"),
+        OrphanEnd::Lives => format!("its process {pid} still runs and cannot be ended"),
+    };
+    interrupted(&format!("{fault}; {told}"), run_dir)
 }
 
 fn spec_of(step: CommandStep<'_>) -> CommandSpec {

@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 use super::exit::Exit;
+use super::orphan::Orphan;
 use super::record::{ReadError, RunDir, create_private, try_lock};
 use super::spec::CommandSpec;
 use super::supervisor::SUBCOMMAND;
@@ -155,8 +156,8 @@ pub enum Attachment {
     NeverStarted,
     /// Its supervisor is gone without an exit record: it may have done anything.
     Lost {
-        /// The pid of the command, if it still runs, now without a deadline.
-        still_running: Option<i32>,
+        /// The command, if it still runs.
+        still_running: Option<Orphan>,
     },
 }
 
@@ -177,10 +178,7 @@ pub fn attach(run_dir: &Path) -> Result<Attachment, ProcessError> {
     }
     Ok(match run.load_started()? {
         None => Attachment::NeverStarted,
-        Some(started) => {
-            let alive = started.command.filter(|command| command.is_alive());
-            Attachment::Lost { still_running: alive.map(|command| command.pid) }
-        }
+        Some(_) => Attachment::Lost { still_running: Orphan::of(run.path())? },
     })
 }
 

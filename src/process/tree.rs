@@ -1,5 +1,5 @@
-//! The descendants of this process: found in /proc, signalled without mistaking a reused pid,
-//! reaped. Works because the supervisor is a child subreaper: a process whose parent dies
+//! The descendants of this process, and the family of one that lost its supervisor: found in /proc,
+//! signalled without mistaking a reused pid; the former reaped. That works because the supervisor is a child subreaper: a process whose parent dies
 //! becomes its child, however often it forked and whatever session it made.
 
 use std::collections::{BTreeSet, HashMap};
@@ -37,7 +37,11 @@ struct Stat {
     state: u8,
     parent: i32,
     group: i32,
+    session: i32,
 }
+
+/// A living process of a family.
+pub(super) struct Member(Stat);
 
 impl Stat {
     fn is_dead(&self) -> bool {
@@ -60,20 +64,29 @@ fn parse_stat(pid: i32, line: &[u8]) -> Option<Stat> {
         state: *fields.first()?.as_bytes().first()?,
         parent: fields.get(1)?.parse().ok()?,
         group: fields.get(2)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
     })
 }
 
 /// All living descendants at this moment. Processes come and go while the list is made, so
 /// only a caller that looks again until [`Reaped::childless`] may conclude that none is left.
 fn descendants() -> Vec<Stat> {
-    let mut by_parent: HashMap<i32, Vec<Stat>> = HashMap::new();
+    below(vec![getpid().as_raw_nonzero().get()], all_processes())
+}
+
+fn all_processes() -> Vec<Stat> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    for stat in pids.filter_map(read_stat) {
+    pids.filter_map(read_stat).collect()
+}
+
+/// Those of `all` that live and descend from these.
+fn below(mut parents: Vec<i32>, all: Vec<Stat>) -> Vec<Stat> {
+    let mut by_parent: HashMap<i32, Vec<Stat>> = HashMap::new();
+    for stat in all {
         by_parent.entry(stat.parent).or_default().push(stat);
     }
     let mut found = Vec::new();
-    let mut parents = vec![getpid().as_raw_nonzero().get()];
     while let Some(parent) = parents.pop() {
         for stat in by_parent.remove(&parent).unwrap_or_default() {
             parents.push(stat.id.pid);
@@ -82,6 +95,31 @@ fn descendants() -> Vec<Stat> {
     }
     found.retain(|stat| !stat.is_dead());
     found
+}
+
+/// The session of a process, if that very process lives.
+pub(super) fn session_of(process: ProcessId) -> Option<i32> {
+    read_stat(process.pid).filter(|stat| stat.id == process).map(|stat| stat.session)
+}
+
+/// What lives of a process and its session, with all descendants. A session keeps its number while
+/// one of its processes lives, so whoever saw it alive may ask until none is left.
+pub(super) fn family_of(process: ProcessId, session: i32) -> Vec<Member> {
+    let (kin, others): (Vec<Stat>, Vec<Stat>) =
+        all_processes().into_iter().partition(|stat| stat.session == session || stat.id == process);
+    let parents = kin.iter().map(|stat| stat.id.pid).collect();
+    let living = kin.into_iter().filter(|stat| !stat.is_dead());
+    living.chain(below(parents, others)).map(Member).collect()
+}
+
+/// Asks each to end.
+pub(super) fn terminate(family: &[Member]) {
+    family.iter().for_each(|Member(stat)| signal_process(stat.id, Signal::TERM));
+}
+
+/// Kills each.
+pub(super) fn kill(family: &[Member]) {
+    family.iter().for_each(|Member(stat)| signal_process(stat.id, Signal::KILL));
 }
 
 /// The number of living descendants.
@@ -159,7 +197,7 @@ mod tests {
         let line = b"42 (a) R 1 (b\n\xff) S 7 8 9 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
         let stat = parse_stat(42, line).unwrap();
         let id = ProcessId { pid: 42, start_ticks: 12345 };
-        assert_eq!(stat, Stat { id, state: b'S', parent: 7, group: 8 });
+        assert_eq!(stat, Stat { id, state: b'S', parent: 7, group: 8, session: 9 });
     }
 
     #[test]

@@ -125,6 +125,11 @@ impl Bench {
         }
     }
 
+    /// Ends the supervisor alone: its script goes on, and nobody will see how it ends.
+    pub(crate) fn kill_supervisor(&self) {
+        kill(*self.pids("supervisor.pids").last().unwrap(), rustix::process::Signal::KILL);
+    }
+
     /// How often the deploy was started for a cycle.
     pub(crate) fn starts(&self, cycle: u32) -> usize {
         let line = format!("cycle {cycle}");

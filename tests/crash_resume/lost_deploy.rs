@@ -1,6 +1,7 @@
 //! The run and its supervisor are killed in the middle of the deploy: nobody saw how it ended.
 
 use crate::bench::{Bench, Hold};
+use crate::support::until;
 
 /// A run and its deploy are killed where it is held.
 fn lost_at(hold: Hold, bench: Bench) -> Bench {
@@ -81,4 +82,47 @@ fn an_idempotent_deploy_is_run_once_more() {
     bench.run().expect_code(0);
     bench.is_sound(&[(2, "green"), (1, "green")]);
     assert_eq!((bench.starts(1), bench.starts(2)), (2, 1));
+}
+
+/// A run and the supervisor are killed while the script runs on.
+fn orphaned() -> Bench {
+    let bench = Bench::held(&[Hold::BeforeDeploy]);
+    let run = bench.start();
+    bench.await_hold(&run, Hold::BeforeDeploy);
+    // Who the command is, is written down right after its start.
+    let script = bench.pids("script.pids")[0].to_string();
+    let record = ".andon/runs/shop/0001/deploy-01-1/started.json";
+    until("the supervisor knows it", || bench.place.read(record).contains(&script));
+    run.kill();
+    bench.kill_supervisor();
+    bench
+}
+
+fn is_alive(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !stat.is_empty() && !stat.contains(") Z ")
+}
+
+#[test]
+fn a_script_that_lost_its_supervisor_is_waited_for_before_anything_else_begins() {
+    let bench = orphaned();
+    let again = bench.start();
+    until("it is taken up", || again.said("it is taken up first"));
+    assert_eq!(bench.place.stage().starts().len(), 1, "no other deploy begins beside it");
+    bench.release(Hold::BeforeDeploy);
+    again.wait().expect_code(0);
+    bench.is_sound(&[(2, "green"), (1, "green")]);
+    assert_eq!((bench.starts(1), bench.starts(2)), (1, 1));
+}
+
+#[test]
+fn who_cancels_ends_a_script_that_lost_its_supervisor() {
+    let bench = orphaned();
+    let script = *bench.pids("script.pids").last().unwrap();
+    assert!(is_alive(script));
+    let done = bench.place.andon(&["cancel", "shop", "1"]).expect_code(0);
+    assert!(!is_alive(script), "{}{}", done.stdout, done.stderr);
+    bench.release(Hold::BeforeDeploy);
+    bench.run().expect_code(0);
+    bench.is_sound(&[(2, "green"), (1, "cancelled")]);
 }

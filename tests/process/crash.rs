@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use andon::process::{Attachment, End, Launcher, OutputCaps, ProcessError, attach};
+use tokio_util::sync::CancellationToken;
+
+use andon::process::{Attachment, End, Launcher, OrphanEnd, OutputCaps, ProcessError, attach};
 
 use crate::support::{Place, alive, kill, launcher, until};
 
@@ -111,13 +114,35 @@ async fn a_killed_supervisor_leaves_the_end_unknown() {
     let pid: i32 = lines[1].parse().unwrap();
     assert!(matches!(
         attach(&place.run_dir()).unwrap(),
-        Attachment::Lost { still_running: Some(running) } if running == pid
+        Attachment::Lost { still_running: Some(running) } if running.pid() == pid
     ));
     kill(&lines[1]);
     until(|| !alive(&lines[1]));
     assert!(matches!(attach(&place.run_dir()).unwrap(), Attachment::Lost { still_running: None }));
     let again = launcher().launch(&place.run_dir(), &place.script("true")).await;
     assert!(matches!(again, Err(ProcessError::Used { .. })), "never started twice");
+}
+
+/// Nobody may begin another deploy beside it: it is waited for, and ended with its children on request.
+#[tokio::test]
+async fn a_command_without_a_supervisor_is_ended_with_its_children() {
+    let place = Place::new();
+    let script = "echo $PPID; echo $$; sleep 600 & echo $!; exec sleep 600";
+    let mut command = place.launch(&place.script(script)).await;
+    let lines = place.await_lines(3);
+    kill(&lines[0]);
+    command.wait().await.unwrap_err();
+    let Attachment::Lost { still_running: Some(orphan) } = attach(&place.run_dir()).unwrap() else {
+        panic!("it is lost and lives")
+    };
+    let cancel = CancellationToken::new();
+    let waited = tokio::time::timeout(Duration::from_millis(200), orphan.ended(&cancel));
+    waited.await.expect_err("it is waited for");
+    assert!(alive(&lines[1]) && alive(&lines[2]));
+    cancel.cancel();
+    assert_eq!(orphan.ended(&cancel).await, OrphanEnd::Cancelled);
+    assert!(!alive(&lines[1]) && !alive(&lines[2]));
+    assert_eq!(orphan.ended(&cancel).await, OrphanEnd::ByItself);
 }
 
 /// A3: a supervisor that dies before the start leaves a proof that nothing was started.
