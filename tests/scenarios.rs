@@ -66,4 +66,5 @@ scenarios! {
     s55_without_a_deploy => "55-without-a-deploy",
     s56_several_cycles => "56-several-cycles",
     s57_rollback => "57-rollback",
+    s58_rollback_to_what_was_there => "58-rollback-to-what-was-there",
 }

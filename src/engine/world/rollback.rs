@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::rollout::Side;
 use super::{World, phase_ended};
 use crate::domain::errors::chain;
-use crate::domain::event::{Event, RollbackPlanned};
+use crate::domain::event::{Event, Recorded, RollbackPlanned};
 use crate::domain::outcome::{Phase, PhaseOutcome};
 use crate::domain::revision::Revision;
 use crate::engine::{EngineError, Journal};
@@ -15,13 +15,7 @@ use crate::store::Baseline;
 impl World {
     /// The last green revision, laid out; or why there is no way back.
     pub(super) async fn plan_rollback(&self, journal: &mut Journal) -> Result<(), EngineError> {
-        let queued = &journal.state().queued;
-        let green = journal
-            .store()
-            .find_baseline(&queued.pipeline, &queued.environment, queued.cycle, Baseline::Green)
-            .await?;
-        let green = green.map(|row| row.summary);
-        let Some((cycle, revision)) = green.and_then(|row| Some((row.cycle, row.revision?))) else {
+        let Some((cycle, revision)) = self.last_green(journal).await? else {
             return skipped(journal, "no cycle was green before").await;
         };
         let tested = Side::Deploy.revision(journal.state());
@@ -38,6 +32,27 @@ impl World {
             }
         };
         journal.append(vec![event]).await
+    }
+
+    /// The newest green cycle whose revision is known to have been there: deployed by that cycle, or
+    /// named by a surface.
+    async fn last_green(&self, journal: &Journal) -> Result<Option<(u32, Revision)>, EngineError> {
+        let queued = &journal.state().queued;
+        let (pipeline, environment) = (&queued.pipeline, &queued.environment);
+        let (store, mut before) = (journal.store(), queued.cycle);
+        loop {
+            let green = store.find_baseline(pipeline, environment, before, Baseline::Green).await?;
+            let Some(row) = green else { return Ok(None) };
+            let deployed = match store.load_page(&row.key(), 0, 1).await?.into_iter().next() {
+                Some(Recorded { event: Event::Queued(queued), .. }) => queued.options.deploy,
+                _ => false,
+            };
+            let is_proven = deployed || !self.pipeline().ready.surfaces.is_empty();
+            match row.summary.revision {
+                Some(revision) if is_proven => return Ok(Some((row.summary.cycle, revision))),
+                _ => before = row.summary.cycle,
+            }
+        }
     }
 
     async fn laid_out_for_rollback(
