@@ -8,7 +8,7 @@
 mod command;
 mod environment;
 
-pub use command::{CommandStep, TakenUp, run, take_up};
+pub use command::{CommandStep, TakenUp, remove_unused, run, take_up};
 pub use environment::{StepFacts, variables};
 
 use crate::domain::evidence::Excerpt;

@@ -19,6 +19,9 @@ use crate::process::{
 
 /// How often the output of a running step is looked at.
 const FOLLOW_POLL: Duration = Duration::from_millis(100);
+/// A supervisor that dies before it starts its command is replaced, up to so many in all. Nothing was
+/// done then, so the start of the next one is the first.
+const SUPERVISORS: usize = 3;
 
 /// A command to run, with everything it gets.
 pub struct CommandStep<'a> {
@@ -49,13 +52,36 @@ pub async fn run(
     launcher: &Launcher,
     run_dir: &Path,
     step: CommandStep<'_>,
-    on_output: impl FnMut(&[u8]),
+    mut on_output: impl FnMut(&[u8]),
     cancel: &CancellationToken,
 ) -> StepEnd {
     let spec = spec_of(step);
-    match launcher.launch(run_dir, &spec).await {
-        Ok(supervised) => follow(supervised, run_dir, on_output, cancel).await,
-        Err(fault) => end_of_fault(&fault, run_dir),
+    let mut supervisors = 1;
+    loop {
+        let ended = match launcher.launch(run_dir, &spec).await {
+            Ok(supervised) => follow(supervised, &mut on_output, cancel).await,
+            Err(fault) => Err(fault),
+        };
+        match ended {
+            Ok(exit) => return end_of(&exit, run_dir),
+            Err(fault @ ProcessError::NotStarted { .. })
+                if supervisors < SUPERVISORS && !cancel.is_cancelled() =>
+            {
+                supervisors += 1;
+                tracing::warn!(fault = chain(&fault), "the step gets another supervisor");
+                remove_unused(run_dir);
+            }
+            Err(fault) => return end_without_record(&fault, run_dir, cancel).await,
+        }
+    }
+}
+
+/// Removes what a supervisor left behind that started nothing.
+pub fn remove_unused(run_dir: &Path) {
+    if let Err(fault) = std::fs::remove_dir_all(run_dir)
+        && fault.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(fault = chain(&fault), "cannot remove an unused run folder");
     }
 }
 
@@ -69,9 +95,11 @@ pub async fn take_up(
     match attach(run_dir) {
         Ok(Attachment::NeverStarted) => TakenUp::NeverStarted,
         Ok(Attachment::Finished(exit)) => TakenUp::Ended(end_of(&exit, run_dir)),
-        Ok(Attachment::Running(supervised)) => {
-            TakenUp::Ended(follow(supervised, run_dir, on_output, cancel).await)
-        }
+        Ok(Attachment::Running(supervised)) => match follow(supervised, on_output, cancel).await {
+            Ok(exit) => TakenUp::Ended(end_of(&exit, run_dir)),
+            Err(ProcessError::NotStarted { .. }) => TakenUp::NeverStarted,
+            Err(fault) => TakenUp::Ended(end_without_record(&fault, run_dir, cancel).await),
+        },
         Ok(Attachment::Lost { still_running }) => {
             let fault = "its supervisor is gone and nobody saw how it ended";
             TakenUp::Ended(end_of_lost(fault, still_running, run_dir, cancel).await)
@@ -82,10 +110,9 @@ pub async fn take_up(
 
 async fn follow(
     mut supervised: Supervised,
-    run_dir: &Path,
     mut on_output: impl FnMut(&[u8]),
     cancel: &CancellationToken,
-) -> StepEnd {
+) -> Result<Exit, ProcessError> {
     let mut cursor = supervised.output();
     let mut ticks = tokio::time::interval(FOLLOW_POLL);
     let mut asked_to_end = false;
@@ -102,13 +129,21 @@ async fn follow(
         }
     };
     cursor.read_new(&mut on_output);
-    match waited {
-        Ok(exit) => end_of(&exit, run_dir),
-        Err(fault @ ProcessError::Lost { .. }) => {
+    waited
+}
+
+/// The end of a step whose supervisor left none.
+async fn end_without_record(
+    fault: &ProcessError,
+    run_dir: &Path,
+    cancel: &CancellationToken,
+) -> StepEnd {
+    match fault {
+        ProcessError::Lost { .. } => {
             let orphan = Orphan::of(run_dir).ok().flatten();
-            end_of_lost(&chain(&fault), orphan, run_dir, cancel).await
+            end_of_lost(&chain(fault), orphan, run_dir, cancel).await
         }
-        Err(fault) => end_of_fault(&fault, run_dir),
+        other => end_of_fault(other, run_dir),
     }
 }
 

@@ -1,15 +1,19 @@
 //! What can be learnt after a parent or a supervisor died, and after a disk was full.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use andon::deploy::{self, CommandStep};
+use andon::domain::outcome::PhaseOutcome;
+use andon::domain::spec::Command::Shell;
+use andon::process::{Attachment, End, Launcher, OrphanEnd, OutputCaps, ProcessError, attach};
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use andon::process::{Attachment, End, Launcher, OrphanEnd, OutputCaps, ProcessError, attach};
-
-use crate::support::{Place, alive, kill, launcher, until};
+use crate::support::{PATH, Place, alive, kill, launcher, until};
 
 /// A test that starts itself again as a parent that can be killed.
 pub(crate) struct ParentRole {
@@ -161,6 +165,36 @@ async fn what_was_never_started_may_be_started_once() {
     let again = launcher().launch(&place.run_dir(), &spec).await;
     assert!(matches!(again, Err(ProcessError::Used { .. })));
     assert_eq!(fs::read_to_string(place.path().join("trace")).unwrap(), "started\n");
+}
+
+/// A supervisor that was killed before it did anything is no deploy that failed.
+#[tokio::test]
+async fn a_step_gets_another_supervisor_when_one_dies_before_the_start() {
+    for (deaths, outcome) in [(2, PhaseOutcome::Passed), (3, PhaseOutcome::Errored)] {
+        let place = Place::new();
+        let (folder, real) = (place.path().display(), env!("CARGO_BIN_EXE_andon"));
+        let mortal = place.path().join("mortal");
+        let text = format!(
+            "#!/bin/sh\necho died >>{folder}/deaths\nexec 3<{folder}/deaths\nn=0\n\
+             while read -r line <&3; do n=$((n + 1)); done\n\
+             [ $n -gt {deaths} ] || exit 1\nexec {real} \"$@\" 3<&-\n"
+        );
+        fs::write(&mortal, text).unwrap();
+        fs::set_permissions(&mortal, fs::Permissions::from_mode(0o755)).unwrap();
+        let step = CommandStep {
+            command: &Shell("echo started >>trace".to_owned()),
+            cwd: place.path(),
+            variables: vec![("PATH".to_owned(), PATH.to_owned())],
+            mask: vec![],
+            deadline_at: Timestamp::now() + SignedDuration::from_mins(5),
+            now: Timestamp::now(),
+        };
+        let (launcher, never) = (Launcher::new(&mortal), CancellationToken::new());
+        let end = deploy::run(&launcher, &place.run_dir(), step, |_| (), &never).await;
+        assert_eq!(end.outcome, outcome, "{}", end.detail);
+        let trace = fs::read_to_string(place.path().join("trace")).unwrap_or_default();
+        assert_eq!(trace, if deaths == 2 { "started\n" } else { "" });
+    }
 }
 
 #[tokio::test]

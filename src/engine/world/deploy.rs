@@ -8,7 +8,6 @@ use tokio_util::sync::CancellationToken;
 use super::World;
 use super::rollout::Side;
 use crate::deploy::{self, CommandStep, StepEnd, StepFacts, TakenUp};
-use crate::domain::errors::chain;
 use crate::domain::event::{Event, Moment, StepEnded, StepStarted, SurfacesRead};
 use crate::domain::outcome::PhaseOutcome;
 use crate::domain::spec::{Command, DeployAction, DeployStep, Expect, HttpRequest};
@@ -87,7 +86,7 @@ impl World {
             TakenUp::Ended(end) => Ok(Some(end)),
             // Proven: it never began, so a start now is its first.
             TakenUp::NeverStarted => {
-                remove_unused(&run_dir);
+                deploy::remove_unused(&run_dir);
                 Ok(journal.state().cancelled.is_some().then(never_began))
             }
         }
@@ -225,12 +224,4 @@ fn internal(what: &str) -> EngineError {
 
 fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn remove_unused(run_dir: &std::path::Path) {
-    if let Err(fault) = std::fs::remove_dir_all(run_dir)
-        && fault.kind() != std::io::ErrorKind::NotFound
-    {
-        tracing::warn!(fault = chain(&fault), "cannot remove an unused run folder");
-    }
 }
