@@ -8,6 +8,7 @@ mod client;
 mod full_disk;
 mod hooks;
 mod house;
+mod kills;
 mod live;
 mod looking;
 mod program;

@@ -146,34 +146,6 @@ fn a13_a_running_deploy_is_left_to_its_supervisor_and_taken_up_by_the_next_daemo
 }
 
 #[test]
-fn a15_kill_9_again_and_again_loses_nothing_and_doubles_nothing() {
-    let mut place = place(&PIPELINE);
-    let mut running = daemon(&place, &[]);
-    has_looked(&place);
-    let mut newest = String::new();
-    for round in 0u64..12 {
-        newest = place.commit(
-            &format!("Round {round}"),
-            &files(&format!("{GOOD}{}", " ".repeat(round as usize))),
-        );
-        // From before the look to after the report, in steps that no test chooses for itself.
-        std::thread::sleep(std::time::Duration::from_millis(round * 173 % 1_900));
-        running.kill();
-        let _ = std::fs::remove_file(place.file(".andon/daemon.json"));
-        running = daemon(&place, &[]);
-    }
-    until("the newest is tested", || {
-        cycles(&place).iter().any(|(sha, verdict)| *sha == newest && verdict == "green")
-    });
-    let ran = wait_for_cycles(&place, 1);
-    assert!(ran.iter().all(|(_, verdict)| verdict == "green"), "{ran:?}");
-    let starts = place.stage().starts();
-    let distinct: BTreeSet<&String> = starts.iter().collect();
-    assert_eq!(distinct.len(), starts.len(), "no deploy was started twice: {starts:?}");
-    assert!(fates(&place).iter().all(|(_, fate)| fate != "waiting"));
-}
-
-#[test]
 fn the_loop_goes_on_until_it_makes_no_progress() {
     let looping =
         format!("{}cycles: {{ until: green, max: 4, no_progress: 2, pause: 10ms }}\n", *PIPELINE);

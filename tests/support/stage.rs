@@ -18,7 +18,7 @@ use serde_json::Value;
 const GATE_TIME: Duration = Duration::from_secs(60);
 
 /// What a revision answers: paths, each with answers that are given one after another; the last is
-/// given for good.
+/// given for good. A path that ends in `*` stands for all below it that have none of their own.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Behaviour {
@@ -213,7 +213,11 @@ fn answer_to(path: &str, nth: u64, folder: &Path) -> Answer {
         };
     };
     let behaviour: Behaviour = serde_yaml::from_str(&text).unwrap();
-    let Some(answers) = behaviour.routes.get(path) else {
+    let below = |route: &str| route.strip_suffix('*').is_some_and(|begin| path.starts_with(begin));
+    let answers = behaviour.routes.get(path);
+    let answers = answers
+        .or_else(|| behaviour.routes.iter().find(|(route, _)| below(route)).map(|(_, one)| one));
+    let Some(answers) = answers else {
         return usual_answer(path);
     };
     let mut before = 0;
