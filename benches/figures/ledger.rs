@@ -182,7 +182,8 @@ fn load(dir: &Path) -> Result<Pipeline> {
     loaded.pipeline.with_context(|| format!("the pipeline is valid: {:?}", loaded.diagnostics))
 }
 
-fn queued(pipeline: &Pipeline) -> Queued {
+/// The first event of a cycle.
+pub fn queued(pipeline: &Pipeline) -> Queued {
     Queued {
         pipeline: pipeline.name.clone(),
         cycle: 0,

@@ -6,7 +6,10 @@
 #![allow(clippy::disallowed_methods)] // What the program may do by one door only, a test may do anywhere.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // Printing is what it is for.
 
+mod daemon;
+mod flood;
 mod ledger;
+mod living;
 mod measure;
 mod options;
 mod parts;
@@ -26,7 +29,7 @@ fn main() -> ExitCode {
         // `cargo test --all-targets` starts benches too, to see that they start.
         Ok(None) => return ExitCode::SUCCESS,
         Err(wrong) => {
-            eprintln!("error: {wrong}\nusage: figures [--rounds N] [NAME-PREFIX]");
+            eprintln!("error: {wrong}\nusage: figures [--rounds N] [--output-gb N] [NAME-PREFIX]");
             return ExitCode::from(2);
         }
     };

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub struct Options {
     /// Measured rounds of each figure, after one that is not counted.
     pub rounds: usize,
+    /// Gigabytes that a deploy prints.
+    pub output_gb: u64,
     /// Only figures whose name begins so.
     pub only: String,
     /// Which part of the work.
@@ -40,7 +42,7 @@ pub enum Mode {
 impl Options {
     /// Reads the arguments; `None` when there is nothing to measure.
     pub fn parse(args: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
-        let mut options = Self { rounds: 7, only: String::new(), mode: Mode::Whole };
+        let mut options = Self { rounds: 7, output_gb: 1, only: String::new(), mode: Mode::Whole };
         let mut is_bench = false;
         let mut args = args;
         while let Some(arg) = args.next() {
@@ -49,6 +51,10 @@ impl Options {
                 "--bench" => is_bench = true,
                 "--rounds" => {
                     options.rounds = value()?.parse().map_err(|_| "--rounds needs a number")?;
+                }
+                "--output-gb" => {
+                    options.output_gb =
+                        value()?.parse().map_err(|_| "--output-gb needs a number")?;
                 }
                 "--seed-ledger" => {
                     let dir = value()?.into();

@@ -1,5 +1,6 @@
 //! Medians and ranges, and the lines in which they are printed.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::measure::Cost;
@@ -32,6 +33,32 @@ impl Series {
     /// The largest peak of memory, in MiB.
     pub fn peak_mib(&self) -> f64 {
         self.peaks.last().map_or(0.0, |kib| *kib as f64 / 1024.0)
+    }
+}
+
+/// How long something took, many times.
+#[derive(Debug, Clone)]
+pub struct Spread(Vec<Duration>);
+
+impl Spread {
+    /// Of at least one.
+    pub fn new(mut took: Vec<Duration>) -> Self {
+        took.sort_unstable();
+        Self(took)
+    }
+
+    /// So many percent took no longer.
+    pub fn part(&self, percent: usize) -> Duration {
+        let rank = (self.0.len() * percent).div_ceil(100);
+        self.0[rank.saturating_sub(1)]
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = (ms(self.0[0]), ms(self.0[self.0.len() - 1]));
+        let (p50, p99) = (ms(self.part(50)), ms(self.part(99)));
+        write!(out, "p50 {p50:.1} ms, p99 {p99:.1} ms, {first:.1}–{last:.1} ms")
     }
 }
 

@@ -8,6 +8,7 @@ use andon::pipeline;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use super::daemon;
 use super::measure::{self, Cost};
 use super::options::Options;
 use super::stage::{self, Service, Stage};
@@ -15,6 +16,10 @@ use super::table::{self, Bar, Series};
 
 /// Cases of the large ledger.
 const MANY: usize = 100_000;
+
+/// The figures of suites: the first stands beside all others, so it is measured with each.
+const SUITES: [&str; 5] =
+    ["one", "requests-1000", "requests-200-of-50-ms", "sockets-1000", "sockets-1000-in-one-case"];
 
 /// What the P1 pipeline reads from its environment, beside addresses.
 const KEYS: [(&str, &str); 2] =
@@ -25,12 +30,14 @@ pub fn print(options: &Options) -> Result<()> {
     let stage = Stage::new()?;
     let service = Service::start(&stage, &KEYS)?;
     let bench = Bench { options, stage: &stage, address: &service.address };
-    println!("{} rounds each, after one that is not counted\n", options.rounds);
+    let profile = if cfg!(debug_assertions) { "NOT AS IT IS RELEASED" } else { "release build" };
+    println!("{profile}; {} rounds each, after one that is not counted\n", options.rounds);
     table::print_head();
     bench.small()?;
     bench.suites()?;
     bench.p1()?;
-    bench.ledger()
+    bench.ledger()?;
+    daemon::print(options)
 }
 
 struct Bench<'a> {
@@ -68,6 +75,9 @@ impl Bench<'_> {
 
     /// Suites of native cases, against the run of one.
     fn suites(&self) -> Result<()> {
+        if !SUITES.iter().any(|name| self.wants(name)) {
+            return Ok(());
+        }
         let address = self.address;
         let one_bar = Bar { wall: Some(Duration::from_millis(60)), ..Bar::default() };
         let one = self.suite("one", &stage::request_cases(address, 1, 0), None, one_bar)?;
