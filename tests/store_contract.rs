@@ -148,6 +148,7 @@ macro_rules! contract {
                 what_does_not_count_leaves_the_trigger_alone,
                 a_deleted_branch_drops_what_waits_and_may_return,
                 a_commit_keeps_its_fate_unless_it_was_passed_over,
+                a_commit_that_was_asked_for_by_hand_is_tested_once,
                 a_branch_that_goes_back_runs_again,
                 the_fate_follows_the_cycle,
                 commits_taken_together_are_capped_in_the_trigger_alone,

@@ -211,7 +211,7 @@ pub trait TriggerStore: Send + Sync {
     async fn waiting_triggers(&self) -> Result<Vec<WaitingTrigger>>;
 
     /// Makes the trigger's cycle: its first event, and the fate of its commits, in one transaction. The
-    /// cycle answers those that `joined` it, too, as far as they still wait.
+    /// cycle answers those that `joined` it, too, as far as they still wait and name no other revision.
     /// `None` when it waits no more: dropped, or taken by another. The trigger may have moved on since
     /// the caller saw it: its cause, revision, options and what it takes together are filled in from
     /// its row, so the event that comes back says what the cycle is for, not `queued`.

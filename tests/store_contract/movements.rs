@@ -2,11 +2,14 @@
 
 use andon::domain::outcome::{Trigger, TriggerKind, Verdict};
 use andon::domain::revision::Sha;
-use andon::store::{CommitFate, Cursor, Movement, SeenCommit, Store, TriggerId, WaitingTrigger};
+use andon::store::{
+    CommitFate, Cursor, Movement, NewTrigger, PutTrigger, SeenCommit, Store, TriggerId,
+    WaitingTrigger,
+};
 
 use crate::Backend;
-use crate::sample::{append, at, environment, finished, pipeline, sha};
-use crate::triggers::start;
+use crate::sample::{append, at, environment, finished, pipeline, queued, sha};
+use crate::triggers::{start, trigger};
 
 fn commit(digit: char) -> SeenCommit {
     SeenCommit {
@@ -274,6 +277,41 @@ pub async fn a_commit_keeps_its_fate_unless_it_was_passed_over<B: Backend>() {
         ('b', tested(1)),
     ];
     assert_eq!(fates(&*store).await, expected);
+}
+
+/// Somebody asked by hand for the commit that waits. One cycle answers both, unless the branch moves on
+/// before that cycle begins: the new commit must not count as tested.
+pub async fn a_commit_that_was_asked_for_by_hand_is_tested_once<B: Backend>() {
+    for moves_on in [false, true] {
+        let backend = B::create();
+        let store = backend.open().await;
+        take(&*store, moved(None, Some('a'), "a", 1)).await;
+        let waiting = only_waiting(&*store).await;
+        let by_hand = NewTrigger {
+            requested: waiting.requested.clone(),
+            options: waiting.options.clone(),
+            ..trigger("chat", None)
+        };
+        let PutTrigger::New(hand) = store.put_trigger(by_hand, at(3)).await.unwrap() else {
+            panic!("it has no key")
+        };
+        if moves_on {
+            take(&*store, moved(Some('a'), Some('b'), "b", 4)).await;
+        }
+        let joined = [waiting.id];
+        let started = store.start_cycle(hand, &joined, queued("chat", "staging"), at(40)).await;
+        assert_eq!(started.unwrap().unwrap().0.cycle, 1);
+        let left: Vec<TriggerId> =
+            store.waiting_triggers().await.unwrap().iter().map(|waiting| waiting.id).collect();
+        if moves_on {
+            assert_eq!(left, [waiting.id]);
+            let waits = CommitFate::Waiting;
+            assert_eq!(fates(&*store).await, [('b', waits.clone()), ('a', waits)]);
+        } else {
+            assert_eq!(left, []);
+            assert_eq!(fates(&*store).await, [('a', tested(1))]);
+        }
+    }
 }
 
 pub async fn a_branch_that_goes_back_runs_again<B: Backend>() {

@@ -135,9 +135,14 @@ pub(super) async fn start(
     let mut answered = vec![trigger];
     for other in joined {
         let other = find(&mut *db, *other).await?;
-        let Some(other) = other.filter(|other| other.pipeline == waiting.pipeline) else {
-            continue;
+        // One whose branch has moved on since the caller looked waits on, for its new commit.
+        let is_answered = |other: &WaitingTrigger| {
+            other.pipeline == waiting.pipeline
+                && (other.requested == queued.requested
+                    || other.requested.is_none()
+                    || queued.requested.is_none())
         };
+        let Some(other) = other.filter(is_answered) else { continue };
         queued.taken_together.extend(other.taken_together);
         answered.push(other.id);
     }
