@@ -3,13 +3,19 @@
 //! A mask protects against accidents: a token echoed by a script, a key in an error message. It is
 //! no barrier against code that means to leak (`docs/security.md`).
 
+use std::cmp::Reverse;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use url::{Position, Url};
+
+mod seen;
+
+use seen::{Seen, Taken};
 
 /// What stands where a secret stood.
 pub const MASK: &str = "***";
@@ -79,7 +85,9 @@ impl Masker {
     pub fn mask(&self, text: &str) -> String {
         match &self.forms {
             None => text.to_owned(),
-            Some(forms) if !forms.automaton.is_match(text) => text.to_owned(),
+            Some(forms) if !seen::may_hide(text.as_bytes()) && !forms.automaton.is_match(text) => {
+                text.to_owned()
+            }
             Some(_) => String::from_utf8_lossy(&self.mask_bytes(text.as_bytes())).into_owned(),
         }
     }
@@ -114,30 +122,97 @@ impl MaskStream {
             return;
         };
         self.held.extend_from_slice(chunk);
-        // A match that begins before this point ends within what we hold, whatever comes next.
-        let certain = self.held.len().saturating_sub(forms.longest - 1);
-        let done = replace_up_to(&forms, &self.held, certain, out);
+        let done = replace(&forms, &self.held, End::Open, out);
         self.held.drain(..done);
     }
 
     /// Appends to `out` what was still held back.
     pub fn finish(mut self, out: &mut Vec<u8>) {
         if let Some(forms) = self.forms.take() {
-            replace_up_to(&forms, &self.held, self.held.len(), out);
+            replace(&forms, &self.held, End::Reached, out);
         }
     }
 }
 
+/// At most so many bytes that cannot be seen are held back beside what could begin a secret.
+const MAX_HIDDEN: usize = 16 * 1024;
+
+/// Whether more bytes follow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Open,
+    Reached,
+}
+
+/// Writes `bytes` with every match replaced that is certain by now, also where a secret only reads
+/// as one once what cannot be seen is taken out; returns how much was used up.
+fn replace(forms: &Forms, bytes: &[u8], end: End, out: &mut Vec<u8>) -> usize {
+    // What begins before the last bytes that could begin a secret ends within what we hold.
+    let undecided = forms.longest - 1;
+    let plain = bytes.len().saturating_sub(undecided);
+    if !seen::may_hide(bytes) {
+        let certain = if end == End::Reached { bytes.len() } else { plain };
+        let found = forms.automaton.find_iter(bytes).map(|found| found.range());
+        return replace_up_to(found, bytes, certain, out);
+    }
+    let views = Taken::ALL.map(|taken| Seen::of(bytes, taken));
+    let decided = views.iter().map(|view| view.place_before_last(undecided)).min().unwrap_or(plain);
+    let certain = match end {
+        End::Reached => bytes.len(),
+        End::Open => decided.max(plain.saturating_sub(MAX_HIDDEN)),
+    };
+    let mut search = Search { forms, views: &views, found: [const { None }; 3], from: 0 };
+    let found = std::iter::from_fn(|| search.next());
+    replace_up_to(found, bytes, certain, out)
+}
+
+/// The matches in all views of the same bytes, in order and none within another.
+struct Search<'a> {
+    forms: &'a Forms,
+    views: &'a [Seen; 3],
+    /// The next match of each view: not looked for yet, or none any more.
+    found: [Option<Option<Range<usize>>>; 3],
+    from: usize,
+}
+
+impl Search<'_> {
+    fn next(&mut self) -> Option<Range<usize>> {
+        for (view, found) in self.views.iter().zip(&mut self.found) {
+            let is_over =
+                |found: &Option<Range<usize>>| found.as_ref().is_some_and(|f| f.start < self.from);
+            if found.as_ref().is_none_or(is_over) {
+                *found = Some(first_match(self.forms, view, self.from));
+            }
+        }
+        let all = self.found.iter().flatten().flatten();
+        let first = all.min_by_key(|found| (found.start, Reverse(found.end)))?.clone();
+        self.from = first.end;
+        Some(first)
+    }
+}
+
+/// The first match of a view from a place of the bytes on, as the place of it.
+fn first_match(forms: &Forms, view: &Seen, from: usize) -> Option<Range<usize>> {
+    let index = view.places.partition_point(|place| *place < from);
+    let found = forms.automaton.find(Input::new(&view.bytes).range(index..))?;
+    Some(view.places[found.start()]..view.places[found.end() - 1] + 1)
+}
+
 /// Writes `bytes` with matches that begin before `certain` replaced; returns how much was used up.
-fn replace_up_to(forms: &Forms, bytes: &[u8], certain: usize, out: &mut Vec<u8>) -> usize {
+fn replace_up_to(
+    matches: impl Iterator<Item = Range<usize>>,
+    bytes: &[u8],
+    certain: usize,
+    out: &mut Vec<u8>,
+) -> usize {
     let mut done = 0;
-    for found in forms.automaton.find_iter(bytes) {
-        if found.start() >= certain {
+    for found in matches {
+        if found.start >= certain {
             break;
         }
-        out.extend_from_slice(&bytes[done..found.start()]);
+        out.extend_from_slice(&bytes[done..found.start]);
         out.extend_from_slice(MASK.as_bytes());
-        done = found.end();
+        done = found.end;
     }
     if done < certain {
         out.extend_from_slice(&bytes[done..certain]);
@@ -151,6 +226,9 @@ fn forms_of(value: &str) -> Vec<Vec<u8>> {
     let mut texts = vec![value.to_owned(), value.trim().to_owned()];
     texts.extend(value.lines().map(|line| line.trim().to_owned()));
     texts.extend(as_address(value.trim()));
+    texts.extend(
+        [Taken::Characters, Taken::Sequences].map(|taken| seen::without(value.trim(), taken)),
+    );
     let mut forms = Vec::new();
     for text in texts {
         if text.len() < MIN_SECRET_BYTES {
@@ -514,6 +592,50 @@ mod tests {
             assert_eq!(masker.mask(&format!("<{shown}>")), "<***>", "{shown}");
         }
         assert_eq!(Masker::new(["Db.Internal".to_owned()]).mask("at db.internal:1"), "at ***:1");
+    }
+
+    #[test]
+    fn a_secret_with_what_cannot_be_seen_in_it_is_masked_wherever_it_is_cut() {
+        let masker = Masker::new(["Tr0ub4dor-Zq9x".to_owned()]);
+        for between in [
+            "\u{1b}[31m",
+            "\u{1b}[01;31m\u{1b}[K",
+            "\u{9b}1m",
+            "\0",
+            "\u{8}",
+            "\u{200b}",
+            "\u{1b}]8;;http://x\u{1b}\\",
+            "\u{1b}]0;title\u{7}",
+            "\u{1b}(B",
+            "\u{1b}",
+        ] {
+            let text = format!("see {between}Tr0ub4{between}dor-Zq9x{between} it, ü{between}\n");
+            let wanted = format!("see {between}***{between} it, ü{between}\n");
+            assert_eq!(masker.mask(&text), wanted);
+            for cut in 0..=text.len() {
+                let (mut out, mut stream) = (Vec::new(), masker.stream());
+                stream.push(&text.as_bytes()[..cut], &mut out);
+                stream.push(&text.as_bytes()[cut..], &mut out);
+                stream.finish(&mut out);
+                assert_eq!(String::from_utf8(out).unwrap(), wanted, "cut at {cut}");
+            }
+        }
+        let each: String = "Tr0ub4dor-Zq9x".chars().flat_map(|c| [c, '\0']).collect();
+        assert_eq!(masker.mask(&each), "***\0");
+        let hidden = Masker::new(["Tr0ub4\u{200b}dor-Zq9x".to_owned()]);
+        assert_eq!(hidden.mask("Tr0ub4dor-Zq9x Tr0ub4\u{200b}dor-Zq9x"), "*** ***");
+    }
+
+    #[test]
+    fn what_is_held_back_has_an_end() {
+        let masker = Masker::new(["Tr0ub4dor-Zq9x".to_owned()]);
+        let (mut out, mut stream) = (Vec::new(), masker.stream());
+        for _ in 0..64 {
+            stream.push(&[0; 4_096], &mut out);
+            assert!(stream.held.len() < 2 * MAX_HIDDEN, "{}", stream.held.len());
+        }
+        stream.finish(&mut out);
+        assert_eq!(out, vec![0; 64 * 4_096]);
     }
 
     #[test]
