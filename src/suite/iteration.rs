@@ -11,7 +11,7 @@ use super::env::RunEnv;
 use super::http_step::{HttpDone, HttpStep, perform};
 use super::lookup::{Captures, EnvLookup, is_sensitive};
 use super::references::visit_step;
-use super::seal::{mask_learnt, seal_failure};
+use super::seal::{mask_events, mask_learnt, seal_failure};
 use super::ws_step::Socket;
 use super::{sse_step, ws_step};
 use crate::domain::evidence::Evidence;
@@ -157,6 +157,7 @@ impl<'a> Iteration<'a> {
         let deadline = Instant::now() + CLOSE_GRACE;
         let closing = self.sockets.drain().map(|(_, socket)| socket.leave(deadline));
         futures_util::future::join_all(closing).await;
+        mask_events(&mut self.evidence, &self.env.evidencer().masker());
         mask_learnt(&mut result, &mut self.evidence, &self.learnt);
         let Self { evidence, captures, learnt, .. } = self;
         Finished { result, evidence, captures, learnt }

@@ -1,7 +1,7 @@
 //! The last thing before an attempt is handed out: nothing secret in it.
 
 use super::env::RunEnv;
-use crate::domain::evidence::Evidence;
+use crate::domain::evidence::{EventsSeen, Evidence};
 use crate::domain::failure::Failure;
 use crate::domain::redact::Masker;
 use crate::verdict::{Finding, capped};
@@ -30,6 +30,17 @@ pub(super) fn seal_failure(
     }
 }
 
+/// Masks the names of events: a step may expect one that a secret is part of.
+pub(super) fn mask_events(evidence: &mut Evidence, masker: &Masker) {
+    for events in &mut evidence.events {
+        let EventsSeen { expected, seen, missing, forbidden, .. } = events;
+        let names = expected.iter_mut().chain(missing).chain(forbidden);
+        for name in names.chain(seen.iter_mut().map(|(name, _)| name)) {
+            *name = masker.mask(name);
+        }
+    }
+}
+
 /// Masks what an iteration learnt to be secret while it ran: a captured token stands in the very body
 /// from which it was captured. Only this iteration can have seen it, so only its own texts are masked.
 pub(super) fn mask_learnt(
@@ -46,12 +57,43 @@ pub(super) fn mask_learnt(
         mask(&mut exchange.url);
         exchange.error.iter_mut().for_each(mask);
         exchange.body.iter_mut().for_each(|body| mask(&mut body.text));
-        exchange.frames.iter_mut().for_each(|frame| mask(&mut frame.payload.text));
+        for frame in &mut exchange.frames {
+            mask(&mut frame.payload.text);
+            frame.event.iter_mut().for_each(mask);
+        }
     }
+    mask_events(evidence, &masker);
     if let Err(failure) = result {
         mask(&mut failure.message);
         let Failure { expected, actual, subject, repro, .. } = failure;
         let texts = [expected, actual, subject, repro];
         texts.into_iter().flatten().for_each(mask);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_events_show_no_secret() {
+        let names = || vec!["plain".to_owned(), "the-secret-key".to_owned()];
+        let mut evidence = Evidence::default();
+        evidence.events.push(EventsSeen {
+            step: "s".to_owned(),
+            expected: names(),
+            ordered: false,
+            seen: vec![("x the-secret-key".to_owned(), 1)],
+            missing: names(),
+            forbidden: names(),
+            out_of_order: false,
+        });
+        mask_events(&mut evidence, &Masker::new(["the-secret-key".to_owned()]));
+        let shown = format!("{evidence:?}");
+        assert!(!shown.contains("the-secret-key") && shown.contains("x ***"), "{shown}");
+        let events = &evidence.events[0];
+        for list in [&events.expected, &events.missing, &events.forbidden] {
+            assert_eq!(list, &["plain", "***"]);
+        }
     }
 }
