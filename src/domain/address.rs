@@ -10,6 +10,8 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use super::template::{Lookup, Origin, Piece, Template, UnknownName};
 
 /// Why a template makes no address. No message holds a value.
@@ -28,9 +30,29 @@ pub enum AddressError {
         /// The template as it was written.
         source_text: String,
     },
+    /// A value captured empty, where another address would be asked without it.
+    #[error("`${{{name}}}` is {what}: the address made of `{source_text}` would be another")]
+    Empty {
+        /// The name.
+        name: String,
+        /// `empty` or `null`.
+        what: &'static str,
+        /// The template as it was written.
+        source_text: String,
+    },
+    /// A captured value that would go on with the name of a host.
+    #[error(
+        "the captured `${{{name}}}` would go on with the host of `{source_text}`: it may be a whole host, or begin with `/`"
+    )]
+    LongerHost {
+        /// The name.
+        name: String,
+        /// The template as it was written.
+        source_text: String,
+    },
     /// A step of a path that every client takes away.
     #[error(
-        "the value of `${{{name}}}` is a `.` or `..`, which cannot be a step of the path of `{source_text}`"
+        "the value of `${{{name}}}` makes a `.` or `..`, which cannot be a step of the path of `{source_text}`"
     )]
     Dots {
         /// The name.
@@ -50,15 +72,18 @@ pub fn render_address(template: &Template, lookup: &dyn Lookup) -> Result<String
     for (index, piece) in pieces.iter().enumerate() {
         match &piece.origin {
             Origin::Written => address.push(&piece.text),
+            Origin::Learnt(name) if matches!(lookup.get(name), Some(Value::Null)) => {
+                return Err(Unfit::Empty("null").of(name, template));
+            }
+            Origin::Secret(name) | Origin::Learnt(name)
+                if piece.text.is_empty() && address.place != Place::Query =>
+            {
+                return Err(Unfit::Empty("empty").of(name, template));
+            }
             _ if address.text.is_empty() => address.push(&piece.text),
             Origin::Secret(name) | Origin::Learnt(name) => {
-                let fault = address.push_value(piece, &pieces[index + 1..]).err();
-                let (name, source_text) = (name.clone(), template.source().to_owned());
-                match fault {
-                    None => {}
-                    Some(Unfit::Host) => return Err(AddressError::NoHost { name, source_text }),
-                    Some(Unfit::Dots) => return Err(AddressError::Dots { name, source_text }),
-                }
+                let pushed = address.push_value(piece, &pieces[index + 1..]);
+                pushed.map_err(|unfit| unfit.of(name, template))?;
             }
         }
     }
@@ -95,8 +120,22 @@ enum Place {
 
 /// Why a value cannot stand where it should.
 enum Unfit {
+    Empty(&'static str),
     Host,
+    LongerHost,
     Dots,
+}
+
+impl Unfit {
+    fn of(self, name: &str, template: &Template) -> AddressError {
+        let (name, source_text) = (name.to_owned(), template.source().to_owned());
+        match self {
+            Self::Empty(what) => AddressError::Empty { name, what, source_text },
+            Self::Host => AddressError::NoHost { name, source_text },
+            Self::LongerHost => AddressError::LongerHost { name, source_text },
+            Self::Dots => AddressError::Dots { name, source_text },
+        }
+    }
 }
 
 /// An address as far as it is filled in.
@@ -134,17 +173,29 @@ impl Address {
         let is_path = matches!(piece.origin, Origin::Learnt(_)) && text.starts_with('/');
         match self.place {
             Place::Authority if is_user(rest) => {}
+            Place::Authority | Place::Path
+                if is_path && has_dots(text) && self.is_before_a_path() =>
+            {
+                return Err(Unfit::Dots);
+            }
             Place::Authority if is_path => {
                 self.push(text);
                 return Ok(());
             }
-            Place::Authority if text.chars().all(is_of_host) => {}
+            Place::Authority if text.chars().all(is_of_host) => {
+                let is_learnt = matches!(piece.origin, Origin::Learnt(_));
+                if is_learnt && !self.may_be_host(text, rest) {
+                    return Err(Unfit::LongerHost);
+                }
+            }
             Place::Authority => return Err(Unfit::Host),
             Place::Path if is_path && !self.text.ends_with('/') => {
                 self.push(text);
                 return Ok(());
             }
-            Place::Path if matches!(text, "." | "..") => return Err(Unfit::Dots),
+            Place::Path if matches!(format!("{}{text}", self.step()).as_str(), "." | "..") => {
+                return Err(Unfit::Dots);
+            }
             Place::Scheme | Place::Path | Place::Query => {}
         }
         match self.place {
@@ -155,6 +206,44 @@ impl Address {
         }
         Ok(())
     }
+}
+
+impl Address {
+    /// Whether a path can begin here, so that a captured one is taken as it is.
+    fn is_before_a_path(&self) -> bool {
+        self.place == Place::Authority || !self.text.ends_with('/')
+    }
+
+    /// What stands already of the step of the path that is being written.
+    fn step(&self) -> &str {
+        self.text.rsplit(['/', '\\']).next().unwrap_or_default()
+    }
+
+    /// Whether a captured value may stand within a host: as the whole of it, as its port, or before
+    /// more labels of it, which then say whose host it is.
+    fn may_be_host(&self, text: &str, rest: &[Piece]) -> bool {
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let next = rest.first().map(|piece| (&piece.origin, piece.text.as_str()));
+        let ends_here = next.is_none_or(|(_, text)| text.starts_with(['/', '\\', '?', '#', ':']));
+        let has_more_labels = next.is_some_and(|(origin, text)| {
+            *origin == Origin::Written && text.starts_with('.') && text.len() > 2
+        });
+        let is_whole = self.text.ends_with(['/', '@']) && ends_here;
+        let is_port = match self.text.ends_with(':') {
+            true => digits(text),
+            false => text.strip_prefix(':').is_some_and(digits),
+        };
+        is_whole || (is_port && ends_here) || (has_more_labels && !text.contains(':'))
+    }
+}
+
+/// Whether a path has `.` or `..` as a step, however it is spelt (WHATWG URL, section 4.1).
+fn has_dots(path: &str) -> bool {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    path.split(['/', '\\']).any(|step| {
+        let step = step.to_ascii_lowercase().replace("%2e", ".");
+        matches!(step.as_str(), "." | "..")
+    })
 }
 
 /// Whether what stands before `rest` within an authority is its user or password.
@@ -174,13 +263,25 @@ fn is_of_host(c: char) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use serde_json::Value;
 
     struct Values;
 
     impl Lookup for Values {
         fn get(&self, name: &str) -> Option<Value> {
+            if name == "null" {
+                return Some(Value::Null);
+            }
             Some(Value::from(match name {
+                "empty" => "",
+                "evil" => ".evil.invalid",
+                "sub" => "tenant-1",
+                "port" => "8080",
+                "colon_port" => ":8080",
+                "up" => "/../admin",
+                "up_encoded" => "/x/%2E./admin",
+                "in_query" => "/x?y=/../z",
+                "dot" => ".",
+                "learnt_host" => "other.example:81",
                 "base" => "https://h.example/app",
                 "host" => "https://h.example",
                 "written" => "a/b?c=d",
@@ -196,7 +297,7 @@ mod tests {
         }
 
         fn pieces(&self, name: &str) -> Option<Vec<Piece>> {
-            let text = self.get(name)?.as_str()?.to_owned();
+            let text = super::super::template::text_of(&self.get(name)?);
             let origin = match name {
                 "base" | "host" | "written" => Origin::Written,
                 secret if secret.starts_with("secret.") => Origin::Secret(secret.to_owned()),
@@ -263,12 +364,63 @@ mod tests {
             ("https://${secret.key}/x", "`${secret.key}` has characters that no host may have"),
             ("https://${id}.example/", "`${id}` has characters that no host may have"),
             ("${host}${secret.key}", "`${secret.key}` has characters that no host may have"),
-            ("${base}/${dots}/x", "`${dots}` is a `.` or `..`"),
+            ("${base}/${dots}/x", "`${dots}` makes a `.` or `..`"),
             ("${base}/${nobody}", "nothing gave `${nobody}` a value"),
         ] {
             let fault = render(template).unwrap_err();
             assert!(fault.contains(part) && !fault.contains("s#e"), "{fault}");
         }
+    }
+
+    #[test]
+    fn a_value_without_content_makes_no_other_address() {
+        for template in
+            ["${base}/i/${empty}", "${empty}${next}", "https://${empty}/x", "${host}${empty}"]
+        {
+            let fault = render(template).unwrap_err();
+            assert!(fault.starts_with("`${empty}` is empty: the address made of"), "{fault}");
+        }
+        for template in ["${base}/i/${null}", "${base}?q=${null}", "${null}"] {
+            let fault = render(template).unwrap_err();
+            assert!(fault.starts_with("`${null}` is null: the address made of"), "{fault}");
+        }
+        assert_eq!(render("${base}?q=${empty}").unwrap(), "https://h.example/app?q=");
+    }
+
+    #[test]
+    fn a_captured_value_cannot_go_on_with_a_host() {
+        for template in [
+            "http://localhost${evil}",
+            "http://localhost${sub}/x",
+            "${host}${port}",
+            "http://a${sub}${evil}",
+            "http://h:1${port}x/",
+            "http://h:${sub}/",
+        ] {
+            let fault = render(template).unwrap_err();
+            assert!(fault.contains("would go on with the host"), "{template}: {fault}");
+        }
+        for (template, wanted) in [
+            ("http://${learnt_host}/x", "http://other.example:81/x"),
+            ("http://${sub}:${port}/x", "http://tenant-1:8080/x"),
+            ("http://localhost${colon_port}/x", "http://localhost:8080/x"),
+            ("http://${sub}.h.example/x", "http://tenant-1.h.example/x"),
+            ("http://pr-${sub}.h.example", "http://pr-tenant-1.h.example"),
+        ] {
+            assert_eq!(render(template).as_deref(), Ok(wanted), "{template}");
+        }
+    }
+
+    #[test]
+    fn a_captured_path_has_no_dots_as_steps() {
+        for template in
+            ["${host}${up}", "${base}${up}", "${host}${up_encoded}", "${base}/.${dot}/x"]
+        {
+            let fault = render(template).unwrap_err();
+            assert!(fault.contains("makes a `.` or `..`"), "{template}: {fault}");
+        }
+        assert_eq!(render("${host}${in_query}").unwrap(), "https://h.example/x?y=/../z");
+        assert_eq!(render("${base}?to=${up}").unwrap(), "https://h.example/app?to=%2F..%2Fadmin");
     }
 
     #[test]
