@@ -66,6 +66,8 @@ pub struct EventsFold {
     forbidden: Vec<String>,
     seen: Vec<(String, u64)>,
     seen_total: usize,
+    /// How many messages had no name.
+    unnamed: usize,
     bad: Option<(String, u64)>,
     broken: Option<Finding>,
 }
@@ -94,6 +96,7 @@ impl EventsFold {
             forbidden: names(&expect.none)?,
             seen: Vec::new(),
             seen_total: 0,
+            unnamed: 0,
             bad: None,
             broken: None,
         })
@@ -137,7 +140,10 @@ impl EventsFold {
                 return Progress::Failed;
             }
         }
-        let Some(name) = self.name_of(message) else { return self.progress() };
+        let Some(name) = self.name_of(message) else {
+            self.unnamed += 1;
+            return self.progress();
+        };
         self.count(&name);
         if self.bad.is_none() && self.forbidden.contains(&name) {
             self.bad = Some((name.clone(), message.at_ms));
@@ -220,10 +226,27 @@ impl EventsFold {
                 Err(self.closed(*code, reason, missing))
             }
             EventsEnd::Cut(fault) => Err(self.cut(fault, missing)),
+            _ if self.expected.is_empty() && self.unnamed > 0 && self.seen_total == 0 => {
+                Err(self.nameless())
+            }
             _ if self.expected.is_empty() => Ok(()),
             _ if out_of_order => Err(self.disordered()),
             end => Err(self.incomplete(missing, end)),
         }
+    }
+
+    /// Messages came, and which events they are cannot be told: nothing shows that none was forbidden.
+    fn nameless(&self) -> Finding {
+        let by = match &self.by {
+            EventName::SseEvent => "their event",
+            EventName::Json(path) => path.source(),
+        };
+        let wanted = format!("no event {}", self.forbidden.join(", "));
+        let actual = format!("{} messages, none with a name at {by}", self.unnamed);
+        let message = format!(
+            "expected {wanted}; {actual}, so that it cannot be told whether a forbidden one was among them"
+        );
+        Finding::measurement(FailureClass::Setup, "events", wanted, actual).saying(message)
     }
 
     fn unexpected(&self, name: &str, at_ms: u64) -> Finding {

@@ -149,3 +149,16 @@ proptest! {
         prop_assert_eq!(finding.is_none(), holds);
     }
 }
+
+#[test]
+fn messages_without_a_name_are_no_proof_that_nothing_forbidden_came() {
+    let mut expect = expect(&[], &["error"], false);
+    expect.by = EventName::Json(JsonPath::parse("$.nope").unwrap());
+    let finding = judge(&expect, &["a", "error"], &deadline()).1.unwrap();
+    assert_eq!(finding.blame, Blame::Measurement);
+    let message = finding.into_failure().message;
+    assert!(message.contains("2 messages, none with a name at $.nope"), "{message}");
+    assert!(judge(&expect, &[], &deadline()).1.is_none(), "silence is what was wanted");
+    expect.by = EventName::Json(JsonPath::parse("$.type").unwrap());
+    assert!(judge(&expect, &["a"], &deadline()).1.is_none());
+}
