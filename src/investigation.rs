@@ -19,7 +19,7 @@ pub use answers::{Answer, Confidence};
 pub use document::{Document, Kept, Meta, Slot};
 pub use facts::Facts;
 pub use lint::{Lint, lint};
-pub use update::{Closing, Updated, close, mark_gone, snapshot, update};
+pub use update::{Closing, Updated, close, left, mark_gone, meta_of, snapshot, update};
 
 /// Reads a document, whatever people did to it. Nothing of it is lost: what has no place of its own
 /// is among [`Document::kept`].

@@ -22,7 +22,7 @@ pub use error::StoreError;
 pub use lease::{Acquisition, Claim, Holder, Judge, Lease, Liveness, Owner};
 pub use outbox::{Delivery, Message, NewMessage, OutboxStore};
 pub use rows::{
-    Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationRow,
+    Adopted, Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationRow,
     InvestigationSeen, NewInvestigation, PipelineRow, Projection, Which,
 };
 

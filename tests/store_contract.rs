@@ -114,6 +114,7 @@ macro_rules! contract {
                 numbers_count_by_pipeline,
                 states_follow_the_cycle,
                 a_new_number_is_no_less_than_was_asked_for,
+                a_document_that_is_there_already_is_adopted,
             }
             leases {
                 one_holder_at_a_time,

@@ -256,6 +256,43 @@ super::outcome::words!(InvestigationState {
     Closed => "closed",
 });
 
+/// Why the file of an investigation is left on disk as it is: writing it would lose bytes of people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftAsItIs {
+    /// It is longer than [`LeftAsItIs::MAX_MIB`].
+    TooLong,
+    /// Its bytes are no UTF-8, or hold NULs as UTF-16 does.
+    NotText,
+    /// Reading it failed.
+    Unreadable,
+}
+
+impl LeftAsItIs {
+    /// The longest file that is merged, in MiB.
+    pub const MAX_MIB: u64 = 4;
+
+    /// What is the matter with the file, and what a report then shows, after "its file".
+    pub fn words(self) -> String {
+        match self {
+            Self::TooLong => format!(
+                "is longer than {0} MiB and is left as it is; what is shown here is from its first {0} MiB",
+                Self::MAX_MIB
+            ),
+            Self::NotText => {
+                "is not UTF-8 text and is left as it is; what is shown here is what could be \
+                              read of it (saved as UTF-8, it goes on)"
+                    .to_owned()
+            }
+            Self::Unreadable => {
+                "cannot be read and is left as it is; what is shown here is without what \
+                                 people wrote in it"
+                    .to_owned()
+            }
+        }
+    }
+}
+
 /// An investigation as it stood when a report was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvestigationSnapshot {
@@ -287,6 +324,9 @@ pub struct InvestigationSnapshot {
     /// wrote in it is not shown here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub made_anew: bool,
+    /// Why its file was not written in this cycle, when it could not be merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<LeftAsItIs>,
 }
 
 /// One why.

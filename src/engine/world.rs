@@ -7,6 +7,7 @@
 mod analyse;
 mod checkout;
 mod deploy;
+mod documents;
 mod investigations;
 mod notify;
 mod ready;

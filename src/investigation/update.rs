@@ -1,12 +1,12 @@
 //! The merge: what the tool wrote last, the file as it is now, and what the tool has to say after
 //! this cycle.
 
-use super::anchor;
+use super::anchor::{self, Piece};
 use super::answers::{self, Answer};
 use super::document::{self, AGAIN, Document, Meta, Slot};
 use super::facts::{self, Facts};
 use crate::domain::escape;
-use crate::domain::findings::{InvestigationSnapshot, InvestigationState, Why};
+use crate::domain::findings::{InvestigationSnapshot, InvestigationState, LeftAsItIs, Why};
 
 /// At most so many characters of one block that people wrote go into a report.
 const MAX_NOTE: usize = 4_000;
@@ -51,6 +51,20 @@ pub fn update(existing: Option<&str>, facts: &Facts<'_>) -> Updated {
     document.meta = Some(meta);
     let snapshot = InvestigationSnapshot { made_anew, ..snapshot_of(&document, facts) };
     Updated { text: document::render(&document), snapshot, warnings }
+}
+
+/// What a report shows of a document that is left as it is, as far as it can be read.
+pub fn left(shown: &str, why: LeftAsItIs, facts: &Facts<'_>) -> InvestigationSnapshot {
+    let snapshot = update(Some(shown), facts).snapshot;
+    InvestigationSnapshot { made_anew: false, left: Some(why), ..snapshot }
+}
+
+/// What a document is, by the comment in it.
+pub fn meta_of(text: &str) -> Option<Meta> {
+    text.lines().flat_map(anchor::pieces).find_map(|piece| match piece {
+        Piece::Meta(meta) => Some(*meta),
+        Piece::Begin(..) | Piece::End(_) | Piece::Text(_) => None,
+    })
 }
 
 /// The document as it is now; where anchors are gone, what the tool is about to write tells its
@@ -228,6 +242,7 @@ pub fn snapshot(text: &str, file: &str) -> Option<InvestigationSnapshot> {
         countermeasures: answers::countermeasures(document.human_lines(Slot::Actions)).0,
         notes: notes(&document),
         made_anew: false,
+        left: None,
     })
 }
 
@@ -251,6 +266,7 @@ fn snapshot_of(document: &Document, facts: &Facts<'_>) -> InvestigationSnapshot 
         countermeasures: answers::countermeasures(document.human_lines(Slot::Actions)).0,
         notes: notes(document),
         made_anew: false,
+        left: None,
     }
 }
 

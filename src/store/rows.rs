@@ -210,6 +210,21 @@ pub struct NewInvestigation {
     /// The least number that a new one gets: those before may be taken by files that the store does
     /// not know.
     pub least: u32,
+    /// The document that the report folder has of this failure already: a new one goes on in it, unless
+    /// its number is taken.
+    pub adopts: Option<Adopted>,
+}
+
+/// A document of an investigation that the store does not know: the state folder was deleted, or the
+/// reports came from elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// Its number.
+    pub number: u32,
+    /// The readable end of its file's name.
+    pub slug: String,
+    /// The cycle that opened it.
+    pub opened_in: u32,
 }
 
 /// An investigation in the list.

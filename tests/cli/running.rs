@@ -220,6 +220,10 @@ fn old_reports_outlive_the_state_folder() {
         fs::read_to_string(stage.path().join(format!("reports/small/cycle-{cycle:04}.md"))).unwrap()
     };
     let before = [1, 2, 3].map(report);
+    // One whose comment is gone is nobody's: it is neither gone on with nor written over.
+    let folder = stage.path().join("reports/small/investigations");
+    let document = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    fs::write(&document, "my own words").unwrap();
     fs::remove_dir_all(stage.path().join(".andon")).unwrap();
     stage.commit("Chat goes again", &[("chat", None)]);
     let ran = stage.andon(&["run", "small", "--cycles", "2"]).ends(1);
@@ -229,12 +233,13 @@ fn old_reports_outlive_the_state_folder() {
     assert_eq!(ran.err.matches(told).count(), 1, "{}", ran.err);
     assert_eq!([1, 2, 3].map(report), before);
     // Nor does a new document take the number of an old one.
-    let mut documents: Vec<_> = fs::read_dir(stage.path().join("reports/small/investigations"))
+    let mut documents: Vec<_> = fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap()[..8].to_owned())
         .collect();
     documents.sort();
     assert_eq!(documents, ["INV-0001", "INV-0002"]);
+    assert_eq!(fs::read_to_string(&document).unwrap(), "my own words");
     stage.andon(&["report", "small", "--verify"]).ends(0);
 }
 
@@ -289,6 +294,75 @@ fn an_investigation_that_was_emptied_or_deleted_is_made_anew_and_says_so() {
         assert!(!ran.err.contains("made anew"), "{}", ran.err);
         stage.andon(&["report", "small", "--rebuild"]).ends(0);
     }
+}
+
+/// A stage on which a failure has a document, and where that lies.
+fn stage_with_a_document() -> (Stage, std::path::PathBuf) {
+    let stage = Stage::new();
+    stage.commit("Chat goes", &[("chat", None)]);
+    stage.andon(&["run", "small"]).ends(1);
+    let folder = stage.path().join("reports/small/investigations");
+    let document = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    (stage, document)
+}
+
+/// What cannot be merged is left on disk to the byte, and the console and the report say so: in the
+/// cycle that fails again, and in the one in which the failure is gone.
+#[test]
+fn an_investigation_that_cannot_be_merged_is_left_as_it_is() {
+    let (stage, document) = stage_with_a_document();
+    let text = fs::read_to_string(&document).unwrap();
+    let with = |claim: &[u8]| {
+        let (before, after) = text.split_once("- Claim:").unwrap();
+        [before.as_bytes(), b"- Claim: ", claim, after.as_bytes()].concat()
+    };
+    let long = [with(b"ours").as_slice(), &b"what people wrote\n".repeat(300_000)].concat();
+    let utf16: Vec<u8> =
+        [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let without_mark = utf16[2..].to_vec();
+    let table: [(Vec<u8>, &str, &str); 4] = [
+        (long, "its file is longer than 4 MiB and is left as it is", "**Written by people:** ours"),
+        (with(b"na\xefve \xfc"), "its file is not UTF-8 text and is left as it is", "na\u{fffd}ve"),
+        (utf16, "its file is not UTF-8 text and is left as it is", ""),
+        (without_mark, "its file is not UTF-8 text and is left as it is", ""),
+    ];
+    for (bytes, said, shown) in table {
+        fs::write(&document, &bytes).unwrap();
+        let ran = stage.andon(&["run", "small"]).ends(1);
+        assert!(fs::read(&document).unwrap() == bytes, "{said}: the bytes are others");
+        ran.says(&[&format!("note INV-0001: {said}; what is shown here is ")]);
+        let newest = stage.newest()["cycle"].as_u64().unwrap();
+        let report = stage.path().join(format!("reports/small/cycle-{newest:04}.md"));
+        let report = fs::read_to_string(report).unwrap();
+        assert!(report.contains(&said["its file ".len()..]) && report.contains(shown), "{report}");
+        assert!(!report.contains("made anew"), "{report}");
+    }
+    let bytes = fs::read(&document).unwrap();
+    stage.commit("Chat is back", &[("chat", Some("hello"))]);
+    stage.andon(&["run", "small"]);
+    assert!(fs::read(&document).unwrap() == bytes, "a failure that is gone leaves it, too");
+    fs::write(&document, &text).unwrap();
+    stage.commit("Chat goes again", &[("chat", None)]);
+    assert!(!stage.andon(&["run", "small"]).ends(1).err.contains("left as it is"));
+}
+
+#[test]
+fn an_investigation_outlives_the_state_folder() {
+    let (stage, document) = stage_with_a_document();
+    let text = fs::read_to_string(&document).unwrap();
+    fs::write(&document, text.replacen("- Claim:", "- Claim: the tenant is missing", 1)).unwrap();
+    fs::remove_dir_all(stage.path().join(".andon")).unwrap();
+    let ran = stage.andon(&["run", "small"]).ends(1);
+    ran.says(&["note INV-0001: its file was in the report folder already, and goes on"]);
+    let folder = document.parent().unwrap();
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 1, "no second document");
+    let merged = fs::read_to_string(&document).unwrap();
+    assert!(merged.contains("- Claim: the tenant is missing"), "{merged}");
+    assert!(merged.contains("**analysed**, opened in cycle 1"), "{merged}");
+    let report = fs::read_to_string(stage.path().join("reports/small/cycle-0002.md")).unwrap();
+    assert!(report.contains("**Written by people:** the tenant is missing"), "{report}");
+    let ran = stage.andon(&["run", "small"]).ends(1);
+    assert!(!ran.err.contains("goes on"), "it is said once: {}", ran.err);
 }
 
 #[test]

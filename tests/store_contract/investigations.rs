@@ -1,7 +1,7 @@
 //! Five-whys documents: one a failure, for good.
 
 use andon::domain::findings::InvestigationState;
-use andon::store::{Append, InvestigationSeen, NewInvestigation, Projection};
+use andon::store::{Adopted, Append, InvestigationSeen, NewInvestigation, Projection};
 
 use crate::Backend;
 use crate::sample::{append, fingerprint, new_cycle, pipeline, resolved, wanted};
@@ -75,4 +75,23 @@ pub async fn a_new_number_is_no_less_than_was_asked_for<B: Backend>() {
         given.push(row.id.number());
     }
     assert_eq!(given, [5, 6, 5, 9]);
+}
+
+/// A document from before the state folder was deleted goes on under its number, unless that is taken.
+pub async fn a_document_that_is_there_already_is_adopted<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let chat = pipeline("chat");
+    let adopt = |failure, number| NewInvestigation {
+        least: 9,
+        adopts: Some(Adopted { number, slug: "older".to_owned(), opened_in: 2 }),
+        ..wanted(&chat, failure, "slug", 5)
+    };
+    let mut given = Vec::new();
+    for (failure, number) in [("aa", 3), ("bb", 1), ("cc", 3), ("aa", 7)] {
+        let row = store.allocate_investigation(adopt(failure, number)).await.unwrap();
+        given.push((row.id.number(), row.slug.clone(), row.opened_in, row.last_seen));
+    }
+    let adopted = |number| (number, "older".to_owned(), 2, 5);
+    assert_eq!(given, [adopted(3), adopted(1), (9, "slug".to_owned(), 5, 5), adopted(3)]);
 }

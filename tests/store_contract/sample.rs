@@ -159,6 +159,7 @@ pub fn wanted(pipeline: &PipelineName, failure: &str, slug: &str, cycle: u32) ->
         slug: slug.to_owned(),
         cycle,
         least: 1,
+        adopts: None,
     }
 }
 

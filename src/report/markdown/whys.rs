@@ -49,6 +49,9 @@ fn full(page: &mut Page, snapshot: &InvestigationSnapshot) {
              shown here. The history of the report folder may still have it.",
         );
     }
+    if let Some(why) = snapshot.left {
+        page.block(&format!("**Its file** {}.", why.words()));
+    }
     let rows: Vec<Vec<String>> = snapshot.whys.iter().take(MAX_ROWS).map(why).collect();
     page.table(&["why", "answer"], &rows);
     notes(page, snapshot);
@@ -140,5 +143,6 @@ fn folded_line(view: &View<'_>, cluster: &Cluster) -> String {
     let open = words::count(open as u64, "why without an answer", "whys without an answer");
     let anew =
         if snapshot.made_anew { ", its file was gone or empty and was made anew" } else { "" };
-    format!("[{}]({target}) {title}: {}, {open}{anew}", snapshot.id, state(snapshot))
+    let left = snapshot.left.map_or_else(String::new, |why| format!(", its file {}", why.words()));
+    format!("[{}]({target}) {title}: {}, {open}{anew}{left}", snapshot.id, state(snapshot))
 }

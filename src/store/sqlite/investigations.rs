@@ -75,20 +75,29 @@ pub(super) async fn allocate(
     db: &mut SqliteConnection,
     wanted: &NewInvestigation,
 ) -> Result<InvestigationRow> {
-    let NewInvestigation { pipeline, fingerprint, slug, cycle, least } = wanted;
+    let NewInvestigation { pipeline, fingerprint, slug, cycle, least, adopts } = wanted;
     if let Some(row) = find(&mut *db, pipeline, fingerprint).await? {
         return Ok(row);
     }
-    let (pipeline_id, number): (i64, u32) = sqlx::query_as(
-        "INSERT INTO pipeline (name, last_investigation) VALUES (?, MAX(?, 1))
+    let adopted = match adopts {
+        Some(there) if is_free(&mut *db, pipeline, there.number).await? => Some(there),
+        Some(_) | None => None,
+    };
+    // An older document keeps its number, and the next new one comes after it, too.
+    let (pipeline_id, last): (i64, u32) = sqlx::query_as(
+        "INSERT INTO pipeline (name, last_investigation) VALUES (?1, MAX(?2, 1))
          ON CONFLICT (name) DO UPDATE SET
-             last_investigation = MAX(last_investigation + 1, excluded.last_investigation)
+             last_investigation = MAX(last_investigation + ?3, excluded.last_investigation)
          RETURNING id, last_investigation",
     )
     .bind(pipeline.as_str())
-    .bind(least)
+    .bind(adopted.map_or(*least, |there| there.number))
+    .bind(u32::from(adopted.is_none()))
     .fetch_one(&mut *db)
     .await?;
+    let number = adopted.map_or(last, |there| there.number);
+    let slug = adopted.map_or(slug, |there| &there.slug);
+    let opened_in = adopted.map_or(*cycle, |there| there.opened_in.min(*cycle));
     let state = InvestigationState::New;
     sqlx::query(
         "INSERT INTO investigation
@@ -100,7 +109,7 @@ pub(super) async fn allocate(
     .bind(fingerprint.as_str())
     .bind(slug.as_str())
     .bind(state.as_str())
-    .bind(cycle)
+    .bind(opened_in)
     .bind(cycle)
     .execute(db)
     .await?;
@@ -110,10 +119,23 @@ pub(super) async fn allocate(
         fingerprint: fingerprint.clone(),
         slug: slug.clone(),
         state,
-        opened_in: *cycle,
+        opened_in,
         reopened_in: None,
         last_seen: *cycle,
     })
+}
+
+/// Whether no investigation of the pipeline has that number.
+async fn is_free(db: &mut SqliteConnection, pipeline: &PipelineName, number: u32) -> Result<bool> {
+    let taken: Option<u32> = sqlx::query_scalar(
+        "SELECT i.number FROM pipeline p JOIN investigation i ON i.pipeline_id = p.id
+         WHERE p.name = ? AND i.number = ?",
+    )
+    .bind(pipeline.as_str())
+    .bind(number)
+    .fetch_optional(db)
+    .await?;
+    Ok(taken.is_none())
 }
 
 /// Sets the state; whether there is such an investigation. The cycle in which it came back is that
