@@ -40,7 +40,7 @@ impl Rules {
 
     /// The rule that passes a commit over, for people; `None` when it counts.
     pub fn passed_over(&self, commit: &FullCommit) -> Option<String> {
-        if has_own_trailer(&commit.message) {
+        if self.is_own(commit) {
             return Some("a report of Andon's own".into());
         }
         if let Some(marker) = self.skip_marker.as_deref().filter(|m| commit.message.contains(*m)) {
@@ -53,11 +53,25 @@ impl Rules {
             .or_else(|| self.passed_by_paths(&commit.info.files))
     }
 
+    /// Whether a commit is one by which some pipeline published reports. The trailer alone does not make
+    /// it one: who squashes a branch gathers the trailers of its commits, beside changes of their own.
+    fn is_own(&self, commit: &FullCommit) -> bool {
+        let files = &commit.info.files;
+        let is_report = |file: &String| self.is_in_reports(file) || looks_like_a_report(file);
+        has_own_trailer(&commit.message)
+            && !commit.is_cut()
+            && !files.is_empty()
+            && files.iter().all(is_report)
+    }
+
+    fn is_in_reports(&self, file: &str) -> bool {
+        let rest = self.reports.as_deref().and_then(|folder| file.strip_prefix(folder));
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    }
+
     fn passed_by_reports(&self, files: &[String]) -> Option<String> {
         let folder = self.reports.as_deref()?;
-        let is_report =
-            |file: &String| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-        (!files.is_empty() && files.iter().all(is_report))
+        (!files.is_empty() && files.iter().all(|file| self.is_in_reports(file)))
             .then(|| format!("touches only {folder}/, where reports are published"))
     }
 
@@ -93,6 +107,19 @@ fn named<'a>(globs: impl IntoIterator<Item = &'a Glob>) -> String {
     texts.truncate(NAMED);
     let text = texts.join(", ");
     if more == 0 { text } else { format!("{text} and {more} more") }
+}
+
+/// Whether a path is one that reports have, wherever a pipeline publishes them.
+fn looks_like_a_report(path: &str) -> bool {
+    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+    let lies_in = |name: &str| folder.rsplit('/').next() == Some(name);
+    let ends = |ends: &[&str]| ends.iter().any(|end| file.ends_with(end));
+    match file.split('-').next() {
+        Some("cycle") => ends(&[".md", ".json", ".junit.xml"]),
+        Some("trend") => lies_in("charts") && ends(&[".svg"]),
+        Some("INV") => lies_in("investigations") && ends(&[".md"]),
+        Some(_) | None => file == "README.md",
+    }
 }
 
 /// Whether the last paragraph of a message has our trailer.
@@ -180,8 +207,25 @@ mod tests {
     fn reports_of_our_own_never_count() {
         let own = Some("a report of Andon's own");
         let table: &[(&str, &[&str], Option<&str>)] = &[
-            ("Report\n\nAndon-Report: chat-staging 7\n", &["src/a.rs"], own),
-            ("Report\n\nbody\n\nSigned-off-by: x\nandon-report : 7", &["a"], own),
+            ("Report\n\nAndon-Report: chat-staging 7\n", &["reports/x/y"], own),
+            ("Report\n\nbody\n\nSigned-off-by: x\nandon-report : 7", &["reports/a"], own),
+            // Of another pipeline, which publishes elsewhere in this repository.
+            (
+                "Report\n\nAndon-Report: web 7",
+                &[
+                    "out/README.md",
+                    "out/web/cycle-0007.md",
+                    "out/web/cycle-0007.junit.xml",
+                    "out/web/charts/trend-0007.svg",
+                    "out/web/investigations/INV-0001-x.md",
+                ],
+                own,
+            ),
+            // A squash merge that gathered trailers beside a change.
+            ("Squash\n\nAndon-Report: chat 7", &["reports/chat/cycle-0007.md", "src/a.rs"], None),
+            ("Squash\n\nAndon-Report: chat 7", &["src/a.rs"], None),
+            ("Squash\n\nAndon-Report: chat 7", &["src/cycle-7.rs", "trend-1.svg"], None),
+            ("Empty\n\nAndon-Report: chat 7", &[], None),
             ("Report\n\nAndon-Report: 7\n\nnot in the last paragraph", &["a"], None),
             ("Report\n\nAndon-Report:", &["a"], None),
             (
@@ -209,7 +253,9 @@ mod tests {
         assert!(rules.passed_over(&big).is_some());
         big.info.files_total = 2;
         assert_eq!(rules.passed_over(&big), None);
-        // The message tells enough without the files.
+        big.message = "Squash\n\nAndon-Report: chat 7".into();
+        assert_eq!(rules.passed_over(&big), None);
+        // The marker tells enough without the files.
         big.message = "[skip andon]".into();
         assert!(rules.passed_over(&big).is_some());
     }

@@ -296,11 +296,14 @@ async fn reports_of_our_own_trigger_nothing() {
     let station = Station::unseen(world, "branches: [main]", publish).await;
     station.look().await;
     let world = &station.world;
-    world.commit("main", "Report of cycle 1\n\nAndon-Report: chat 1", &[("a", "0"), ("x", "1")]);
-    world.commit("main", "A person tidies up", &[("a", "0"), ("x", "1"), ("out/1.md", "1")]);
+    let report = ("else/web/cycle-0001.md", "1");
+    world.commit("main", "Report of cycle 1\n\nAndon-Report: web 1", &[("a", "0"), report]);
+    world.commit("main", "A person tidies up", &[("a", "0"), report, ("out/1.md", "1")]);
     assert_eq!(station.look().await.to_run, 0);
     assert_eq!(station.commits().await.iter().filter_map(rule).count(), 2);
-    world.commit("main", "Code", &[("a", "1"), ("x", "1"), ("out/1.md", "1")]);
+    // A squash merge gathers trailers: it is a change for all that.
+    let squash = "Code\n\nAndon-Report: web 1";
+    world.commit("main", squash, &[("a", "1"), report, ("out/1.md", "1")]);
     assert_eq!(station.look().await.to_run, 1);
 }
 
