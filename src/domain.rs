@@ -18,6 +18,7 @@ pub mod names;
 pub mod outcome;
 pub mod paths;
 pub mod redact;
+pub mod refname;
 pub mod retention;
 pub mod revision;
 pub mod spec;

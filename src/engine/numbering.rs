@@ -58,7 +58,8 @@ fn highest(folder: &ReportFolder, place: &str, number_of: impl Fn(&str) -> Optio
     numbers.filter(|number| *number <= MAX_BELIEVED).max().unwrap_or(0)
 }
 
-fn cycle_of(file: &str) -> Option<u32> {
+/// The cycle whose report a file is, by its name.
+pub(super) fn cycle_of(file: &str) -> Option<u32> {
     let (number, kind) = file.strip_prefix("cycle-")?.split_once('.')?;
     matches!(kind, "md" | "json" | "junit.xml").then(|| number.parse().ok()).flatten()
 }

@@ -83,10 +83,10 @@ pub enum Error {
         reason: String,
     },
     /// Somebody works on the branch that was to be moved.
-    #[error("branch {branch} is checked out in {repository}")]
+    #[error("branch {branch} is checked out in {}", .folder.display())]
     CheckedOut {
-        /// The repository.
-        repository: String,
+        /// The folder of the repository, or of its worktree, in which somebody works.
+        folder: PathBuf,
         /// The branch.
         branch: String,
     },
@@ -265,7 +265,9 @@ impl Error {
             Self::Push { .. } => {
                 "check that the login may push there, and that no rule protects the branch"
             }
-            Self::CheckedOut { .. } => "name a branch that nobody works on, as andon-reports",
+            Self::CheckedOut { .. } => {
+                "name another branch in report.publish.git.branch, or check out something else there"
+            }
             Self::Timeout { .. } => "check that the host answers; the next poll tries again",
             Self::TooLarge { .. } => "raise the limit, or watch a smaller repository",
             Self::Corrupt { .. } => "fetch again: the mirror is then made anew",
@@ -275,6 +277,28 @@ impl Error {
             Self::Internal { .. } => "please report this with the log",
             Self::Exists { .. } => "remove it, or choose another folder",
             Self::Io { .. } => "check free space and permissions",
+        }
+    }
+
+    /// What the user can do next when reports could not be published: other lines of the pipeline file
+    /// count than where it watches.
+    pub fn hint_for_publishing(&self) -> &'static str {
+        match self {
+            Self::NotFound { what: Absent::LocalRepository, .. } => {
+                "check report.publish.git.repo: a path there starts from the folder of the pipeline file"
+            }
+            Self::Auth { .. } => {
+                "check report.publish.git.repo, and that the login may push there: that of watch.auth \
+                 when it is the watched repository, else what this machine has"
+            }
+            Self::Moved { .. } => {
+                "write the new address into report.publish.git.repo if you trust it"
+            }
+            Self::InvalidRevision { .. } => "name another branch in report.publish.git.branch",
+            Self::Network { .. } | Self::Timeout { .. } => {
+                "check report.publish.git.repo and the network; it is tried again"
+            }
+            other => other.hint(),
         }
     }
 

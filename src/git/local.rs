@@ -14,6 +14,7 @@ use super::deadline::Deadline;
 use super::error::{Absent, Error};
 use super::packs::write_pack;
 use super::text::clip;
+use super::url::{RepoUrl, Target};
 
 /// The most bytes of a list of shallow commits that are read.
 const SHALLOW_CAP: u64 = 4 << 20;
@@ -36,6 +37,16 @@ pub(super) fn open_source(path: &Path, repository: &str) -> Result<Repository, E
         ErrorCode::Owner => Error::ForeignOwner { repository: repository.to_owned() },
         _ => unreadable(repository)(error),
     })
+}
+
+/// The repository in whose work tree a folder lies, when the address names one that is none itself: in
+/// `pipelines/x.yaml`, `.` means the project that the file is part of.
+pub fn enclosing(url: RepoUrl) -> RepoUrl {
+    let Target::Local(path) = &url.target else { return url };
+    match Repository::discover(path) {
+        Ok(found) => RepoUrl::of_folder(found.workdir().unwrap_or(found.path())),
+        Err(_) => url,
+    }
 }
 
 /// The commits at which the history of a shallow clone ends, one a line; empty for others.

@@ -20,6 +20,7 @@ use super::push::{Pushed, move_branch, push};
 use super::revision::sha_of;
 use super::text::clip;
 use super::url::Target;
+use crate::domain::refname::branch_fault;
 use crate::domain::revision::Sha;
 
 /// How often it is done again when the branch moved meanwhile.
@@ -28,17 +29,19 @@ const MAX_ATTEMPTS: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// So far back the last change of a file is looked for.
 const MAX_DEPTH: usize = 1_000;
+/// The address by which our commits are known, beside their trailer: who squashes a branch gathers
+/// trailers in a commit of their own.
+const ADDRESS: &str = "andon@localhost";
 /// The longest file.
 const MAX_FILE: u64 = 256 << 20;
 
-/// What a file of a publication is.
+/// What a file of a publication is. Whichever: a file that somebody else put there or changed last is
+/// never written over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keeps {
     /// It is never changed: what is there under its name, with its size, is it.
     AsItIs,
-    /// It is made anew each time.
-    Nothing,
-    /// People write in it: what they changed on the branch since we wrote it stays.
+    /// It is made anew, on what we made: what people changed on the branch stays.
     Edits,
 }
 
@@ -84,9 +87,9 @@ pub(super) fn publish(
     deadline: Deadline,
 ) -> Result<Published, Error> {
     let reference = format!("refs/heads/{}", publication.branch);
-    if !git2::Reference::is_valid_name(&reference) {
+    if let Some(reason) = branch_fault(&publication.branch) {
         let text = clip(&publication.branch, 100);
-        return Err(Error::InvalidRevision { text, reason: "no branch can have this name" });
+        return Err(Error::InvalidRevision { text, reason });
     }
     let mut pause = FIRST_PAUSE;
     for _ in 0..MAX_ATTEMPTS {
@@ -182,7 +185,7 @@ impl<'a> Job<'a> {
         let tree = self.repo.find_tree(tree).map_err(&failed)?;
         let parents: Vec<&Commit<'_>> = tip.into_iter().collect();
         let time = Time::new(self.publication.at.as_second(), 0);
-        let andon = Signature::new("Andon", "andon@localhost", &time).map_err(&failed)?;
+        let andon = Signature::new("Andon", ADDRESS, &time).map_err(&failed)?;
         let (key, value) = &self.publication.trailer;
         let message = format!("{}\n\n{key}: {value}\n", self.publication.subject);
         let commit = self.repo.commit(None, &andon, &andon, &message, &tree, &parents);
@@ -200,7 +203,9 @@ impl<'a> Job<'a> {
             let parent = commit.parent(0).ok();
             let before = parent.as_ref().map(Commit::tree).transpose().map_err(&failed)?;
             if before.and_then(|before| blob_at(&before, path)) != now {
-                return Ok(String::from_utf8_lossy(commit.message_bytes()).contains(&trailer));
+                let has_trailer =
+                    String::from_utf8_lossy(commit.message_bytes()).contains(&trailer);
+                return Ok(has_trailer && commit.committer().email_bytes() == ADDRESS.as_bytes());
             }
             let Some(parent) = parent else { break };
             commit = parent;
@@ -225,11 +230,11 @@ impl<'a> Job<'a> {
         let new = self.repo.blob(&bytes).map_err(self.failed())?;
         Ok(match there {
             Some(there) if there == new => Becomes::Same,
-            Some(_) if file.keeps == Keeps::Edits => {
+            Some(_) => {
                 let ours = tip.map(|tip| self.is_as_we_left_it(tip, &file.path)).transpose()?;
                 if ours == Some(true) { Becomes::New(new) } else { Becomes::Theirs }
             }
-            Some(_) | None => Becomes::New(new),
+            None => Becomes::New(new),
         })
     }
 

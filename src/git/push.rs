@@ -1,6 +1,7 @@
 //! Moves a branch of a repository to a commit, from where it was or not at all.
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use git2::{Direction, ErrorCode, Oid, PushOptions, RemoteCallbacks, Repository};
@@ -28,9 +29,9 @@ pub(super) fn move_branch(
     old: Option<Oid>,
     new: Oid,
 ) -> Result<Pushed, Error> {
-    if is_checked_out(repo, reference) {
+    if let Some(folder) = checked_out_in(repo, reference) {
         return Err(Error::CheckedOut {
-            repository: place.repository.clone(),
+            folder,
             branch: reference.trim_start_matches("refs/heads/").to_owned(),
         });
     }
@@ -52,21 +53,28 @@ pub(super) fn move_branch(
     }
 }
 
-/// Whether somebody works on that branch in a folder of the repository: it would be pulled away from
+/// The folder of the repository in which somebody works on that branch: it would be pulled away from
 /// under the files there.
-fn is_checked_out(repo: &Repository, reference: &str) -> bool {
+fn checked_out_in(repo: &Repository, reference: &str) -> Option<PathBuf> {
     let is_head = |repo: &Repository| {
         let head = repo.find_reference("HEAD").ok();
         head.and_then(|head| head.symbolic_target_bytes().map(<[u8]>::to_vec))
             .is_some_and(|target| target == reference.as_bytes())
     };
+    let folder_of = |repo: &Repository| repo.workdir().unwrap_or(repo.path()).to_owned();
     if !repo.is_bare() && is_head(repo) {
-        return true;
+        return Some(folder_of(repo));
     }
-    let Ok(names) = repo.worktrees() else { return false };
-    names.iter().flatten().flatten().any(|name| {
+    // What was opened may itself be a worktree: then the main one is beside it.
+    let main = repo.is_worktree().then(|| Repository::open(repo.commondir()).ok()).flatten();
+    if let Some(main) = main.filter(|main| !main.is_bare() && is_head(main)) {
+        return Some(folder_of(&main));
+    }
+    let names = repo.worktrees().ok()?;
+    names.iter().flatten().flatten().find_map(|name| {
         let worktree = repo.find_worktree(name);
-        worktree.and_then(|tree| Repository::open_from_worktree(&tree)).is_ok_and(|it| is_head(&it))
+        let there = worktree.and_then(|tree| Repository::open_from_worktree(&tree)).ok()?;
+        is_head(&there).then(|| folder_of(&there))
     })
 }
 

@@ -98,6 +98,12 @@ impl RepoUrl {
         Self::parse(address, UrlSource::Operator { base })
     }
 
+    /// The repository in a folder of this machine.
+    pub(super) fn of_folder(path: &Path) -> Self {
+        let target = Target::Local(path.components().collect());
+        Self { display: target.to_string(), target }
+    }
+
     /// The name of this repository's folder in a cache: a digest, so no part of a name that
     /// somebody chose becomes a path, and two hosts never share a folder.
     pub fn cache_key(&self) -> String {

@@ -14,7 +14,7 @@ use crate::domain::outcome::{Trigger, TriggerKind};
 use crate::domain::revision::Sha;
 use crate::domain::spec::Pipeline;
 use crate::git::{
-    self, ArrivalLimits, Branches, Looked, Mirror, Moved, RefsPrint, RepoUrl, UrlSource,
+    self, ArrivalLimits, Branches, Looked, Mirror, Moved, RefsPrint, RepoUrl, UrlSource, enclosing,
 };
 use crate::store::{self, SeenCommit, StoreError, TriggerStore};
 use crate::watch::{
@@ -57,8 +57,9 @@ impl WatchedPipeline {
 fn own_reports(pipeline: &Pipeline) -> Option<&str> {
     let publish = pipeline.report.publish.as_ref()?;
     let base = pipeline.file.parent()?;
-    let target = RepoUrl::parse(&publish.repo, UrlSource::Operator { base }).ok()?;
-    (RepoUrl::of_pipeline(pipeline).ok()? == target).then_some(publish.path.as_str())
+    let target = enclosing(RepoUrl::parse(&publish.repo, UrlSource::Operator { base }).ok()?);
+    let watched = enclosing(RepoUrl::of_pipeline(pipeline).ok()?);
+    (watched == target).then_some(publish.path.as_str())
 }
 
 /// What made somebody look.

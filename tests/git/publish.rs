@@ -5,7 +5,7 @@ use std::fs;
 use andon::domain::redact::Secret;
 use andon::git::{
     Auth, Error, ErrorKind, Keeps, Mirror, Publication, Published, PublishedFile, RepoUrl,
-    UrlSource,
+    UrlSource, enclosing,
 };
 use jiff::Timestamp;
 
@@ -66,7 +66,7 @@ async fn a_branch_is_made_then_moved_and_left_alone_when_nothing_is_new() {
 
     let again = publish(&mirror, publication(&world, &[REPORT])).await.unwrap();
     assert_eq!(again, Published::default());
-    let index = ("README.md", "two cycles", Keeps::Nothing);
+    let index = ("README.md", "two cycles", Keeps::Edits);
     let next = publication(&world, &[REPORT, ("chat/cycle-0008.md", "8", Keeps::AsItIs), index]);
     publish(&mirror, next).await.unwrap();
     assert_eq!(commits(&world), 2);
@@ -145,6 +145,51 @@ async fn what_people_write_on_the_branch_stays() {
     assert_eq!(on_branch(&world, &on).as_deref(), Some("asked, and answered by Ada"), "{done:?}");
 }
 
+/// The project's own README, a report that is not ours, and a squash merge that gathered our trailer.
+#[tokio::test]
+async fn what_somebody_else_put_there_is_never_written_over() {
+    let world = World::new();
+    let mirror = world.mirror().await;
+    let foreign = [("reports/README.md", "# Project"), ("reports/chat/cycle-0007.md", "their own")];
+    world.commit("andon-reports", "First", &foreign);
+    let index = ("README.md", "# Reports", Keeps::Edits);
+    let page = ("chat/README.md", "one", Keeps::Edits);
+    let done = publish(&mirror, publication(&world, &[REPORT, index, page])).await.unwrap();
+    assert_eq!(done.kept, ["reports/chat/cycle-0007.md", "reports/README.md"]);
+    for (path, text) in foreign {
+        assert_eq!(on_branch(&world, path).as_deref(), Some(text));
+    }
+    let edited = [foreign[0], foreign[1], ("reports/chat/README.md", "theirs")];
+    world.commit("andon-reports", "Squash\n\nAndon-Report: chat 7\n", &edited);
+    let done = publish(&mirror, publication(&world, &[page])).await.unwrap();
+    assert_eq!(done.kept, ["reports/chat/README.md"]);
+    assert_eq!(on_branch(&world, "reports/chat/README.md").as_deref(), Some("theirs"));
+}
+
+/// `repo: "."` in `pipelines/x.yaml` is the project around it; a folder in none stays what it is.
+#[tokio::test]
+async fn a_folder_within_a_repository_means_that_repository() {
+    let world = World::new();
+    world.commit("main", "First", &[("a", "1")]);
+    let source = world.path("source.git");
+    git(world.dir.path(), &["clone", "-q", "-b", "main", source.to_str().unwrap(), "work"]);
+    fs::create_dir(world.path("work/pipelines")).unwrap();
+    let parse = |text: &str, base: &str| {
+        RepoUrl::parse(text, UrlSource::Operator { base: &world.path(base) }).unwrap()
+    };
+    let found = enclosing(parse(".", "work/pipelines"));
+    assert_eq!(found, enclosing(parse("..", "work/pipelines")));
+    assert_eq!(found, enclosing(parse("work", "")));
+    let mirror = world.mirror_of(found, Auth::None).await;
+    publish(&mirror, publication(&world, &[REPORT])).await.unwrap();
+    git(&world.path("work"), &["rev-parse", "--verify", "-q", "andon-reports"]);
+    let nowhere = parse("no-such", "");
+    assert_eq!(enclosing(nowhere.clone()), nowhere);
+    let mirror = world.mirror_of(nowhere, Auth::None).await;
+    let error = publish(&mirror, publication(&world, &[REPORT])).await.unwrap_err();
+    assert!(error.hint_for_publishing().contains("report.publish.git.repo"), "{error}");
+}
+
 #[tokio::test]
 async fn a_branch_that_somebody_works_on_is_not_pulled_away() {
     let world = World::new();
@@ -161,6 +206,11 @@ async fn a_branch_that_somebody_works_on_is_not_pulled_away() {
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().starts_with("branch andon-reports is checked out in "), "{error}");
     git(&clone, &["checkout", "-q", "-b", "mine"]);
+    git(&clone, &["worktree", "add", "-q", "../beside", "andon-reports"]);
+    let error = publish(&mirror, publication(&world, &[REPORT])).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.trim_end_matches('/').ends_with("/beside"), "the worktree is named: {text}");
+    git(&clone, &["worktree", "remove", "../beside"]);
     publish(&mirror, publication(&world, &[REPORT])).await.unwrap();
 }
 
@@ -186,7 +236,7 @@ async fn a_refusal_of_the_remote_is_told_in_its_words() {
 async fn no_link_is_followed() {
     let world = World::new();
     let mirror = world.mirror().await;
-    let publication = publication(&world, &[("README.md", "x", Keeps::Nothing)]);
+    let publication = publication(&world, &[("README.md", "x", Keeps::Edits)]);
     let source = world.path("out/README.md");
     fs::remove_file(&source).unwrap();
     std::os::unix::fs::symlink("/etc/hostname", &source).unwrap();

@@ -3,6 +3,7 @@
 use std::path::{Component, PathBuf};
 use std::time::Duration;
 
+use crate::domain::refname::branch_fault;
 use crate::domain::spec::{
     Alarm, CommitStatus, Culprit, Cycles, EmailNotify, Forge, NewsKind, Notify, NotifyChannel,
     PublishGit, ReportSpec, SlackNotify, Until, WebhookNotify,
@@ -166,19 +167,41 @@ fn publish(cx: &mut Cx<'_>, node: &Node) -> Option<PublishGit> {
         let fields = Fields::open(cx, node, &GIT);
         PublishGit {
             repo: fields.required(cx, "repo", repo),
-            branch: fields.required(cx, "branch", Cx::text),
+            branch: fields.required(cx, "branch", branch),
             path: fields.optional(cx, "path", inner_path).unwrap_or_else(|| "reports".to_owned()),
         }
     })
 }
 
+/// The name of a branch.
+fn branch(cx: &mut Cx<'_>, node: &Node) -> String {
+    let text = cx.text(node);
+    if let Some(fault) = branch_fault(&text) {
+        cx.error(node.span, format!("no branch can be named {}: {fault}", quoted(&text)))
+            .help("name one that is for reports alone, such as `andon-reports`");
+    }
+    text
+}
+
 /// A path within a repository.
 fn inner_path(cx: &mut Cx<'_>, node: &Node) -> String {
     let text = cx.text(node);
+    let inside = text.trim_start_matches("./").trim_end_matches('/');
+    let is_odd = |part: &str| matches!(part, "" | ".") || part.contains(char::is_control);
     if text.starts_with('/') || text.split('/').any(|part| part == "..") {
         cx.error(node.span, format!("{} leads out of the repository", quoted(&text)));
+    } else if text.split('/').any(is_gits_own) {
+        cx.error(node.span, format!("{} is git's own folder", quoted(&text)));
+    } else if !matches!(inside, "" | ".") && inside.split('/').any(is_odd) {
+        cx.error(node.span, format!("{} is no path within a repository", quoted(&text)));
     }
     text
+}
+
+/// Whether some file system takes a name for `.git`; git has no such name in a tree.
+fn is_gits_own(part: &str) -> bool {
+    let name = part.trim_end_matches(['.', ' ']);
+    name.eq_ignore_ascii_case(".git") || name.eq_ignore_ascii_case("git~1")
 }
 
 /// Reads an entry of `notify`.
