@@ -23,7 +23,7 @@ use crate::engine::{
 };
 use crate::pipeline::{self, RunBy};
 use crate::process::Launcher;
-use crate::report::CycleJson;
+use crate::report::{CycleJson, rollback};
 use crate::store::{CycleRow, Store};
 use crate::verdict::{deserves_rerun, glob_matches};
 
@@ -207,8 +207,9 @@ impl Foreground<'_> {
         }
         if let Ended::Held(_) = ended {
             let (pipeline, cycle) = (&state.queued.pipeline, state.queued.cycle);
+            let rollout = rollback::unknown_rollout(state);
             self.context.note(&format!(
-                "help: find out what became of the deploy, then \
+                "help: find out what became of {rollout}, then \
                  `andon resume {pipeline} {cycle} --as deployed|failed|rerun`"
             ));
             return Ok(Status::NotDeployed);
@@ -229,11 +230,12 @@ async fn left_by_another(store: &dyn Store, row: &CycleRow) -> Result<CliError, 
         row.key(),
         row.phase
     );
-    let file = load_state(store, row).await?.queued.definition.file;
+    let state = load_state(store, row).await?;
+    let (file, rollout) = (&state.queued.definition.file, rollback::unknown_rollout(&state));
     let cancel = format!("`andon cancel {pipeline} {cycle}` ends it");
-    let hint = match (row.held, Path::new(&file).is_file()) {
+    let hint = match (row.held, Path::new(file).is_file()) {
         (true, _) => format!(
-            "find out what became of its deploy, then \
+            "find out what became of {rollout}, then \
              `andon resume {pipeline} {cycle} --as deployed|failed|rerun`; or {cancel}"
         ),
         (false, true) => format!("`andon run {file}` takes that cycle up first; or {cancel}"),

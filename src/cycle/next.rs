@@ -282,7 +282,9 @@ mod tests {
     use super::super::testing::{self, *};
     use super::super::{apply, fold};
     use super::*;
-    use crate::domain::event::{CancelRequested, Moment, Recorded, ResumeAs, Resumed};
+    use crate::domain::event::{
+        CancelRequested, Moment, Recorded, ResumeAs, Resumed, SurfacesRead,
+    };
     use crate::domain::spec::Rollback;
 
     fn step_after(events: Vec<Event>) -> NextStep {
@@ -332,7 +334,8 @@ mod tests {
 
         let other = with(lost, vec![surfaces(Moment::Before, false)]);
         let NextStep::Record(events) = step_after(other.clone()) else { panic!("not held") };
-        assert_eq!(events[0].kind(), "held");
+        let [Event::Held(Held { reason })] = events.as_slice() else { panic!("not held") };
+        assert!(reason.ends_with("ended, and the environment does not serve the revision"));
         let held = with(other, events);
         assert!(matches!(step_after(held.clone()), NextStep::Wait(_)));
 
@@ -461,6 +464,16 @@ mod tests {
         assert_eq!(next(events, &pipeline), start(Phase::Report, None));
     }
 
+    fn held_reason(step: NextStep) -> String {
+        match step {
+            NextStep::Record(events) => match events.as_slice() {
+                [Event::Held(held)] => held.reason.clone(),
+                other => panic!("not held: {other:?}"),
+            },
+            other => panic!("not held: {other:?}"),
+        }
+    }
+
     #[test]
     fn the_way_back_has_the_steps_the_rules_and_the_readiness_of_a_deploy() {
         let (mut events, pipeline) = going_back();
@@ -471,8 +484,15 @@ mod tests {
         let lost = with(events.clone(), vec![step_ended(1, PhaseOutcome::Interrupted)]);
         assert_eq!(next(lost.clone(), &pipeline), NextStep::Perform(Action::AskSurfaces));
         // What the surfaces said of the deploy says nothing about the way back.
-        let held = with(lost, vec![surfaces(Moment::Before, false)]);
-        assert!(matches!(next(held, &pipeline), NextStep::Record(e) if e[0].kind() == "held"));
+        let unserved = with(lost.clone(), vec![surfaces(Moment::Before, false)]);
+        let asked = held_reason(next(unserved, &pipeline));
+        assert!(asked.contains("of the rollback to "), "{asked}");
+        assert!(asked.contains("does not serve "), "{asked}");
+        // Where nothing was asked, nobody said anything.
+        let nothing = SurfacesRead { moment: Moment::Before, surfaces: Vec::new() };
+        let unasked = with(lost, vec![Event::SurfacesRead(nothing)]);
+        let asked = held_reason(next(unasked, &pipeline));
+        assert!(asked.ends_with("and no surface says what the environment serves"), "{asked}");
 
         events.push(step_ended(1, PhaseOutcome::Passed));
         let (since, step) = (at(events.len() as i64 - 1), SignedDuration::from_millis(1));

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::next::Action;
-use crate::domain::event::{Held, Moment, ResumeAs, SurfacesRead};
+use crate::domain::event::{Held, Moment, ResumeAs, RollbackPlanned, SurfacesRead};
 use crate::domain::outcome::PhaseOutcome;
 use crate::domain::spec::{Deploy, DeployStep};
 use crate::domain::state::{CycleState, RollbackRecord, Stamped, StepRecord};
@@ -17,6 +17,8 @@ pub(super) struct Rollout<'a> {
     idempotent: bool,
     records: &'a [StepRecord],
     surfaces: &'a [Stamped<SurfacesRead>],
+    /// Where to, when it is the way back.
+    back: Option<&'a RollbackRecord>,
 }
 
 /// What comes next in a rollout.
@@ -41,6 +43,7 @@ impl<'a> Rollout<'a> {
             idempotent: deploy.idempotent,
             records: &state.steps,
             surfaces: &state.surfaces,
+            back: None,
         }
     }
 
@@ -56,6 +59,7 @@ impl<'a> Rollout<'a> {
             idempotent: deploy.idempotent,
             records: &back.steps,
             surfaces: &back.surfaces,
+            back: Some(back),
         }
     }
 
@@ -115,17 +119,35 @@ impl<'a> Rollout<'a> {
             return Ahead::Wait(held.clone());
         }
         let asked = self.surfaces.iter().rev().find(|read| read.at >= last.started_at);
-        match asked.map(|read| serves_wanted(&read.what)) {
-            None => Ahead::Perform(Action::AskSurfaces),
-            Some(true) => self.step_or_end(index + 1, 1),
-            Some(false) if self.idempotent => self.step_or_end(index, attempt + 1),
-            Some(false) => Ahead::Ask(Held {
-                reason: format!(
-                    "nobody saw how deploy step {:?} ended, and the environment does not serve the revision",
-                    last.started.name
-                ),
-            }),
+        let Some(read) = asked.map(|read| &read.what) else {
+            return Ahead::Perform(Action::AskSurfaces);
+        };
+        if serves_wanted(read) {
+            return self.step_or_end(index + 1, 1);
         }
+        if self.idempotent {
+            return self.step_or_end(index, attempt + 1);
+        }
+        Ahead::Ask(Held { reason: self.unknown_end(last, read) })
+    }
+
+    /// What a person is told who must find out how a step ended. The way back is called what it is:
+    /// who takes it for the deploy answers for the wrong revision.
+    fn unknown_end(&self, last: &StepRecord, read: &SurfacesRead) -> String {
+        let name = &last.started.name;
+        let (step, wanted) = match self.back.map(|back| &back.planned) {
+            None => (format!("deploy step {name:?}"), "the revision".to_owned()),
+            Some(RollbackPlanned { cycle, revision, .. }) => {
+                let to = revision.sha.short();
+                (format!("step {name:?} of the rollback to {to} (cycle {cycle})"), to.to_owned())
+            }
+        };
+        let seen = if read.surfaces.is_empty() {
+            "no surface says what the environment serves".to_owned()
+        } else {
+            format!("the environment does not serve {wanted}")
+        };
+        format!("nobody saw how {step} ended, and {seen}")
     }
 }
 

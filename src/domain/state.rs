@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::attempt::Attempt;
 use super::event::{
-    CancelRequested, ControlsRead, Finished, Held, NotRunReason, PlannedCase, Queued,
-    ReportWritten, Resumed, RevisionResolved, RollbackPlanned, StepEnded, StepStarted, SuiteEnded,
-    SuitePlanned, SurfacesRead,
+    CancelRequested, ControlKind, ControlReading, ControlsRead, Finished, Held, Moment,
+    NotRunReason, PlannedCase, Queued, ReportWritten, Resumed, RevisionResolved, RollbackPlanned,
+    StepEnded, StepStarted, SuiteEnded, SuitePlanned, SurfacesRead,
 };
 use super::findings::Findings;
 use super::names::CaseId;
@@ -149,6 +149,24 @@ impl CycleState {
         self.finished.is_none() && self.phase() <= Phase::Rollback
     }
 
+    /// The first reading of that kind that failed, and when it was taken: what a verdict that rests on
+    /// it names, wherever it is told.
+    pub fn failed_reading(&self, kind: ControlKind) -> Option<(Moment, &ControlReading)> {
+        self.controls.iter().find_map(|read| failure_in(&read.what, kind))
+    }
+
+    /// The last reading of that kind that failed, of those that are taken until they pass.
+    pub fn last_failed_reading(&self, kind: ControlKind) -> Option<(Moment, &ControlReading)> {
+        self.controls.iter().rev().find_map(|read| failure_in(&read.what, kind))
+    }
+
+    /// What a person is asked right now. One who was asked and has answered, or ended the cycle, is
+    /// asked no longer.
+    pub fn waiting_for(&self) -> Option<&Held> {
+        let is_open = self.resumed.is_none() && self.cancelled.is_none() && self.may_run_steps();
+        self.held.as_ref().filter(|_| is_open)
+    }
+
     /// Whether it ever waited for a person.
     pub fn was_held(&self) -> bool {
         self.held.is_some() || !self.decisions.is_empty()
@@ -169,4 +187,9 @@ impl CycleState {
         let ended = self.suite_ended.as_ref()?;
         ended.not_run.iter().find(|entry| entry.case == *case).map(|entry| &entry.reason)
     }
+}
+
+fn failure_in(read: &ControlsRead, kind: ControlKind) -> Option<(Moment, &ControlReading)> {
+    let failed = read.readings.iter().find(|reading| reading.failure.is_some());
+    failed.filter(|_| read.of == kind).map(|reading| (read.moment, reading))
 }

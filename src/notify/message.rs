@@ -67,8 +67,9 @@ impl Notice {
     /// A cycle waits for a person.
     pub(super) fn held(state: &CycleState, held: &Held) -> Self {
         let (pipeline, cycle) = (&state.queued.pipeline, state.queued.cycle);
+        let rollout = rollback::unknown_rollout(state);
         let hint = format!(
-            "find out what became of the deploy, then: andon resume {pipeline} {cycle} --as deployed|failed|rerun"
+            "find out what became of {rollout}, then: andon resume {pipeline} {cycle} --as deployed|failed|rerun"
         );
         Self {
             event: Headline::Kept(Obstacle::Held).word(),

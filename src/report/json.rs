@@ -89,7 +89,8 @@ pub struct CycleJson<'a, Cases = Vec<CaseJson<'a>>> {
     /// The glob that limited its cases; `null` where the whole suite was planned.
     #[serde(default)]
     pub only: Option<Text<'a>>,
-    /// The phase it is in.
+    /// The phase it is in. `finished` from the report on, so that the file beside the report and
+    /// what is shown of the ended cycle are the same; `rollback` while a way back runs or is held.
     #[schemars(extend("enum" = words_of!(Phase)))]
     pub phase: Text<'a>,
     /// The verdict; `null` while it runs.
@@ -103,7 +104,10 @@ pub struct CycleJson<'a, Cases = Vec<CaseJson<'a>>> {
     /// When its first phase began.
     #[schemars(extend("format" = "date-time"))]
     pub started_at: String,
-    /// When the verdict was decided; `null` while it runs.
+    /// Why it waits for a person; left out where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldJson<'a>>,
+    /// When the verdict was decided; `null` before. A way back may still run: see `phase`.
     #[schemars(extend("format" = "date-time"))]
     pub finished_at: Option<String>,
     /// From `started_at` to `finished_at`.
@@ -138,6 +142,14 @@ pub struct CycleJson<'a, Cases = Vec<CaseJson<'a>>> {
     pub report: Option<String>,
     /// The version of Andon that ran it.
     pub andon: Text<'a>,
+}
+
+/// Why a cycle waits for a person (`andon resume`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Held")]
+pub struct HeldJson<'a> {
+    /// What nobody saw, one sentence.
+    pub reason: Text<'a>,
 }
 
 /// Why a cycle started.

@@ -2,10 +2,14 @@
 //! and for news. It knows no markup; whoever asks says how text from outside is made harmless and how a
 //! commit is named.
 
-use crate::domain::event::StepEnded;
+use super::words;
+use crate::domain::event::{StepEnded, SurfaceReading};
 use crate::domain::outcome::{Phase, PhaseOutcome};
 use crate::domain::revision::Sha;
 use crate::domain::state::{CycleState, RollbackRecord, StepRecord};
+
+/// So many surfaces are named.
+const MAX_SURFACES: usize = 4;
 
 /// The sentence, without markup of its own; `None` when nothing was to be rolled back, or it goes on.
 pub fn in_plain_words(state: &CycleState) -> Option<String> {
@@ -51,9 +55,8 @@ pub fn told(
                     format!("step “{}”: {}", harmless(name), harmless(detail))
                 })
                 .unwrap_or_else(|| why(&outcome.as_str().replace('_', " ")));
-            format!(
-                "Rolling {environment} back to {target} did not succeed ({why}): nothing proves what it serves now."
-            )
+            let seen = last_served(back, &harmless, &short);
+            format!("Rolling {environment} back to {target} did not succeed ({why}): {seen}.")
         }
     })
 }
@@ -72,8 +75,45 @@ fn went_back(environment: &str, target: &str, back: &RollbackRecord) -> String {
     }
 }
 
+/// What the surfaces said last on the way back; else that nobody asked them.
+fn last_served(
+    back: &RollbackRecord,
+    harmless: impl Fn(&str) -> String,
+    short: impl Fn(&Sha) -> String,
+) -> String {
+    let last = back.surfaces.last().map_or(&[][..], |read| &read.what.surfaces);
+    let said = |reading: &SurfaceReading| {
+        let name = harmless(&reading.surface);
+        match &reading.served {
+            Some(served) => {
+                let served =
+                    Sha::parse(served).map_or_else(|_| harmless(served), |sha| short(&sha));
+                format!("{name} served {served} when last asked")
+            }
+            None => format!("{name} did not say what it serves when last asked"),
+        }
+    };
+    let said: Vec<String> = last.iter().take(MAX_SURFACES).map(said).collect();
+    if said.is_empty() {
+        "nothing proves what it serves now".to_owned()
+    } else {
+        words::list(&said)
+    }
+}
+
+/// What nobody saw the end of in a cycle that is held: the deploy, or the way back. Who is asked must
+/// not take the one for the other.
+pub fn unknown_rollout(state: &CycleState) -> String {
+    match state.rollback.as_ref().map(|back| &back.planned) {
+        None => "the deploy".to_owned(),
+        Some(planned) => {
+            format!("the rollback to {} (cycle {})", planned.revision.sha.short(), planned.cycle)
+        }
+    }
+}
+
 /// The step that ended the way back.
-fn failed_step(back: &RollbackRecord) -> Option<(&StepRecord, &StepEnded)> {
+pub fn failed_step(back: &RollbackRecord) -> Option<(&StepRecord, &StepEnded)> {
     let last = back.steps.last()?;
     let ended = last.ended.as_ref()?;
     (!ended.outcome.went_well()).then_some((last, ended))

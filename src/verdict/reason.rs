@@ -129,15 +129,9 @@ fn changed_surface(state: &CycleState) -> String {
 }
 
 fn failed_control(state: &CycleState) -> String {
-    let controls = state.controls.iter().filter(|read| read.what.of == ControlKind::Control);
-    let failed = controls.flat_map(|read| {
-        read.what
-            .readings
-            .iter()
-            .filter_map(move |r| Some((read.what.moment, r, r.failure.as_ref()?)))
-    });
-    match { failed }.next() {
-        Some((moment, reading, why)) => {
+    match state.failed_reading(ControlKind::Control) {
+        Some((moment, reading)) => {
+            let why = reading.failure.as_deref().unwrap_or_default();
             format!(
                 "control {} failed {moment} the suite ({why}), so the service is not to blame",
                 reading.name

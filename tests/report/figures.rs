@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use andon::domain::event::{NotRunReason, StoppedBy};
-use andon::domain::outcome::{Change, Outcome, Verdict};
-use andon::domain::state::CycleState;
+use andon::domain::event::{Held, Moment, NotRunReason, ResumeAs, Resumed, StoppedBy};
+use andon::domain::outcome::{Change, Outcome, Phase, PhaseOutcome, Verdict, VoidReason};
+use andon::domain::state::{CycleState, PhaseRecord};
 use andon::report::index::{PipelineLine, all_index, pipeline_chart, pipeline_index};
 use andon::report::json::{CycleJson, cycle_json, schema};
 use andon::report::view::View;
@@ -49,6 +49,43 @@ fn a_cycle_that_runs_has_no_verdict_yet() {
     assert_eq!(json["cases"][0]["attempts"], 1);
     assert!(markdown::render(&story.state).starts_with("# CYCLE 3: chat-staging P1: RUNNING\n"));
     assert_eq!(told(&story.state), [""; 0]);
+}
+
+#[test]
+fn a_cycle_is_not_finished_while_its_way_back_runs_or_waits_for_a_person() {
+    let mut state = stories::deploy_failed();
+    state.phases.push(PhaseRecord {
+        phase: Phase::Rollback,
+        outcome: None,
+        started_at: state.queued_at,
+        deadline_at: None,
+        duration_ms: 0,
+        detail: None,
+    });
+    let runs = cycle_json(&state);
+    assert_eq!((&runs["phase"], &runs["held"]), (&"rollback".into(), &serde_json::Value::Null));
+    state.held = Some(Held { reason: "nobody saw how it ended".to_owned() });
+    let held = cycle_json(&state);
+    assert_eq!(held["held"]["reason"], "nobody saw how it ended");
+    assert!(held["finished_at"].is_string(), "the verdict was decided");
+    assert!(jsonschema::is_valid(&schema(), &held));
+    // A person's word ends the question, and the report's file says what the end will say.
+    state.resumed = Some(Resumed { decision: ResumeAs::Failed, by: "ada".to_owned() });
+    assert!(cycle_json(&state)["held"].is_null());
+    state.phases.last_mut().unwrap().outcome = Some(PhaseOutcome::Failed);
+    assert_eq!(cycle_json(&state)["phase"], "finished");
+}
+
+#[test]
+fn a_control_that_failed_twice_is_told_as_the_verdict_rests_on_it() {
+    let mut story = Story::new(11);
+    story.resolve().deployed();
+    story.controls(Moment::Before, Some("refused")).controls(Moment::After, Some("timed out"));
+    story.plan(&CASES).suite_ends(None, vec![]);
+    let state = story.void(VoidReason::ControlFailed);
+    let report = markdown::render(&state);
+    let line = report.lines().nth(2).unwrap_or_default();
+    assert!(line.contains("failed before the suite (refused)"), "{line}");
 }
 
 fn told(state: &andon::domain::state::CycleState) -> Vec<String> {
@@ -215,7 +252,6 @@ fn index_pages_put_the_newest_first() {
 #[test]
 fn what_comes_after_the_verdict_changes_no_byte() {
     use andon::domain::event::{Finished, ReportWritten};
-    use andon::domain::outcome::{Phase, PhaseOutcome};
     use andon::domain::state::Stamped;
     let before = stories::auth_broken();
     let mut story = Story::new(7);

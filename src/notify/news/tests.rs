@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::*;
 use crate::cycle::{fold, testing};
-use crate::domain::event::{Event, PlannedCase, Quarantined};
+use crate::domain::event::{Event, PlannedCase, Quarantined, RollbackPlanned};
 use crate::domain::outcome::Outcome;
 use crate::domain::spec::{CommitStatus, Forge, SlackNotify, WebhookNotify};
-use crate::domain::state::Stamped;
+use crate::domain::state::{RollbackRecord, Stamped};
 use crate::domain::template::Template;
 
 const SHA: &str = "4f1c2aa000000000000000000000000000000001";
@@ -245,6 +245,21 @@ fn a_commit_is_pending_when_its_cycle_begins_and_in_error_while_it_is_held() {
     assert!(messages[0].key.starts_with("chat/1/held-1/slack "), "{:?}", messages[0].key);
     let (word, description) = the_status(&messages[1..]);
     assert_eq!((word.as_str(), &description[..4]), ("error", "held"));
+}
+
+#[test]
+fn who_must_find_out_what_became_of_a_rollback_is_not_asked_about_the_deploy() {
+    let mut state = cycle(Verdict::Red, &[]);
+    let held = Held { reason: "nobody knows".to_owned() };
+    let hint = |state: &CycleState| Notice::held(state, &held).facts.pop().unwrap();
+    assert!(hint(&state).starts_with("find out what became of the deploy, "));
+    let revision = state.resolved.as_ref().unwrap().revision.clone();
+    let told =
+        format!("find out what became of the rollback to {} (cycle 2)", revision.sha.short());
+    let planned = RollbackPlanned { cycle: 2, revision, checkout: "checkouts/2".to_owned() };
+    let (steps, surfaces, checks) = (Vec::new(), Vec::new(), Vec::new());
+    state.rollback = Some(RollbackRecord { planned, steps, surfaces, checks });
+    assert!(hint(&state).starts_with(&told), "{}", hint(&state));
 }
 
 #[test]

@@ -6,8 +6,9 @@ use serde::{Serialize, Serializer};
 
 use super::{
     CarriedJson, CaseJson, ChangesJson, ClusterJson, CycleJson, CycleRefJson, EventsJson,
-    EvidenceJson, FailureJson, FlakyRateJson, PhaseJson, QuarantineJson, RenameJson, RevisionJson,
-    RollbackJson, ServingJson, SlowerJson, SuiteJson, SuspiciousJson, Text, TriggerJson,
+    EvidenceJson, FailureJson, FlakyRateJson, HeldJson, PhaseJson, QuarantineJson, RenameJson,
+    RevisionJson, RollbackJson, ServingJson, SlowerJson, SuiteJson, SuspiciousJson, Text,
+    TriggerJson,
 };
 use crate::domain::evidence::Evidence;
 use crate::domain::findings::{CaseFinding, Cluster};
@@ -55,7 +56,6 @@ fn arranged<'a, Cases>(view: &View<'a>, cases: Cases) -> CycleJson<'a, Cases> {
     let state = view.state;
     let queued = &state.queued;
     let definition = &queued.definition;
-    let phase = if view.verdict().is_some() { Phase::Finished } else { state.phase() };
     CycleJson {
         pipeline: borrowed(queued.pipeline.as_str()),
         cycle: queued.cycle,
@@ -67,7 +67,8 @@ fn arranged<'a, Cases>(view: &View<'a>, cases: Cases) -> CycleJson<'a, Cases> {
         revision: view.revision().map(revision),
         taken_together: shas(&queued.taken_together),
         only: queued.options.only.as_deref().map(borrowed),
-        phase: borrowed(phase.as_str()),
+        phase: borrowed(shown_phase(view).as_str()),
+        held: state.waiting_for().map(|held| HeldJson { reason: borrowed(&held.reason) }),
         verdict: view.verdict().map(|verdict| borrowed(verdict.as_str())),
         void_reason: view.void_reason().map(|reason| borrowed(reason.as_str())),
         reason: view.findings.map(|findings| borrowed(&findings.reason)),
@@ -89,6 +90,13 @@ fn arranged<'a, Cases>(view: &View<'a>, cases: Cases) -> CycleJson<'a, Cases> {
         report: Some(report_path(view)),
         andon: borrowed(&definition.andon),
     }
+}
+
+/// The phase as the form says it. The file beside the report is written before the very end, so a
+/// cycle with a verdict counts as over; but not while it still changes the environment.
+fn shown_phase(view: &View<'_>) -> Phase {
+    let goes_back = view.state.running() == Some(Phase::Rollback) && view.state.finished.is_none();
+    if view.verdict().is_some() && !goes_back { Phase::Finished } else { view.state.phase() }
 }
 
 fn way_back(state: &CycleState) -> Option<RollbackJson<'_>> {

@@ -9,10 +9,10 @@ use crate::domain::escape;
 use crate::domain::event::StoppedBy;
 use crate::domain::findings::{Cluster, Countermeasure, InvestigationSnapshot, InvestigationState};
 use crate::domain::names::InvestigationId;
-use crate::domain::outcome::{Outcome, Verdict, VoidReason};
+use crate::domain::outcome::{Outcome, Phase, Verdict, VoidReason};
 use crate::domain::spec::Priority;
 use crate::report::view::View;
-use crate::report::words;
+use crate::report::{rollback, words};
 
 /// At most so many actions: more is no list to act on.
 const MAX_ACTIONS: usize = 15;
@@ -29,6 +29,7 @@ pub fn write(page: &mut Page, view: &View<'_>) {
     page.section("Next actions");
     let mut actions: Vec<Action> = Vec::new();
     unproven(&mut actions, view);
+    unrestored(&mut actions, view);
     if view.is_valid() {
         for cluster in view.clusters() {
             failing(&mut actions, view, cluster);
@@ -86,6 +87,34 @@ fn unproven(actions: &mut Vec<Action>, view: &View<'_>) {
         ),
         Some(Verdict::Green | Verdict::Red | Verdict::Incomplete | Verdict::Superseded) | None => {}
     }
+}
+
+/// A way back that did not get there: what the environment serves is neither the tested revision for
+/// sure nor the last green one.
+fn unrestored(actions: &mut Vec<Action>, view: &View<'_>) {
+    let state = view.state;
+    let Some(record) = state.phase_record(Phase::Rollback) else { return };
+    let Some(outcome) = record.outcome.filter(|outcome| !outcome.went_well()) else { return };
+    let environment = escape::text(state.queued.environment.as_str());
+    let ended = headline::ending(outcome);
+    let step = state.rollback.as_ref().and_then(rollback::failed_step);
+    let detail = step.map(|(_, ended)| ended.detail.as_str()).or(record.detail.as_deref());
+    let why = detail.map_or_else(String::new, |detail| format!(" ({})", escape::text(detail)));
+    let text = match &state.rollback {
+        Some(back) => {
+            let (to, cycle) = (super::short(&back.planned.revision.sha), back.planned.cycle);
+            let has_log = back.steps.iter().any(|step| !step.started.is_request());
+            let (name, number) = (&state.queued.pipeline, state.queued.cycle);
+            let logs = format!("; see `andon logs {name} {number} --phase rollback`");
+            let logs = if has_log { logs } else { String::new() };
+            format!(
+                "{} may not serve {to}: the rollback to it (cycle {cycle}) {ended}{why}{logs}.",
+                words::capitalised(&environment)
+            )
+        }
+        None => format!("Bring {environment} back by hand: its rollback {ended}{why}."),
+    };
+    first(actions, text);
 }
 
 /// What to do about a deploy that failed. Only a command has a log.

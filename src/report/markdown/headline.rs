@@ -3,7 +3,7 @@
 use super::page::Page;
 use super::{served, short};
 use crate::domain::escape::{self, Keep};
-use crate::domain::event::{ControlKind, ControlsRead, StepEnded};
+use crate::domain::event::{ControlKind, StepEnded};
 use crate::domain::findings::Cluster;
 use crate::domain::history::FailureChange;
 use crate::domain::outcome::{Change, Outcome, PhaseOutcome, Verdict, VoidReason};
@@ -178,13 +178,14 @@ fn moved_surface(view: &View<'_>) -> Option<String> {
 }
 
 fn failed_control(view: &View<'_>, kind: ControlKind) -> Option<String> {
-    let reads = view.state.controls.iter().rev().map(|stamped| &stamped.what);
-    let failing = |read: &ControlsRead| {
-        let reading = read.readings.iter().find(|reading| reading.failure.is_some())?;
-        let failure = escape::text(reading.failure.as_deref().unwrap_or_default());
-        Some((escape::text(&reading.name), failure, read.moment))
-    };
-    let (name, failure, moment) = reads.filter(|read| read.of == kind).find_map(failing)?;
+    // Of controls the first failure made the cycle void; checks are asked until they pass, so there
+    // the last one counts.
+    let (moment, reading) = match kind {
+        ControlKind::Control => view.state.failed_reading(kind),
+        ControlKind::Check => view.state.last_failed_reading(kind),
+    }?;
+    let name = escape::text(&reading.name);
+    let failure = escape::text(reading.failure.as_deref().unwrap_or_default());
     let what = match kind {
         ControlKind::Control => "control",
         ControlKind::Check => "check",
@@ -217,7 +218,7 @@ fn deploy_failed(view: &View<'_>) -> String {
     }
 }
 
-fn ending(outcome: PhaseOutcome) -> &'static str {
+pub(super) fn ending(outcome: PhaseOutcome) -> &'static str {
     match outcome {
         PhaseOutcome::Passed => "passed",
         PhaseOutcome::Failed => "failed",
