@@ -156,7 +156,6 @@ fn publish(aside: &Path, to: &Path) -> Result<(), UpkeepError> {
 struct Copy {
     path: PathBuf,
     tar: tar::Builder<File>,
-    bytes: u64,
 }
 
 impl Copy {
@@ -164,7 +163,7 @@ impl Copy {
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(FILE_MODE).open(path);
         let tar = tar::Builder::new(file.map_err(UpkeepError::at("create", path))?);
-        Ok(Self { path: path.to_owned(), tar, bytes: 0 })
+        Ok(Self { path: path.to_owned(), tar })
     }
 
     /// Adds the files of a folder at `relative` to `root`, and of those within. Links, sockets and the
@@ -204,15 +203,16 @@ impl Copy {
         header.set_entry_type(tar::EntryType::Regular);
         let added = self.tar.append_data(&mut header, relative, exact);
         added.map_err(UpkeepError::at("write", &self.path))?;
-        self.bytes += length;
         Ok(())
     }
 
-    /// Everything is on the disk when this returns.
+    /// Everything is on the disk when this returns, with the size of the file.
     fn finish(self) -> Result<u64, UpkeepError> {
-        let written = self.tar.into_inner().and_then(|file| file.sync_all());
-        written.map_err(UpkeepError::at("write", &self.path))?;
-        Ok(self.bytes)
+        let written = self.tar.into_inner().and_then(|file| {
+            file.sync_all()?;
+            Ok(file.metadata()?.len())
+        });
+        written.map_err(UpkeepError::at("write", &self.path))
     }
 }
 

@@ -52,6 +52,7 @@ fn a_copy_is_restored_with_tar_and_goes_on() {
     let (stage, _) = Stage::with_history();
     let told = stage.andon(&["backup", "copy.tar", "--json"]).ends(0).json();
     assert_eq!((&told["cycles"], &told["open"]), (&3.into(), &0.into()));
+    assert_eq!(told["bytes"], fs::metadata(stage.path().join("copy.tar")).unwrap().len());
     stage.andon(&["backup", "copy.tar"]).ends(2).says(&["copy.tar is there already"]);
     fs::create_dir(stage.path().join("copies")).unwrap();
     stage.andon(&["backup", "copies"]).ends(0).prints(&["copies/andon-2", "3 cycles"]);
