@@ -59,6 +59,9 @@ words!(FailureClass {
 /// it: nothing was asked, so nothing is known of the service.
 pub const HOSTS_SUBJECT: &str = "hosts";
 
+/// The subject of a failure whose request could not be made, so that nobody was asked.
+pub const REQUEST_SUBJECT: &str = "request";
+
 /// Whose fault it is that an attempt did not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -9,7 +9,7 @@ use super::env::RunEnv;
 use super::lookup::EnvLookup;
 use super::references::visit_request;
 use crate::domain::evidence::Exchange;
-use crate::domain::failure::{Blame, FailureClass, HOSTS_SUBJECT};
+use crate::domain::failure::{Blame, FailureClass, HOSTS_SUBJECT, REQUEST_SUBJECT};
 use crate::domain::spec::{Capture, Expect, HttpRequest};
 use crate::probe::{
     Call, ConnectionUse, CookieJar, Deadline, Fault, FaultKind, HttpAnswer, HttpResult,
@@ -133,8 +133,8 @@ pub(super) fn unfinished(
 pub(super) fn from_fault(fault: &Fault) -> Finding {
     let (subject, expected) = match fault.kind {
         FaultKind::NotAllowed => (HOSTS_SUBJECT, "a host that the pipeline's hosts allow"),
-        FaultKind::BadRequest
-        | FaultKind::Dns
+        FaultKind::BadRequest => (REQUEST_SUBJECT, "a request that can be made"),
+        FaultKind::Dns
         | FaultKind::Refused
         | FaultKind::Unreachable
         | FaultKind::Reset

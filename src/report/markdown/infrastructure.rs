@@ -13,7 +13,7 @@ use super::page::Page;
 use super::{MAX_ROWS, cut_note};
 use crate::domain::escape;
 use crate::domain::evidence::Exchange;
-use crate::domain::failure::{Failure, FailureClass, HOSTS_SUBJECT};
+use crate::domain::failure::{Failure, FailureClass, HOSTS_SUBJECT, REQUEST_SUBJECT};
 use crate::domain::names::CaseId;
 use crate::domain::spec::Priority;
 use crate::report::view::{CaseView, View};
@@ -162,6 +162,8 @@ fn answered<'a>(exchange: &'a Exchange, failure: &Failure) -> Option<Answer<'a>>
         }
         Some(_) => None,
         None if failure.subject.as_deref() == Some(HOSTS_SUBJECT) => Some(Answer::NotAllowed),
+        // A request that could not be made asked nobody: no endpoint is missing.
+        None if failure.subject.as_deref() == Some(REQUEST_SUBJECT) => None,
         None if is_about_the_answer(failure.class) => {
             Some(Answer::Nothing(exchange.error.as_deref().unwrap_or("nothing came")))
         }
