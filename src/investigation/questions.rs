@@ -70,6 +70,15 @@ pub fn question(number: u8, cluster: &Cluster) -> Question {
             "Why was that possible: which assumption, contract or guard did not hold?",
             "the interface between the parts that disagree",
         ),
+        // What nobody of ours changed no check of a change could see.
+        5 if cluster.cause == Cause::Environment => ask(
+            "Why did nothing that watches the environment see it?",
+            "its alarms and checks, and those of what it depends on",
+        ),
+        6 if cluster.cause == Cause::Environment => ask(
+            "Why did it last until this cycle without anybody knowing?",
+            "who is told of changes to the environment, and how",
+        ),
         5 => ask(
             "Why did no check before the merge see it?",
             "the tests of the parts concerned; what they replace by stand-ins",
