@@ -429,7 +429,11 @@ words!(StoppedBy { Timeout => "timeout", Cancelled => "cancelled", Interrupted =
 #[serde(rename_all = "snake_case", tag = "why")]
 pub enum NotRunReason {
     /// The suite's deadline came first.
-    Timeout,
+    Timeout {
+        /// How long its attempt had been running by then; `None` where it had not begun.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        running_ms: Option<u64>,
+    },
     /// The suite was cancelled first.
     Cancelled,
     /// The process died before its attempt was final.
@@ -455,7 +459,11 @@ pub enum NotRunReason {
 impl std::fmt::Display for NotRunReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Timeout => f.write_str("the suite's time was over"),
+            Self::Timeout { running_ms: None } => f.write_str("the suite's time was over"),
+            Self::Timeout { running_ms: Some(ms) } => {
+                let (seconds, tenth) = (ms / 1_000, ms % 1_000 / 100);
+                write!(f, "was running for {seconds}.{tenth} s when the suite's time was over")
+            }
             Self::Cancelled => f.write_str("the suite was cancelled"),
             Self::Interrupted => f.write_str("the process died before its result was final"),
             Self::NotReached { phase } => write!(f, "the cycle ended in its {phase} phase"),
@@ -571,7 +579,8 @@ mod tests {
     fn why_a_case_did_not_run_is_read_as_it_was_written() {
         let case = |id| CaseId::parse(id).unwrap();
         let reasons = [
-            NotRunReason::Timeout,
+            NotRunReason::Timeout { running_ms: None },
+            NotRunReason::Timeout { running_ms: Some(2_900) },
             NotRunReason::Cancelled,
             NotRunReason::Interrupted,
             NotRunReason::NotReached { phase: Phase::Deploy },
@@ -583,5 +592,7 @@ mod tests {
             let text = serde_json::to_string(&written).unwrap();
             assert_eq!(serde_json::from_str::<NotRun>(&text).unwrap(), written, "{text}");
         }
+        let earlier: NotRun = serde_json::from_str(r#"{"case":"cart","why":"timeout"}"#).unwrap();
+        assert_eq!(earlier.reason, NotRunReason::Timeout { running_ms: None });
     }
 }

@@ -105,8 +105,12 @@ pub async fn run_suite(
         setup_failures: run.set_up.broken.iter().map(|broken| broken.sentence()).collect(),
         teardown_failures,
         retries_withheld: run.schedule.withheld().map(str::to_owned),
-        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        duration_ms: millis(started.elapsed()),
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 struct Run<'n> {
@@ -121,7 +125,9 @@ struct Run<'n> {
     /// Whether setup was begun, so that teardown is due.
     began: bool,
     tasks: JoinSet<Attempt>,
-    running: HashMap<Id, (usize, u32)>,
+    running: HashMap<Id, (usize, u32, Instant)>,
+    /// Cases that were running when the suite was stopped, and for how long, in milliseconds.
+    cut_short: HashMap<usize, u64>,
 }
 
 impl<'n> Run<'n> {
@@ -157,6 +163,7 @@ impl<'n> Run<'n> {
             began: false,
             tasks: JoinSet::new(),
             running: HashMap::new(),
+            cut_short: HashMap::new(),
             suite,
             env,
             news,
@@ -198,6 +205,9 @@ impl<'n> Run<'n> {
         while let Some(joined) = self.tasks.try_join_next_with_id() {
             let _receiver_gone = self.take_result(joined).await;
         }
+        let running = self.running.values();
+        self.cut_short = running.map(|(case, _, since)| (*case, millis(since.elapsed()))).collect();
+        self.schedule.give_up();
         self.tasks.shutdown().await;
         stopped_by
     }
@@ -217,7 +227,7 @@ impl<'n> Run<'n> {
             let captures = Arc::clone(&self.set_up.captures);
             let attempt = run_attempt(self.env.clone(), case_ref, captures, number);
             let handle = self.tasks.spawn(attempt);
-            self.running.insert(handle.id(), (case, number));
+            self.running.insert(handle.id(), (case, number, Instant::now()));
         }
         Ok(())
     }
@@ -225,13 +235,15 @@ impl<'n> Run<'n> {
     async fn take_result(&mut self, joined: Result<(Id, Attempt), JoinError>) -> Result<(), Gone> {
         match joined {
             Ok((id, attempt)) => {
-                if let Some((case, number)) = self.running.remove(&id) {
+                if let Some((case, number, _)) = self.running.remove(&id) {
                     self.schedule.ended(case, number, ended(&attempt));
                 }
                 self.tell(SuiteNews::AttemptFinished(Box::new(attempt))).await
             }
             Err(error) => {
-                let Some((case, number)) = self.running.remove(&error.id()) else { return Ok(()) };
+                let Some((case, number, _)) = self.running.remove(&error.id()) else {
+                    return Ok(());
+                };
                 self.schedule.ended(case, number, Ended::FailingForGood);
                 let (group, position) = self.cases[case];
                 let case_ref = CaseRef { suite: Arc::clone(&self.suite), group, position };
@@ -271,7 +283,9 @@ impl<'n> Run<'n> {
         };
         let reason = |case: usize, blocked_by: Option<usize>| match (blocked_by, stopped_by) {
             (Some(by), _) => NotRunReason::BlockedBy { case: id(by).id.clone() },
-            (None, Some(StoppedBy::Timeout)) => NotRunReason::Timeout,
+            (None, Some(StoppedBy::Timeout)) => {
+                NotRunReason::Timeout { running_ms: self.cut_short.get(&case).copied() }
+            }
             (None, Some(StoppedBy::Cancelled)) => NotRunReason::Cancelled,
             (None, Some(StoppedBy::Interrupted)) => NotRunReason::Interrupted,
             // Only cases that need each other in a circle are left without a reason.

@@ -143,6 +143,20 @@ impl Schedule {
         self.withheld.as_deref()
     }
 
+    /// The suite ends here, before its end: what was to come again stays as it is, so that what needs it
+    /// is blocked by it, as it would be in the end.
+    pub(super) fn give_up(&mut self) {
+        let is_failing = |slot: &Slot| match slot.state {
+            State::MayRetry => true,
+            // A second attempt that was cut short leaves the first, which failed.
+            State::Running => slot.attempts > 1,
+            State::Waiting | State::Passed | State::Failing | State::Blocked(_) => false,
+        };
+        let failing: Vec<usize> =
+            (0..self.slots.len()).filter(|case| is_failing(&self.slots[*case])).collect();
+        failing.into_iter().for_each(|case| self.fail(case));
+    }
+
     /// Cases that never ran, each with the one that blocks it, if one does.
     pub(super) fn never_ran(&self) -> Vec<(usize, Option<usize>)> {
         let slots = self.slots.iter().enumerate();
@@ -238,6 +252,19 @@ mod tests {
         first_pass.into_iter().for_each(|(case, _)| schedule.ended(case, 1, Ended::Passed));
         assert_eq!(schedule.settle(), Settled::Again);
         assert_eq!(schedule.take(), Some((2, 2)));
+    }
+
+    #[test]
+    fn what_needs_a_case_that_failed_is_blocked_by_it_at_an_early_end_too() {
+        let needs = [vec![], vec![0], vec![], vec![2], vec![]];
+        let mut schedule = Schedule::new(&needs, 1);
+        while let Some((case, number)) = schedule.take() {
+            if case == 0 {
+                schedule.ended(case, number, Ended::Failing);
+            }
+        }
+        schedule.give_up();
+        assert_eq!(schedule.never_ran(), [(1, Some(0)), (2, None), (3, None), (4, None)]);
     }
 
     #[test]

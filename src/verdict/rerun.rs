@@ -24,7 +24,7 @@ pub fn deserves_rerun(state: &CycleState) -> bool {
 
 fn may_run_next_time(reason: &NotRunReason) -> bool {
     match reason {
-        NotRunReason::Timeout
+        NotRunReason::Timeout { .. }
         | NotRunReason::Cancelled
         | NotRunReason::Interrupted
         | NotRunReason::NotReached { .. } => true,
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_suite_that_did_not_get_to_its_cases_gets_another_chance() {
-        assert!(deserves_rerun(&without_results(NotRunReason::Timeout)));
+        assert!(deserves_rerun(&without_results(NotRunReason::Timeout { running_ms: None })));
     }
 
     #[test]

@@ -288,7 +288,7 @@ fn huge() -> andon::domain::state::CycleState {
             1 => {
                 story.attempt(id, 12, None, http_evidence("step", 200));
             }
-            _ => not_run.push((id.as_str(), NotRunReason::Timeout)),
+            _ => not_run.push((id.as_str(), NotRunReason::Timeout { running_ms: None })),
         }
     }
     story.suite_ends(Some(StoppedBy::Timeout), not_run).stays(HEAD);

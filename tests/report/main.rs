@@ -10,4 +10,5 @@ mod figures;
 mod golden;
 mod hostile;
 mod investigation;
+mod said;
 mod stories;

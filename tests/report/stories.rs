@@ -151,7 +151,10 @@ pub fn timeout() -> CycleState {
             "test_003_websocket_message_send" => {
                 (*case, NotRunReason::BlockedBy { case: id(CASES[9].0) })
             }
-            case => (case, NotRunReason::Timeout),
+            case if case == CASES[4].0 => {
+                (case, NotRunReason::Timeout { running_ms: Some(41_200) })
+            }
+            case => (case, NotRunReason::Timeout { running_ms: None }),
         })
         .collect();
     story.suite_ends(Some(StoppedBy::Timeout), rest).stays(HEAD);

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::headline;
 use super::page::Page;
+use super::{headline, lists};
 use crate::domain::escape;
 use crate::domain::event::StoppedBy;
 use crate::domain::findings::{Cluster, Countermeasure, InvestigationSnapshot, InvestigationState};
@@ -316,6 +316,15 @@ fn low() -> Priority {
 
 /// Which cases ate the suite's time.
 fn out_of_time(view: &View<'_>) -> String {
+    let mut hanging: Vec<(u64, &str)> = view
+        .cases
+        .iter()
+        .filter_map(|case| Some((lists::running_for(view, case)?, case.id.as_str())))
+        .collect();
+    hanging.sort_by_key(|(ran, _)| std::cmp::Reverse(*ran));
+    if !hanging.is_empty() {
+        return hangs(&hanging);
+    }
     let mut slow: Vec<(u64, &str)> = view
         .cases
         .iter()
@@ -334,6 +343,22 @@ fn out_of_time(view: &View<'_>) -> String {
         if slow.is_empty() { String::new() } else { format!("; the slowest: {}", slow.join(", ")) };
     format!(
         "The suite's time was over before its end: raise `suite.timeout` or `concurrency`, or find what hangs{which}."
+    )
+}
+
+/// Who was running when the time was over is the first to be asked.
+fn hangs(longest_first: &[(u64, &str)]) -> String {
+    let told = longest_first
+        .iter()
+        .take(3)
+        .map(|(ran, id)| format!("{} was running for {}", escape::code(id), words::duration(*ran)));
+    let mut told: Vec<String> = told.collect();
+    if longest_first.len() > told.len() {
+        told.push(format!("{} more", words::number((longest_first.len() - told.len()) as u64)));
+    }
+    format!(
+        "Find what hangs: when the suite's time was over, {}. Else raise `suite.timeout` or `concurrency`.",
+        words::list(&told)
     )
 }
 

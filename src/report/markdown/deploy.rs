@@ -3,7 +3,7 @@
 use super::page::Page;
 use super::{MAX_ROWS, headline, served, short};
 use crate::domain::escape::{self, Keep};
-use crate::domain::event::{ControlKind, Moment, SurfaceReading, SurfacesRead};
+use crate::domain::event::{ControlKind, Moment, StepEnded, SurfaceReading, SurfacesRead};
 use crate::domain::evidence::Excerpt;
 use crate::domain::outcome::{Phase, PhaseOutcome};
 use crate::domain::state::{PhaseRecord, Stamped, StepRecord};
@@ -74,9 +74,16 @@ fn step_row(step: &StepRecord) -> Vec<String> {
                 | PhaseOutcome::Interrupted
                 | PhaseOutcome::Errored => format!("**{}**: {detail}", say(ended.outcome)),
             };
-            vec![name, words::duration(ended.duration_ms), what]
+            let took = took(ended).map_or_else(|| "–".to_owned(), words::duration);
+            vec![name, took, what]
         }
     }
+}
+
+/// How long a step took; `None` where nobody saw its end.
+pub(super) fn took(ended: &StepEnded) -> Option<u64> {
+    let is_unknown = ended.outcome == PhaseOutcome::Interrupted && ended.duration_ms == 0;
+    (!is_unknown).then_some(ended.duration_ms)
 }
 
 fn failed(step: &StepRecord) -> bool {

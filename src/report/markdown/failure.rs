@@ -28,6 +28,20 @@ pub fn write(page: &mut Page, view: &View<'_>, cluster: &Cluster, number: usize)
         title.push_str(&format!(" — {link}"));
     }
     page.subsection(&title);
+    body(page, view, cluster);
+}
+
+/// The same, folded until somebody opens it.
+pub fn write_folded(page: &mut Page, view: &View<'_>, cluster: &Cluster, number: usize) {
+    let cases = words::count(cluster.cases.len() as u64, "case", "cases");
+    let summary = format!("{number} · {} — {cases}", escape::html_code(&cluster.title));
+    page.details(&summary, |page| {
+        page.block(&investigation_link(view, cluster).unwrap_or_default());
+        body(page, view, cluster);
+    });
+}
+
+fn body(page: &mut Page, view: &View<'_>, cluster: &Cluster) {
     page.block(&cost(view, cluster));
     let example = example(view, cluster);
     page.table(&["", ""], &rows(view, cluster, example));
@@ -47,7 +61,12 @@ fn example<'v, 'a>(view: &'v View<'a>, cluster: &Cluster) -> Option<&'v CaseView
 }
 
 fn cost(view: &View<'_>, cluster: &Cluster) -> String {
+    let unmeasured = cluster.example.blame == Blame::Measurement;
     let mut cost = match headline::loss(view, cluster) {
+        Some(loss) if unmeasured => {
+            let loss = escape::text(loss.trim_end_matches('.'));
+            format!("**What it costs:** not measured; if it is broken: {loss}.")
+        }
         Some(loss) => {
             let loss = escape::text(loss.trim_end_matches('.'));
             format!("**What it costs:** {loss}.")
@@ -57,7 +76,7 @@ fn cost(view: &View<'_>, cluster: &Cluster) -> String {
     if let Some(at_risk) = &view.state.queued.definition.at_risk {
         cost.push_str(&format!(" At risk: {}.", escape::text(at_risk.trim_end_matches('.'))));
     }
-    if cluster.example.blame == Blame::Measurement {
+    if unmeasured {
         cost.push_str(" **Not measured:** the fault may be ours, not the service's.");
     }
     cost

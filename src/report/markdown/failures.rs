@@ -1,4 +1,5 @@
-//! Part 4: a section for each cluster of failures, the worst in full, the rest folded.
+//! Part 4: a section for each cluster of failures, the worst open, the next ones folded, and of very
+//! many a line each.
 
 use super::page::Page;
 use super::{FULL_CLUSTERS, MAX_ROWS, cut_note, failure};
@@ -7,6 +8,9 @@ use crate::domain::findings::Cluster;
 use crate::domain::outcome::Outcome;
 use crate::report::view::{CaseView, View};
 use crate::report::words;
+
+/// So many sections are folded; a report of more failures stays bounded in size.
+const FOLDED_CLUSTERS: usize = 20;
 
 pub fn write(page: &mut Page, view: &View<'_>) {
     page.section("Failures");
@@ -19,7 +23,10 @@ pub fn write(page: &mut Page, view: &View<'_>) {
     for (at, cluster) in clusters.iter().take(FULL_CLUSTERS).enumerate() {
         failure::write(page, view, cluster, at + 1);
     }
-    let rest = &clusters[clusters.len().min(FULL_CLUSTERS)..];
+    for (at, cluster) in clusters.iter().enumerate().skip(FULL_CLUSTERS).take(FOLDED_CLUSTERS) {
+        failure::write_folded(page, view, cluster, at + 1);
+    }
+    let rest = &clusters[clusters.len().min(FULL_CLUSTERS + FOLDED_CLUSTERS)..];
     if !rest.is_empty() {
         folded(page, view, rest);
     }
@@ -61,7 +68,9 @@ fn folded(page: &mut Page, view: &View<'_>, clusters: &[Cluster]) {
             .iter()
             .take(MAX_ROWS)
             .enumerate()
-            .map(|(at, cluster)| folded_row(view, cluster, at + FULL_CLUSTERS + 1))
+            .map(|(at, cluster)| {
+                folded_row(view, cluster, at + FULL_CLUSTERS + FOLDED_CLUSTERS + 1)
+            })
             .collect();
         page.table(&["", "failure", "cases", "cause", "since", "investigation"], &rows);
         let note = cut_note(view, clusters.len().saturating_sub(MAX_ROWS));

@@ -1,9 +1,10 @@
 //! Part 1: the title, what matters most in one sentence, and which revision this is about.
 
 use super::page::Page;
-use super::{served, short};
+use super::{deploy, served, short};
 use crate::domain::escape::{self, Keep};
 use crate::domain::event::{ControlKind, StepEnded};
+use crate::domain::failure::Blame;
 use crate::domain::findings::Cluster;
 use crate::domain::history::FailureChange;
 use crate::domain::outcome::{Change, Outcome, PhaseOutcome, Verdict, VoidReason};
@@ -86,6 +87,14 @@ fn red(view: &View<'_>) -> String {
     let cases = words::count(worst.cases.len() as u64, "case", "cases");
     let since = since(view, worst);
     let what = match loss(view, worst) {
+        // What could not be measured is no loss that anybody saw.
+        Some(loss) if worst.example.blame == Blame::Measurement => {
+            let loss = escape::text(loss.trim_end_matches('.'));
+            format!("Not measured{since}: {title} ({cases}). What it would show: {loss}.")
+        }
+        None if worst.example.blame == Blame::Measurement => {
+            format!("Not measured{since}: {title} ({cases}).")
+        }
         Some(loss) => {
             let loss = escape::text(loss.trim_end_matches('.'));
             format!("{loss}{since}: {title} ({cases}).")
@@ -208,10 +217,11 @@ fn deploy_failed(view: &View<'_>) -> String {
     let what = format!("{} was not deployed to {environment}", revision(view));
     match failed_step(view) {
         Some((step, ended)) => format!(
-            "{what}: step “{}” {} after {} ({}).",
+            "{what}: step “{}” {}{} ({}).",
             escape::text(&step.started.name),
             ending(ended.outcome),
-            words::duration(ended.duration_ms),
+            deploy::took(ended)
+                .map_or_else(String::new, |ms| format!(" after {}", words::duration(ms))),
             escape::text(&ended.detail),
         ),
         None => format!("{what}: {}", sentence(view.findings.map_or("", |f| &f.reason))),

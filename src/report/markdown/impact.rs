@@ -16,6 +16,8 @@ struct Loss<'a> {
     priority: Priority,
     impact: Option<&'a str>,
     failing: usize,
+    /// Errored: whether they fail is not known.
+    unmeasured: usize,
     quarantined: usize,
     /// Cases that did not run now and were failing when they last did, and that cycle.
     carried: usize,
@@ -41,7 +43,8 @@ pub fn write(page: &mut Page, view: &View<'_>) {
         .flatten()
         .map(|text| escape::text(text.trim_end_matches('.')))
         .collect();
-    if losses.iter().any(|loss| loss.failing + loss.carried > 0) && !said.is_empty() {
+    let is_at_stake = |loss: &Loss<'_>| loss.failing + loss.carried + loss.unmeasured > 0;
+    if losses.iter().any(is_at_stake) && !said.is_empty() {
         page.block(&format!("The pipeline says what is at stake: {}.", said.join("; ")));
     }
 }
@@ -57,6 +60,7 @@ fn losses<'a>(view: &View<'a>) -> Vec<Loss<'a>> {
                 priority,
                 impact,
                 failing: 0,
+                unmeasured: 0,
                 quarantined: 0,
                 carried: 0,
                 last_seen: 0,
@@ -69,11 +73,12 @@ fn losses<'a>(view: &View<'a>) -> Vec<Loss<'a>> {
                 loss.carried += 1;
                 loss.last_seen = loss.last_seen.max(cycle);
             }
-            None if case.decides() => loss.failing += 1,
-            None => loss.quarantined += 1,
+            None if !case.decides() => loss.quarantined += 1,
+            None if case.outcome() == Some(Outcome::Errored) => loss.unmeasured += 1,
+            None => loss.failing += 1,
         }
     }
-    let weight = |loss: &Loss<'_>| (loss.failing, loss.carried, loss.quarantined);
+    let weight = |loss: &Loss<'_>| (loss.failing, loss.carried, loss.unmeasured, loss.quarantined);
     losses.sort_by_key(|loss| (loss.priority, std::cmp::Reverse(weight(loss))));
     losses
 }
@@ -88,8 +93,11 @@ fn was_failing(case: &CaseView<'_>) -> Option<u32> {
 
 fn line(loss: &Loss<'_>) -> String {
     let mut parts = Vec::new();
-    for (how_many, what) in [(loss.failing, "failing"), (loss.quarantined, "failing in quarantine")]
-    {
+    for (how_many, what) in [
+        (loss.failing, "failing"),
+        (loss.unmeasured, "errored"),
+        (loss.quarantined, "failing in quarantine"),
+    ] {
         if how_many > 0 {
             parts.push(format!("{} {what}", words::count(how_many as u64, "case", "cases")));
         }
@@ -105,6 +113,9 @@ fn line(loss: &Loss<'_>) -> String {
     let impact = match loss.impact.map(|impact| escape::text(impact.trim_end_matches('.'))) {
         None => "no case says what it costs".to_owned(),
         Some(impact) if loss.failing + loss.carried > 0 => format!("**{impact}**"),
+        Some(impact) if loss.unmeasured > 0 => {
+            format!("**not measured**; if it is broken: {impact}")
+        }
         Some(impact) => impact,
     };
     format!("{}: {impact} ({})", loss.priority, parts.join(", "))

@@ -7,6 +7,7 @@ use super::page::Page;
 use super::{MAX_ROWS, cut_note, short};
 use crate::domain::escape;
 use crate::domain::event::{NotRunReason, Quarantined};
+use crate::domain::findings::CaseFinding;
 use crate::domain::outcome::{Change, Outcome};
 use crate::report::view::{CaseView, View};
 use crate::report::words;
@@ -106,7 +107,7 @@ fn flaky(page: &mut Page, view: &View<'_>) {
     let now = rows.len();
     let history = |case: &&CaseView<'_>| {
         case.outcome() != Some(Outcome::Flaky)
-            && case.finding.is_some_and(|f| f.flaky_rate.is_some())
+            && case.finding.is_some_and(|finding| was_at_odds(view, finding))
     };
     let mut unsteady: Vec<&CaseView<'_>> = view.cases.iter().filter(history).collect();
     // Compared as fractions, without rounding: the most often flaky first.
@@ -129,6 +130,16 @@ fn flaky(page: &mut Page, view: &View<'_>) {
     rows.truncate(MAX_ROWS);
     page.table(&["case", "this cycle", "what failed first", "flaky rate"], &rows);
     page.block(&cut_note(view, left_out).unwrap_or_default());
+}
+
+/// Whether a case was at odds with itself before this cycle. Its rate counts this run, too: a failure
+/// on the very revision on which it passed last is one of them, and no history.
+fn was_at_odds(view: &View<'_>, finding: &CaseFinding) -> bool {
+    let this = view.revision().map(|revision| &revision.sha);
+    let passed_on = finding.last_good.as_ref().map(|good| &good.revision);
+    let is_failing = finding.outcome.is_some_and(Outcome::is_failing);
+    let now = u32::from(is_failing && passed_on.is_some() && passed_on == this);
+    finding.flaky_rate.is_some_and(|rate| rate.flaky > now)
 }
 
 fn rate_of(case: &CaseView<'_>) -> (u64, u64) {
@@ -171,7 +182,10 @@ pub(super) fn not_run_reasons(view: &View<'_>) -> Vec<(String, usize)> {
 fn is_same_kind(a: Option<&NotRunReason>, b: Option<&NotRunReason>) -> bool {
     let is_blocked =
         |reason: Option<&NotRunReason>| matches!(reason, Some(NotRunReason::BlockedBy { .. }));
-    a == b || (is_blocked(a) && is_blocked(b))
+    let was_running = |reason: Option<&NotRunReason>| {
+        matches!(reason, Some(NotRunReason::Timeout { running_ms: Some(_) }))
+    };
+    a == b || (is_blocked(a) && is_blocked(b)) || (was_running(a) && was_running(b))
 }
 
 fn reason_kind(reason: Option<&NotRunReason>) -> String {
@@ -181,8 +195,11 @@ fn reason_kind(reason: Option<&NotRunReason>) -> String {
         Some(NotRunReason::NotSupported { what }) => {
             format!("this version does not run {}", escape::text(what))
         }
+        Some(NotRunReason::Timeout { running_ms: Some(_) }) => {
+            "it was running when the suite's time was over".to_owned()
+        }
         Some(
-            reason @ (NotRunReason::Timeout
+            reason @ (NotRunReason::Timeout { running_ms: None }
             | NotRunReason::Cancelled
             | NotRunReason::Interrupted
             | NotRunReason::NotReached { .. }),
@@ -191,7 +208,7 @@ fn reason_kind(reason: Option<&NotRunReason>) -> String {
 }
 
 fn not_run(page: &mut Page, view: &View<'_>) {
-    let cases: Vec<&CaseView<'_>> = view.with_outcome(Outcome::NotRun).collect();
+    let mut cases: Vec<&CaseView<'_>> = view.with_outcome(Outcome::NotRun).collect();
     if cases.is_empty() {
         return;
     }
@@ -203,6 +220,8 @@ fn not_run(page: &mut Page, view: &View<'_>) {
             format!(": {}", words::list(&told.collect::<Vec<_>>()))
         }
     };
+    // Those that hang come first: they are why the others did not run.
+    cases.sort_by_key(|case| std::cmp::Reverse(running_for(view, case)));
     page.section("Not run");
     page.block(&format!(
         "{} of {} did not run{reasons}. A carried result is of the cycle it names, not of this one.",
@@ -210,6 +229,18 @@ fn not_run(page: &mut Page, view: &View<'_>) {
         view.counts().planned,
     ));
     not_run_table(page, view, &cases);
+}
+
+/// For how long a case had been running when the suite's time was over; `None` of all others.
+pub(super) fn running_for(view: &View<'_>, case: &CaseView<'_>) -> Option<u64> {
+    match view.not_run_reason(case.id)? {
+        NotRunReason::Timeout { running_ms } => *running_ms,
+        NotRunReason::Cancelled
+        | NotRunReason::Interrupted
+        | NotRunReason::NotReached { .. }
+        | NotRunReason::BlockedBy { .. }
+        | NotRunReason::NotSupported { .. } => None,
+    }
 }
 
 fn not_run_table(page: &mut Page, view: &View<'_>, cases: &[&CaseView<'_>]) {
@@ -223,6 +254,10 @@ fn not_run_row(view: &View<'_>, case: &CaseView<'_>) -> Vec<String> {
     let why = match view.not_run_reason(case.id) {
         Some(NotRunReason::BlockedBy { case }) => {
             format!("blocked by {}", escape::cell_code(case.as_str()))
+        }
+        Some(NotRunReason::Timeout { running_ms: Some(ms) }) => {
+            let ran = words::duration(*ms);
+            format!("**was running for {ran}** when the suite's time was over")
         }
         other => reason_kind(other),
     };

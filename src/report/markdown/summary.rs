@@ -138,10 +138,11 @@ fn moved(view: &View<'_>, before: &CycleSummary) -> String {
 
 fn slower(before: Option<u64>, now: Option<u64>) -> String {
     let (Some(before), Some(now)) = (before, now) else { return String::new() };
-    let seconds = |ms: u64| u32::try_from(ms / 1_000).unwrap_or(u32::MAX);
-    match words::delta(seconds(before), seconds(now)) {
-        same if same.is_empty() => same,
-        change => format!("{change} s"),
+    // Less than a second is no change that anybody could act on.
+    match now.abs_diff(before) {
+        0..1_000 => String::new(),
+        longer if now > before => format!("+{}", words::duration(longer)),
+        shorter => format!("−{}", words::duration(shorter)),
     }
 }
 
@@ -219,4 +220,17 @@ fn baseline_policy(view: &View<'_>, baseline: Option<&CycleSummary>) -> Option<S
 
 fn dash() -> String {
     "–".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_duration_is_the_difference_of_what_was_measured() {
+        assert_eq!(slower(Some(152), Some(2_900)), "+2.7 s");
+        assert_eq!(slower(Some(2_900), Some(195)), "−2.7 s");
+        assert_eq!(slower(Some(990), Some(1_010)), "");
+        assert_eq!(slower(None, Some(1_010)), "");
+    }
 }
