@@ -207,13 +207,11 @@ fn step_started(state: &mut CycleState, started: StepStarted, at: Timestamp) -> 
 /// The steps of the phase that runs.
 fn running_steps(state: &mut CycleState) -> Result<&mut Vec<StepRecord>, String> {
     needs_phase(state, &[Phase::Deploy, Phase::Rollback])?;
-    match state.running() {
-        Some(Phase::Rollback) => {
-            let rollback = state.rollback.as_mut();
-            Ok(&mut rollback.ok_or("it is not known what to go back to")?.steps)
-        }
-        _ => Ok(&mut state.steps),
+    if state.running() != Some(Phase::Rollback) {
+        return Ok(&mut state.steps);
     }
+    let rollback = state.rollback.as_mut();
+    Ok(&mut rollback.ok_or("it is not known what to go back to")?.steps)
 }
 
 /// What a person said of one step says nothing about the next.

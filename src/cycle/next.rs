@@ -159,10 +159,7 @@ fn within_deploy(
         Some(deploy) => Rollout::of_deploy(state, deploy).ahead(),
         None => without_steps(state, &state.steps),
     };
-    match ahead {
-        Ahead::Over(outcome) => end(Phase::Deploy, outcome, running, now),
-        going => go_on(going),
-    }
+    go_on(ahead, |outcome| end(Phase::Deploy, outcome, running, now))
 }
 
 /// Back to the last green revision, and only done when that serves again.
@@ -179,35 +176,30 @@ fn within_rollback(
         };
     };
     let Some(deploy) = &pipeline.deploy else {
-        return match without_steps(state, &back.steps) {
-            Ahead::Over(outcome) => end(Phase::Rollback, outcome, running, now),
-            going => go_on(going),
-        };
+        let ahead = without_steps(state, &back.steps);
+        return go_on(ahead, |outcome| end(Phase::Rollback, outcome, running, now));
     };
     let rollout = Rollout::of_rollback(state, deploy, back);
-    match rollout.ahead() {
-        Ahead::Over(PhaseOutcome::Passed) if asks_nothing(pipeline) => {
-            end(Phase::Rollback, PhaseOutcome::Passed, running, now)
+    go_on(rollout.ahead(), |outcome| {
+        if outcome != PhaseOutcome::Passed || asks_nothing(pipeline) {
+            return end(Phase::Rollback, outcome, running, now);
         }
-        Ahead::Over(PhaseOutcome::Passed) if state.cancelled.is_some() => {
-            end(Phase::Rollback, PhaseOutcome::Cancelled, running, now)
+        if state.cancelled.is_some() {
+            return end(Phase::Rollback, PhaseOutcome::Cancelled, running, now);
         }
-        Ahead::Over(PhaseOutcome::Passed) => {
-            let since = rollout.ended_at().unwrap_or(now);
-            let deadline_at = deadline(since, pipeline.ready.timeout).unwrap_or(Timestamp::MAX);
-            NextStep::Perform(Action::AwaitReady { deadline_at })
-        }
-        Ahead::Over(outcome) => end(Phase::Rollback, outcome, running, now),
-        going => go_on(going),
-    }
+        let since = rollout.ended_at().unwrap_or(now);
+        let deadline_at = deadline(since, pipeline.ready.timeout).unwrap_or(Timestamp::MAX);
+        NextStep::Perform(Action::AwaitReady { deadline_at })
+    })
 }
 
-fn go_on(ahead: Ahead) -> NextStep {
+/// Goes on with a rollout; when it is over, `over` says what comes then.
+fn go_on(ahead: Ahead, over: impl FnOnce(PhaseOutcome) -> NextStep) -> NextStep {
     match ahead {
         Ahead::Perform(action) => NextStep::Perform(action),
         Ahead::Ask(held) => NextStep::Record(vec![Event::Held(held)]),
         Ahead::Wait(held) => NextStep::Wait(held),
-        Ahead::Over(_) => unreachable!("whoever asks ends the phase"),
+        Ahead::Over(outcome) => over(outcome),
     }
 }
 
