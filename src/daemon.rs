@@ -20,7 +20,7 @@ mod watching;
 #[cfg(test)]
 mod simulation;
 
-pub use catalog::{Catalog, Faulty};
+pub use catalog::{Catalog, Faulty, yaml_files};
 pub use handle::{Blocked, Cancelled, Handle, LiveEvent, NoRoom, Running, Served, Watching};
 pub use lock::is_served;
 pub use run::{Daemon, DaemonError, Setup};

@@ -7,9 +7,10 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::args::CheckArgs;
-use super::context::{Context, load_file, no_folder, no_such_file, printing, yaml_files};
+use super::context::{Context, load_file, no_folder, no_such_file, printing};
 use super::error::{CliError, CliResult, Status};
 use super::output::{Out, bold, clean, counted, dim, millis};
+use crate::daemon::yaml_files;
 use crate::domain::paths::normal;
 use crate::domain::spec::{Pipeline, Ready, Suite};
 use crate::engine::{Clock as _, SystemClock};

@@ -10,6 +10,7 @@ use super::error::CliError;
 use super::output::Out;
 use super::settings::{Settings, sqlite_path};
 use super::suggest;
+use crate::daemon::yaml_files;
 use crate::domain::names::PipelineName;
 use crate::domain::paths::normal;
 use crate::domain::spec::Pipeline;
@@ -237,19 +238,6 @@ fn is_named(file: &Path, name: &str) -> bool {
 fn pipeline_files(folder: &Path) -> Vec<PathBuf> {
     yaml_files(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
         .unwrap_or_default()
-}
-
-/// The YAML files directly in a folder, in the order of their names.
-pub fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_file() && path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 fn stems(files: &[PathBuf]) -> Vec<String> {
