@@ -14,7 +14,7 @@ use super::suggest;
 use super::tell::tell;
 use crate::domain::event::{Queued, RunOptions};
 use crate::domain::names::CaseId;
-use crate::domain::outcome::{Trigger, TriggerKind, Verdict};
+use crate::domain::outcome::{Phase, PhaseOutcome, Trigger, TriggerKind, Verdict};
 use crate::domain::paths::normal;
 use crate::domain::spec::Pipeline;
 use crate::engine::{
@@ -216,6 +216,12 @@ impl Foreground<'_> {
         }
         let verdict =
             state.finished.as_ref().map_or(Verdict::Cancelled, |finished| finished.what.verdict);
+        // A way back that was cut short leaves the environment as it was then: the verdict stands, but
+        // what was asked for is not done.
+        let way_back = state.phase_record(Phase::Rollback).and_then(|record| record.outcome);
+        if way_back == Some(PhaseOutcome::Cancelled) {
+            return Ok(Status::Cancelled);
+        }
         Ok(Status::of_verdict(verdict))
     }
 }

@@ -46,6 +46,12 @@ pub enum JudgeError {
         /// The name whose value is empty.
         name: String,
     },
+    /// A condition that every text meets, as it is written.
+    #[error("`{condition}: \"\"` fits every text, so the case could not fail by it")]
+    FitsEverything {
+        /// The condition's key.
+        condition: &'static str,
+    },
     /// A schema that is none.
     #[error("{source_name} is not a JSON Schema: {fault}")]
     Schema {

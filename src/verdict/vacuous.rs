@@ -22,6 +22,10 @@ pub(super) fn refuse_empty_text(
     }
     let mut names = Vec::new();
     wanted.for_each_reference(&mut |name| names.push(name));
+    // The check of the file lets it stand where a list may come, which may have an empty text in it.
+    if names.is_empty() && matches!(actual, Some(Value::String(_))) {
+        return Err(JudgeError::FitsEverything { condition: "contains" });
+    }
     refuse("contains", &text_of(&wanted.source()), &names, lookup)
 }
 
@@ -115,6 +119,12 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_every_text_contains_is_no_expectation() {
+        let fault = judge(json!("hello"), contains("")).unwrap_err();
+        assert!(fault.contains("fits every text"), "{fault}");
+    }
+
+    #[test]
     fn what_can_fail_is_judged() {
         for (condition, holds) in [
             (contains("${full}"), true),
@@ -128,6 +138,7 @@ mod tests {
             assert_eq!(judge(json!("hello"), condition.clone()), Ok(holds), "{condition:?}");
         }
         assert_eq!(judge(json!([""]), contains("${empty}")), Ok(true));
+        assert_eq!(judge(json!([""]), contains("")), Ok(true));
         assert_eq!(judge(json!(["x"]), contains("${empty}")), Ok(false));
     }
 }

@@ -52,16 +52,30 @@ fn revision(view: &View<'_>) -> String {
     view.revision().map_or_else(|| "the revision".to_owned(), |revision| short(&revision.sha))
 }
 
+/// What the results are of. Where nothing was deployed and no surface says what it serves, nobody knows
+/// which revision passed.
+fn tested(view: &View<'_>) -> String {
+    let deployed = !view.state.steps.is_empty();
+    let mut surfaces = view.surfaces().into_iter();
+    let said = surfaces
+        .any(|surface| surface.latest().is_some_and(|reading| reading.matches == Some(true)));
+    if deployed || said {
+        return revision(view);
+    }
+    "what the environment serves: nothing was deployed, and no surface says which revision that is"
+        .to_owned()
+}
+
 fn green(view: &View<'_>) -> String {
-    let (counts, revision) = (view.counts(), revision(view));
+    let (counts, tested) = (view.counts(), tested(view));
     if counts.planned == 0 {
-        return format!("{revision} is deployed and served; this pipeline has no suite.");
+        return format!("{} is deployed and served; this pipeline has no suite.", revision(view));
     }
     if counts.passed == counts.planned {
         if counts.planned == 1 {
-            return format!("The one planned case passed on {revision}.");
+            return format!("The one planned case passed on {tested}.");
         }
-        return format!("All {} cases passed on {revision}.", counts.planned);
+        return format!("All {} cases passed on {tested}.", counts.planned);
     }
     let mut but = Vec::new();
     if counts.failing() > 0 {
@@ -76,7 +90,7 @@ fn green(view: &View<'_>) -> String {
     if counts.not_run > 0 {
         but.push(format!("{} not run", counts.not_run));
     }
-    format!("Every case that decides passed on {revision}; {}.", words::list(&but))
+    format!("Every case that decides passed on {tested}; {}.", words::list(&but))
 }
 
 fn red(view: &View<'_>) -> String {
