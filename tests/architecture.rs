@@ -252,3 +252,85 @@ fn the_map_in_architecture_md_is_this_map() {
         assert_eq!(written, meant, "imports of {module}");
     }
 }
+
+/// The rows that a page for reviewers must account for: those of each commit's tests, of the groups that
+/// this version is about.
+const ROWS: &[(&str, &[u8])] = &[
+    ("A", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13]),
+    ("B", &[1, 2, 3, 5, 6, 7, 8, 9, 10]),
+    ("C", &[1, 2, 4, 5, 6, 7]),
+    ("D", &[1, 2, 4, 6, 7, 8, 9, 10, 11, 12]),
+    ("E", &[1, 2]),
+    ("H", &[1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 13]),
+    ("I", &[1, 2, 3, 4, 5, 6, 8, 9, 10, 11]),
+    ("K", &[1, 4, 5, 6]),
+    ("L", &[1, 2, 3, 4, 5, 7, 8]),
+];
+
+/// `docs/reliability.md` names tests that are there, and each names its row.
+#[test]
+fn what_is_said_to_be_shown_has_its_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/reliability.md")).expect("the page is there");
+    let rows: BTreeMap<&str, &str> = page.lines().filter_map(row_of_page).collect();
+    let mut faults = Vec::new();
+    for (group, numbers) in ROWS {
+        for row in numbers.iter().map(|number| format!("{group}{number}")) {
+            if !rows.contains_key(row.as_str()) {
+                faults.push(format!("{row} is missing"));
+            }
+        }
+    }
+    for (row, shown_by) in rows {
+        let named: Vec<&str> = shown_by.split('`').skip(1).step_by(2).collect();
+        if named.is_empty() && !shown_by.starts_with("no test: ") {
+            faults.push(format!("{row} names no test and no reason"));
+        }
+        faults.extend(named.iter().filter_map(|test| fault_of_test(root, row, test)));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The number and the last cell of a line of a table, if its first cell is a number of the matrix.
+fn row_of_page(line: &str) -> Option<(&str, &str)> {
+    let line = line.strip_prefix("| ")?.strip_suffix(" |")?;
+    let (row, shown_by) = (line.split(" | ").next()?, line.rsplit(" | ").next()?);
+    let digits = row.strip_prefix(|first: char| first.is_ascii_uppercase())?;
+    digits.parse::<u8>().is_ok().then_some((row, shown_by))
+}
+
+/// What is wrong with a test that is said to show a row.
+fn fault_of_test(root: &Path, row: &str, test: &str) -> Option<String> {
+    let (path, function) = test.split_once("::").unwrap_or((test, ""));
+    let Ok(text) = fs::read_to_string(root.join(path)) else {
+        return Some(format!("{row}: there is no file {path}"));
+    };
+    let Some(about) = what_is_said_about(&text, function) else {
+        return Some(format!("{row}: there is no {test}"));
+    };
+    let mut words = about.split(|c: char| !c.is_ascii_alphanumeric());
+    let is_named = words.any(|word| word.eq_ignore_ascii_case(row));
+    (!is_named).then(|| format!("{row}: {test} does not name it"))
+}
+
+/// A test with its name, the comments above it and within, and what its file opens with; all of a file
+/// that is one story.
+fn what_is_said_about(text: &str, function: &str) -> Option<String> {
+    if function.is_empty() {
+        return Some(text.to_owned());
+    }
+    let is_here = |(at, found): &(usize, &str)| {
+        let behind = text[at + found.len()..].chars().next();
+        behind.is_some_and(|c| !c.is_ascii_alphanumeric() && c != '_')
+    };
+    let named = format!("fn {function}");
+    let (at, _) = text.match_indices(&named).find(is_here)?;
+    let body = text[at..].split("#[test]").next()?.split("#[tokio::test").next()?;
+    let is_above = |line: &&str| line.trim_start().starts_with(['/', '#']);
+    let above: Vec<&str> = text[..at].lines().rev().skip(1).take_while(is_above).collect();
+    let opening: Vec<&str> = text.lines().take_while(|line| line.starts_with("//!")).collect();
+    // What stands above the next test is not said about this one.
+    let body: Vec<&str> = body.lines().collect();
+    let end = body.iter().rposition(|line| !is_above(line)).unwrap_or(0);
+    Some([above, opening, body[..=end].to_vec()].concat().join("\n"))
+}

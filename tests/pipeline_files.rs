@@ -46,6 +46,7 @@ fn valid_files_load_without_a_word() {
     }
 }
 
+/// RELIABILITY C7 is `cron.yaml` among them.
 #[test]
 fn invalid_files_tell_all_their_faults() {
     let update = std::env::var_os("UPDATE_EXPECTED").is_some();

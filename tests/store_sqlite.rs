@@ -290,6 +290,7 @@ async fn an_event_that_no_version_wrote_is_named_with_its_place() {
     assert_eq!(store.load_events(&cycle.key(), 4).await.unwrap(), []);
 }
 
+/// RELIABILITY L8.
 #[tokio::test]
 async fn an_event_is_never_changed() {
     let place = Place::filled().await;
@@ -298,6 +299,7 @@ async fn an_event_is_never_changed() {
     assert!(changed.unwrap_err().to_string().contains("an event is never changed"));
 }
 
+/// RELIABILITY L8: `andon doctor` asks this.
 #[tokio::test]
 async fn a_missing_event_is_found_by_the_check() {
     let place = Place::filled().await;

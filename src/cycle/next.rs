@@ -385,6 +385,7 @@ mod tests {
         assert_eq!(step_after(after_deploy), start(Phase::Diff, None));
     }
 
+    /// RELIABILITY A6.
     #[test]
     fn deadlines_are_instants_from_when_the_phase_starts() {
         let events: Vec<Event> = story().into_iter().take(11).collect();

@@ -560,6 +560,7 @@ impl Simulation {
     }
 }
 
+/// RELIABILITY B11.
 #[test]
 fn nothing_is_missed_doubled_or_stuck_whatever_happens() {
     for seed in 1..=20u64 {
@@ -579,6 +580,7 @@ fn nothing_is_missed_doubled_or_stuck_whatever_happens() {
     }
 }
 
+/// RELIABILITY B11.
 #[test]
 fn a_seed_replays_bit_for_bit() {
     let run = || {

@@ -158,6 +158,8 @@ mod tests {
             (429, &[("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT")], Some(60)),
             (429, &[("retry-after", "Wed, 21 Oct 2014 07:28:00 GMT")], None),
             (429, &[("retry-after", "Tue, 21 Oct 2014 07:28:00 GMT")], Some(0)),
+            // RELIABILITY C6: a leap second is one that was read, not one that fails.
+            (429, &[("retry-after", "Wed, 21 Oct 2015 07:27:60 GMT")], Some(59)),
             (429, &[("retry-after", "soon")], None),
             (500, &[("retry-after", "7")], None),
             (403, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1445412490")], Some(70)),

@@ -92,6 +92,7 @@ mod tests {
         assert_ne!(first, waits(&mut Pace::new(Some(30 * SECOND), "two"), 200));
     }
 
+    /// RELIABILITY H8: the back-off.
     #[test]
     fn waits_double_after_failures_up_to_a_quarter_of_an_hour() {
         let about = |wait: Duration, seconds: u32| {

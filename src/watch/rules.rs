@@ -203,6 +203,7 @@ mod tests {
         assert_eq!(rule(|w| w.skip_marker = " ".into(), "Fix it", &["a"]), None);
     }
 
+    /// RELIABILITY H13.
     #[test]
     fn reports_of_our_own_never_count() {
         let own = Some("a report of Andon's own");

@@ -57,6 +57,7 @@ fn stage() -> Stage {
     stage
 }
 
+/// RELIABILITY D7.
 #[test]
 fn nothing_from_outside_drives_a_terminal() {
     let stage = stage();

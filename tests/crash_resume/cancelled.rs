@@ -23,6 +23,7 @@ fn interrupted_at(hold: Hold, signal: Signal) -> (Bench, Done) {
     (bench, done)
 }
 
+/// RELIABILITY B5: the whole tree of the deploy is gone, and the environment is free for the next cycle.
 #[test]
 fn in_the_deploy() {
     let (_, done) = interrupted_at(Hold::BeforeDeploy, Signal::INT);

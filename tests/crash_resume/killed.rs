@@ -30,6 +30,7 @@ fn killed_at(hold: Hold) -> Bench {
     bench
 }
 
+/// RELIABILITY A4.
 #[test]
 fn while_the_deploy_runs() {
     killed_at(Hold::BeforeDeploy);
@@ -40,11 +41,13 @@ fn when_the_deploy_is_nearly_through() {
     killed_at(Hold::AfterDeploy);
 }
 
+/// RELIABILITY A6: the deploy is not started again, and the deadline is the one that was stored.
 #[test]
 fn while_it_waits_for_readiness() {
     killed_at(Hold::Ready);
 }
 
+/// RELIABILITY A7: what is final stays, what was not is made again, and the two are never mixed.
 #[test]
 fn in_the_suite() {
     let bench = killed_at(Hold::Suite);
@@ -52,6 +55,50 @@ fn in_the_suite() {
     assert_eq!(stage.requests("/one"), 2, "once a cycle: what is final is not run again");
     assert_eq!(stage.requests("/two"), 3, "its attempt was not final, so it is made again");
     assert_eq!(bench.show(1)["cases"][1]["attempts"], 1);
+}
+
+/// RELIABILITY A2: what a cycle resolved is what it deploys, though the branch moved before it went on.
+#[test]
+fn a2_with_a_revision_resolved_and_the_branch_moves() {
+    let mut bench = Bench::held(&[Hold::BeforeDeploy]);
+    let run = bench.start();
+    run.await_event("its revision is known", |event| event["kind"] == "revision_resolved");
+    run.kill();
+    let resolved = bench.place.commits()[0].clone();
+    let answers = bench.place.read("repo/stage.yaml");
+    let files = vec![("stage.yaml".to_owned(), format!("{answers}\n"), false)];
+    let newer = bench.place.commit("Second version", &files);
+    bench.release(Hold::BeforeDeploy);
+    bench.run().expect_code(0);
+    bench.is_sound(&[(2, "green"), (1, "green")]);
+    assert_eq!(bench.show(1)["revision"]["sha"], resolved);
+    assert_eq!(bench.show(2)["revision"]["sha"], newer);
+    assert_eq!((bench.starts(1), bench.starts(2)), (1, 1));
+}
+
+/// RELIABILITY B9: a deploy that never ends and never stops talking ends at the instant that was stored when
+/// it began, however often its run is killed.
+#[test]
+fn b9_in_a_deploy_that_is_past_its_deadline() {
+    let mut bench = Bench::new();
+    let pipeline = bench.place.read("pipeline.yaml").replace("timeout: 60s }]", "timeout: 4s }]");
+    bench.place.write("pipeline.yaml", &pipeline);
+    let chatty = "#!/bin/sh\ncd \"$ANDON_VAR_STAGE\"\necho \"cycle $ANDON_CYCLE\" >>starts\n\
+                  echo $$ >>script.pids\nwhile :; do echo and on; sleep 0.01; done\n";
+    bench.place.commit("Talks", &vec![("deploy.sh".to_owned(), chatty.to_owned(), true)]);
+    let first = bench.start();
+    until("the script talks", || !bench.pids("script.pids").is_empty());
+    first.kill();
+    let second = bench.start();
+    until("it is taken up", || second.said("it is taken up first"));
+    second.kill();
+    let third = bench.run().expect_code(3);
+    bench.is_sound(&[(2, "deploy_failed"), (1, "deploy_failed")]);
+    assert_eq!((bench.starts(1), bench.starts(2)), (1, 1));
+    assert_eq!(bench.show(1)["phases"][1]["outcome"], "timed_out");
+    // Whoever had counted anew would have recorded another start with another deadline.
+    let of_first = third.lines().into_iter().filter(|line| line["cycle"] == 1);
+    assert_eq!(of_first.filter(|line| line["event"]["kind"] == "step_started").count(), 0);
 }
 
 /// The way back is a deploy, too: its step is taken up, and started once.
@@ -109,6 +156,7 @@ fn while_the_deploy_runs_and_it_ends_before_anybody_looks() {
     assert_eq!((bench.starts(1), bench.starts(2)), (1, 1));
 }
 
+/// RELIABILITY A1, of runs by hand.
 #[test]
 fn in_the_queue_of_a_busy_environment() {
     let bench = Bench::held(&[Hold::BeforeDeploy]);
@@ -167,6 +215,7 @@ fn attempts(cases: &Value) -> Vec<u64> {
     cases.as_array().unwrap().iter().map(|case| case["attempts"].as_u64().unwrap()).collect()
 }
 
+/// RELIABILITY A3: the intent is an event, so this is before, at and after it.
 #[test]
 fn after_each_event_up_to_the_deploy() {
     killed_after_events(1..=7);
@@ -177,6 +226,7 @@ fn after_each_event_up_to_the_suite() {
     killed_after_events(8..=14);
 }
 
+/// RELIABILITY A9, A10: in the diff and in the report, the same bytes are made again (`is_sound` rebuilds them).
 #[test]
 fn after_each_event_up_to_the_end() {
     killed_after_events(15..=26);

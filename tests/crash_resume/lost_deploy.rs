@@ -30,6 +30,7 @@ fn resume(bench: &Bench, decision: &str) {
     bench.place.andon(&["resume", "shop", "1", "--as", decision]).expect_code(0);
 }
 
+/// RELIABILITY A5: nobody saw the end and nothing serves, so it is held.
 #[test]
 fn the_cycle_is_held_and_a_person_says_that_it_failed() {
     let bench = held();
@@ -68,6 +69,7 @@ fn a_cycle_that_is_not_held_is_not_resumed() {
     bench.place.andon(&["resume", "shop", "1", "--as", "failed"]).expect_code(2);
 }
 
+/// RELIABILITY A5: nobody saw the end, but the revision serves.
 #[test]
 fn the_revision_serves_so_the_cycle_goes_on() {
     let bench = lost_at(Hold::AfterDeploy, Bench::new());

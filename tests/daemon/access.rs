@@ -86,6 +86,17 @@ async fn every_route_is_in_the_document_and_every_path_of_it_is_served() {
     assert!(wrong_way.header("allow").contains("GET"));
 }
 
+/// RELIABILITY L2: what could be stolen of a token is its digest.
+#[test]
+fn l2_of_a_token_the_digest_alone_is_kept() {
+    let listen = "127.0.0.1:1".parse().unwrap();
+    let kept = format!("{:?}", access(listen, &all_tokens()));
+    assert!(kept.contains("digest") && kept.contains("Admin"), "{kept}");
+    for token in [READ, TRIGGER, ADMIN] {
+        assert!(!kept.contains(token), "{kept}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn l2_a_token_that_is_taken_away_ends_streams_too() {
     let house = house(&all_tokens()).await;

@@ -79,6 +79,7 @@ impl<'a> SmallDisk<'a> {
     }
 }
 
+/// RELIABILITY E2, with the whole daemon.
 #[test]
 fn a_full_disk_stops_new_work_and_heals_by_itself() {
     if !may_mount() {

@@ -187,6 +187,57 @@ async fn i5_and_i6_what_is_too_much_or_no_json_is_refused() {
     assert!(reply.json()["help"].as_str().unwrap().contains("application/json"));
 }
 
+/// RELIABILITY I5: a body in pieces counts as a whole; one that is compressed is never unpacked. I6: nor is
+/// what is no text.
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_a_body_in_pieces_is_one_and_a_compressed_one_is_none() {
+    let house = house(&[]).await;
+    let (first, second) = GITHUB.split_at(GITHUB.len() / 2);
+    let signature = sign(SECRET, GITHUB.as_bytes());
+    let pieces =
+        format!("{:x}\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n", first.len(), second.len());
+    let head = format!(
+        "POST /hooks/github HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         x-github-event: push\r\nx-hub-signature-256: sha256={signature}\r\n\
+         transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    );
+    let mut stream = tokio::net::TcpStream::connect(house.address).await.unwrap();
+    let bytes = format!("{head}{pieces}");
+    tokio::io::AsyncWriteExt::write_all(&mut stream, bytes.as_bytes()).await.unwrap();
+    assert_eq!(crate::client::read_reply(&mut stream).await.status, 202);
+    // The beginning of what gzip writes, and bytes that are no UTF-8.
+    for body in [&b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"[..], b"{\"repository\":\"\xff\"}"] {
+        let signature = format!("sha256={}", sign(SECRET, body));
+        let ask = post("/hooks/github", body)
+            .with("x-github-event", "push")
+            .with("content-encoding", "gzip")
+            .with("x-hub-signature-256", &signature);
+        house.ask(ask).await.is(400);
+    }
+}
+
+/// RELIABILITY I10: forges sent secrets in headers of their own before. What is not asked for is kept nowhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn i10_a_header_that_nobody_asked_for_is_kept_nowhere() {
+    const LEAK: &str = "leaked-by-the-forge-0123456789";
+    let house = house(&[]).await;
+    let ask = hook("github", SECRET, GITHUB)
+        .with("x-github-webhook-secret", LEAK)
+        .with("x-github-delivery", LEAK)
+        .with("user-agent", LEAK);
+    house.ask(ask).await.is(202);
+    assert_eq!(house.looks().await, ["chat", "twin"]);
+    let status = house.ask(get("/api/v1/status")).await.text();
+    assert!(!status.contains(LEAK), "{status}");
+    house.store.close().await;
+    for entry in std::fs::read_dir(house.folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let leaks = bytes.windows(LEAK.len()).any(|bytes| bytes == LEAK.as_bytes());
+        assert!(!leaks, "{}", path.display());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn i8_a_hook_that_cannot_be_stored_is_not_acknowledged() {
     let house = house(&[]).await;

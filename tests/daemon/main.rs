@@ -12,6 +12,7 @@ mod kills;
 mod live;
 mod looking;
 mod program;
+mod rows;
 mod slow;
 #[path = "../support/mod.rs"]
 mod support;

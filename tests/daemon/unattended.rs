@@ -11,15 +11,15 @@ use crate::program::{self, DEPLOY, daemon, state_of};
 use crate::support::{CommitFiles, Place, until};
 
 /// Watched each second.
-static PIPELINE: LazyLock<String> = LazyLock::new(|| {
+pub(crate) static PIPELINE: LazyLock<String> = LazyLock::new(|| {
     let watched =
         r#"repo: ../repo, branches: [main], poll: 1s, settle: 0s, ignore_paths: ["docs/**"]"#;
     program::PIPELINE.replace("repo: ../repo, poll: off", watched)
 });
-const GOOD: &str = r#"{ "routes": { "/one": [{ "text": "ok" }] } }"#;
+pub(crate) const GOOD: &str = r#"{ "routes": { "/one": [{ "text": "ok" }] } }"#;
 const BAD: &str = r#"{ "routes": { "/one": [{ "status": 500 }] } }"#;
 
-fn files(answers: &str) -> CommitFiles {
+pub(crate) fn files(answers: &str) -> CommitFiles {
     vec![
         ("deploy.sh".to_owned(), DEPLOY.to_owned(), true),
         ("stage.yaml".to_owned(), answers.to_owned(), false),
@@ -27,7 +27,7 @@ fn files(answers: &str) -> CommitFiles {
 }
 
 /// A place with a pipeline and one commit, which no daemon has seen yet.
-fn place(pipeline: &str) -> Place {
+pub(crate) fn place(pipeline: &str) -> Place {
     let mut place = Place::new();
     place.write("pipelines/shop.yaml", pipeline);
     place.commit("First version", &files(GOOD));
@@ -52,7 +52,7 @@ fn cycles(place: &Place) -> Vec<(String, String)> {
     cycles
 }
 
-fn wait_for_cycles(place: &Place, wanted: usize) -> Vec<(String, String)> {
+pub(crate) fn wait_for_cycles(place: &Place, wanted: usize) -> Vec<(String, String)> {
     until("the cycles are over", || {
         let cycles = cycles(place);
         let over = cycles.iter().all(|(_, verdict)| verdict != "open");
@@ -61,12 +61,17 @@ fn wait_for_cycles(place: &Place, wanted: usize) -> Vec<(String, String)> {
     cycles(place)
 }
 
-/// Waits until a daemon has looked at the repository once.
-fn has_looked(place: &Place) {
-    until("it has looked", || state_of(place)["watching"]["last_good_at"].is_string());
+/// Waits until a daemon has looked at the repository of a pipeline once.
+pub(crate) fn has_looked(place: &Place, pipeline: &str) {
+    until("it has looked", || {
+        let status = place.andon(&["status", "--json"]).expect_code(0).json();
+        let pipelines = status["pipelines"].as_array().unwrap();
+        let named = |one: &&Value| one["pipeline"] == pipeline;
+        pipelines.iter().find(named).unwrap()["watching"]["last_good_at"].is_string()
+    });
 }
 
-fn fates(place: &Place) -> Vec<(String, String)> {
+pub(crate) fn fates(place: &Place) -> Vec<(String, String)> {
     let commits = place.andon(&["commits", "shop", "--json"]).expect_code(0).json();
     let list = commits["commits"]
         .as_array()
@@ -76,11 +81,12 @@ fn fates(place: &Place) -> Vec<(String, String)> {
     list.iter().map(|commit| (text(&commit["sha"]), text(&commit["is"]))).collect()
 }
 
+/// RELIABILITY B10: a failed cycle, then a good revision that starts clean.
 #[test]
 fn every_commit_is_tested_or_says_why_not() {
     let mut place = place(&PIPELINE);
     let _daemon = daemon(&place, &[]);
-    has_looked(&place);
+    has_looked(&place, "shop");
     assert_eq!(cycles(&place), [], "what was there before the first look is no news");
     let second = place.commit("Second version", &files(BAD));
     assert_eq!(wait_for_cycles(&place, 1), [(second.clone(), "red".to_owned())]);
@@ -100,7 +106,7 @@ fn every_commit_is_tested_or_says_why_not() {
 fn a_burst_becomes_one_cycle_of_the_newest() {
     let mut place = place(&PIPELINE.replace("settle: 0s", "settle: 2s"));
     let _daemon = daemon(&place, &[]);
-    has_looked(&place);
+    has_looked(&place, "shop");
     let burst: Vec<String> = (0..5)
         .map(|n| place.commit(&format!("Commit {n}"), &files(&format!("{GOOD}{}", " ".repeat(n)))))
         .collect();
@@ -118,7 +124,7 @@ fn a_burst_becomes_one_cycle_of_the_newest() {
 fn what_moved_while_the_daemon_was_down_is_found() {
     let mut place = place(&PIPELINE);
     let first = daemon(&place, &[]);
-    has_looked(&place);
+    has_looked(&place, "shop");
     first.signal(Signal::TERM);
     first.wait().expect_code(0);
     let missed = place.commit("While it was down", &files(GOOD));
@@ -126,11 +132,12 @@ fn what_moved_while_the_daemon_was_down_is_found() {
     assert_eq!(wait_for_cycles(&place, 1), [(missed, "green".to_owned())]);
 }
 
+/// RELIABILITY A13, A4: the second signal leaves at once; the deploy lives on.
 #[test]
 fn a13_a_running_deploy_is_left_to_its_supervisor_and_taken_up_by_the_next_daemon() {
     let mut place = place(&PIPELINE);
     let first = daemon(&place, &[]);
-    has_looked(&place);
+    has_looked(&place, "shop");
     place.write("stage/hold-before", "");
     let sha = place.commit("Second version", &files(GOOD));
     until("the deploy runs", || place.stage().starts().len() == 1);
@@ -151,7 +158,7 @@ fn the_loop_goes_on_until_it_makes_no_progress() {
         format!("{}cycles: {{ until: green, max: 4, no_progress: 2, pause: 10ms }}\n", *PIPELINE);
     let mut place = place(&looping);
     let _daemon = daemon(&place, &[]);
-    has_looked(&place);
+    has_looked(&place, "shop");
     let stuck = place.commit("Always bad", &files(BAD));
     let ran = wait_for_cycles(&place, 2);
     assert_eq!(ran, [(stuck.clone(), "red".to_owned()), (stuck, "red".to_owned())]);
@@ -168,7 +175,7 @@ fn the_loop_goes_on_until_it_makes_no_progress() {
 fn o7_a_reload_with_a_broken_file_keeps_the_pipeline_and_its_cursor() {
     let mut place = place(&PIPELINE);
     let daemon = daemon(&place, &[]);
-    has_looked(&place);
+    has_looked(&place, "shop");
     place.write("pipelines/shop.yaml", "version: 1\nsuit: {}\n");
     daemon.signal(Signal::HUP);
     until("it tells the fault", || daemon.said("served on"));
@@ -176,6 +183,7 @@ fn o7_a_reload_with_a_broken_file_keeps_the_pipeline_and_its_cursor() {
     assert_eq!(wait_for_cycles(&place, 1), [(sha, "green".to_owned())]);
 }
 
+/// RELIABILITY H13: reports on a branch that is watched.
 /// The branch of the reports is watched, too: a daemon that ran for its own commits would never rest.
 #[test]
 fn reports_are_pushed_and_nothing_is_run_for_them() {
@@ -184,7 +192,7 @@ fn reports_are_pushed_and_nothing_is_run_for_them() {
     let watched = PIPELINE.replace("branches: [main]", "branches: [\"*\"]");
     let mut place = place(&format!("{watched}{publish}"));
     let daemon = daemon(&place, &[]);
-    has_looked(&place);
+    has_looked(&place, "shop");
     place.commit("Second version", &files(BAD));
     wait_for_cycles(&place, 1);
     let on_branch = |path: &str| {
@@ -214,7 +222,7 @@ fn b1_a_commit_and_a_hand_that_want_the_newest_get_one_cycle() {
     let mut place = place(&PIPELINE);
     place.write("stage/hold-before", "");
     let _daemon = daemon(&place, &[]);
-    has_looked(&place);
+    has_looked(&place, "shop");
     place.commit("Second version", &files(BAD));
     until("the deploy runs", || place.stage().starts().len() == 1);
     let third = place.commit("Third version", &files(GOOD));

@@ -25,6 +25,7 @@ fn overwrite_packs(world: &World, mirror: &Mirror) {
     }
 }
 
+/// RELIABILITY H3: one fetch more, then a clone that takes its place.
 #[tokio::test]
 async fn a_damaged_pack_is_noticed_and_replaced() {
     let (world, mirror, sha) = world_with_mirror().await;
@@ -79,6 +80,7 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
     }
 }
 
+/// RELIABILITY H3.
 #[tokio::test]
 async fn a_lost_tip_is_fetched_again() {
     let (world, mirror, sha) = world_with_mirror().await;
@@ -90,6 +92,7 @@ async fn a_lost_tip_is_fetched_again() {
     world.checkout(&mirror, &sha).await.unwrap();
 }
 
+/// RELIABILITY A2.
 #[tokio::test]
 async fn what_a_killed_fetch_left_is_removed_but_never_under_a_running_one() {
     let (world, mirror, _) = world_with_mirror().await;

@@ -254,6 +254,7 @@ async fn an_empty_repository_over_http_is_no_error() {
     assert_eq!(resolve(&mirror, "HEAD").await.unwrap().sha, first);
 }
 
+/// RELIABILITY H8: a refusal has a class of its own.
 #[tokio::test]
 async fn the_right_login_opens_and_a_wrong_or_missing_one_is_told_apart() {
     let world = World::new();
@@ -307,6 +308,7 @@ async fn a_credential_helper_is_asked_only_after_the_host_wants_a_login() {
     assert_eq!(closed.logins()[0], None);
 }
 
+/// RELIABILITY H8: a repository that moved elsewhere.
 #[tokio::test]
 async fn another_host_gets_neither_a_request_nor_the_login() {
     let world = World::new();

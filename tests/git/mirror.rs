@@ -134,6 +134,7 @@ async fn a_detached_head_is_a_default_without_a_branch() {
     assert!(!fetch(&mirror).await.changed);
 }
 
+/// RELIABILITY H3.
 #[tokio::test]
 async fn a_shallow_source_gives_a_shallow_mirror_that_deepens() {
     let world = World::new();

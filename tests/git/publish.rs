@@ -50,6 +50,7 @@ fn commits(world: &World) -> usize {
 
 const REPORT: (&str, &str, Keeps) = ("chat/cycle-0007.md", "seven", Keeps::AsItIs);
 
+/// RELIABILITY A10: a push that is made again makes no second commit.
 #[tokio::test]
 async fn a_branch_is_made_then_moved_and_left_alone_when_nothing_is_new() {
     let world = World::new();
@@ -96,6 +97,7 @@ async fn every_transport_pushes() {
     assert_eq!(on_branch(&world, "reports/chat/cycle-0008.md").as_deref(), Some("eight"));
 }
 
+/// RELIABILITY H13: who pushes at the same time.
 /// Twelve that publish at once, over two transports: every file of every one arrives.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whoever_pushes_at_the_same_time_loses_nothing() {
@@ -214,6 +216,7 @@ async fn a_branch_that_somebody_works_on_is_not_pulled_away() {
     publish(&mirror, publication(&world, &[REPORT])).await.unwrap();
 }
 
+/// RELIABILITY H13: a branch that is protected.
 #[tokio::test]
 async fn a_refusal_of_the_remote_is_told_in_its_words() {
     let world = World::new();

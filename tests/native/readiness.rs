@@ -77,6 +77,7 @@ async fn wait(
 const LONG: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_millis(800);
 
+/// RELIABILITY B7: three rounds, each on connections of its own.
 #[tokio::test]
 async fn ready_means_three_rounds_on_fresh_connections() {
     let (report, server, held) = wait(|_| None, LONG).await;
@@ -97,6 +98,7 @@ async fn a_failed_round_begins_the_count_again() {
     assert_eq!((report.outcome, held), (ReadyOutcome::Ready, vec![1, 0, 1, 2, 3]));
 }
 
+/// RELIABILITY B7: two replicas that take turns are `mixed`.
 #[tokio::test]
 async fn what_is_wrong_is_told_apart() {
     let old = |asked: &Asked| {

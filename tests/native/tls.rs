@@ -58,6 +58,7 @@ async fn run(cases: &str) -> crate::kit::Ran {
     run_with(pipeline(&text, &[]), Default::default()).await
 }
 
+/// RELIABILITY C5: a certificate of another time may mean that the clock is wrong.
 #[tokio::test]
 async fn certificates_are_checked_and_shown() {
     let authority = authority();

@@ -94,6 +94,7 @@ async fn one_that_hangs_delays_no_other() {
     assert_eq!(sink.keys("/slow"), ["0-1", "0-2"]);
 }
 
+/// RELIABILITY A11.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_between_acceptance_and_its_mark_repeats_the_same_key() {
     let sink = Sink::new();

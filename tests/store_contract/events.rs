@@ -86,6 +86,7 @@ pub async fn an_empty_append_is_refused<B: Backend>() {
     assert!(matches!(refused, Err(StoreError::Unstorable { .. })), "{refused:?}");
 }
 
+/// RELIABILITY C6: the sequence orders events, whatever the clock says.
 /// Two processes append to the same cycle: each number goes to one of them.
 pub async fn two_writers_never_interleave<B: Backend>() {
     let backend = B::create();

@@ -234,6 +234,7 @@ fn no_verdict_leaves_a_commit_without_an_end() {
     }
 }
 
+/// RELIABILITY A5: who waits for a person is told of.
 #[test]
 fn a_commit_is_pending_when_its_cycle_begins_and_in_error_while_it_is_held() {
     let pipeline = pipeline(vec![slack(&[]), status()]);

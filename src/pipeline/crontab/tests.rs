@@ -87,6 +87,7 @@ fn faults_say_what_is_allowed() {
     assert!(Crontab::parse("0 0 29 2 *").is_ok(), "leap years have it");
 }
 
+/// RELIABILITY C2: the repeated hour has one run of a daily job.
 #[test]
 fn a_skipped_time_runs_at_the_change_and_a_repeated_one_once() {
     // Berlin: 2026-03-29 02:00 → 03:00, 2026-10-25 03:00 → 02:00.
@@ -105,6 +106,7 @@ fn a_restart_within_the_repeated_hour_runs_nothing_again() {
     assert_eq!(next.to_string(), "2026-10-26T01:30:00Z");
 }
 
+/// RELIABILITY C2: what runs every so many minutes keeps to them in the repeated hour.
 #[test]
 fn frequent_jobs_follow_the_elapsed_time() {
     let autumn = due("*/30 * * * *", "Europe/Berlin", "2026-10-24T23:30:00Z", 6);
@@ -128,6 +130,46 @@ fn a_day_that_a_zone_leaves_out_is_left_out() {
     // Samoa had no 30 December 2011.
     let days = due("30 2 * * *", "Pacific/Apia", "2011-12-28T20:00:00Z", 3);
     assert_eq!(days, ["12-29 02:30", "12-31 02:30", "01-01 02:30"]);
+}
+
+/// RELIABILITY C1: around every change of every zone's clock from 2020 to 2037, a job at 02:30 and one at the
+/// very time that the clock changes from run once on each local day: at their time, or, where that day
+/// has no such time, at the change.
+#[test]
+fn c1_every_change_of_every_clock_leaves_each_day_one_run() {
+    let first: Timestamp = "2020-01-01T00:00:00Z".parse().unwrap();
+    let end: Timestamp = "2038-01-01T00:00:00Z".parse().unwrap();
+    let (mut zones, mut changes) = (0, 0);
+    for name in jiff::tz::TimeZoneDatabase::bundled().available() {
+        let zone = zone(name.as_str());
+        zones += 1;
+        for change in zone.following(first).map(|change| change.timestamp()) {
+            if change >= end {
+                break;
+            }
+            changes += 1;
+            // The last second before the change is of the minute that the job is due in.
+            let before = zone.to_datetime(change - 1.second());
+            for (hour, minute) in [(2, 30), (before.hour(), before.minute())] {
+                let crontab = Crontab::parse(&format!("{minute} {hour} * * *")).unwrap();
+                let mut runs: BTreeMap<jiff::civil::Date, u32> = BTreeMap::new();
+                let mut at = change - 72.hours();
+                while at < change + 72.hours() {
+                    at = crontab.next_after(at, &zone).unwrap();
+                    let local = zone.to_datetime(at);
+                    let is_on_time = (local.hour(), local.minute()) == (hour, minute);
+                    assert!(is_on_time || at == change, "{name}: {local} for {hour}:{minute}");
+                    *runs.entry(local.date()).or_default() += 1;
+                }
+                let day = zone.to_datetime(change).date();
+                for date in [-1, 0, 1].map(|days| day.checked_add(days.days()).unwrap()) {
+                    let count = runs.get(&date).copied().unwrap_or(0);
+                    assert_eq!(count, 1, "{name}: {hour}:{minute} on {date}, change at {change}");
+                }
+            }
+        }
+    }
+    assert!(zones > 500 && changes > 4_000, "{changes} changes of {zones} zones");
 }
 
 /// In every zone, over changes of its clock, whatever minute: once on each local day, and always forward.

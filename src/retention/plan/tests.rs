@@ -147,6 +147,7 @@ fn the_loop_of_the_newest_revision_keeps_its_past() {
     );
 }
 
+/// RELIABILITY C5.
 #[test]
 fn a_clock_that_was_set_wrong_takes_a_tenth_a_day() {
     let limits = Limits { days: Some(30), ..NONE };

@@ -1,0 +1,196 @@
+//! Rows of the matrix in `docs/reliability.md` that take a whole daemon: what waits outlives a kill, a
+//! stop lets what runs come to its end, and what is asked for or pushed is deployed as often as it should be.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::program::{self, DEPLOY, daemon, state_of};
+use crate::support::{CommitFiles, Place, until};
+use crate::unattended::{GOOD, PIPELINE, fates, files, has_looked, place, wait_for_cycles};
+
+fn shown(place: &Place, pipeline: &str, cycle: u32) -> Value {
+    place.andon(&["show", pipeline, &cycle.to_string(), "--json"]).expect_code(0).json()
+}
+
+fn release(place: &Place) {
+    fs::remove_file(place.file("stage/hold-before")).unwrap();
+}
+
+/// RELIABILITY A1: a daemon is killed while a commit and a hand wait for a busy environment. Each starts
+/// once, the hand first, and each still says why it was started.
+#[test]
+fn a1_what_waits_outlives_a_kill_with_its_order_and_its_cause() {
+    let mut place = place(&PIPELINE);
+    // Of the same environment; nothing is ever pushed to its branch.
+    let mall = program::PIPELINE.replace("name: shop", "name: mall");
+    let mall = mall.replace("poll: off", "poll: off, branches: [mall]");
+    place.write("pipelines/mall.yaml", &mall);
+    place.write("stage/hold-before", "");
+    let first = daemon(&place, &[]);
+    has_looked(&place, "shop");
+    place.commit("Second version", &files(GOOD));
+    until("the deploy runs", || place.stage().starts().len() == 1);
+    let third = place.commit("Third version", &files(&format!("{GOOD} ")));
+    until("the commit waits", || fates(&place).contains(&(third.clone(), "waiting".to_owned())));
+    place.andon(&["trigger", "mall", "--revision", "main"]).expect_code(0);
+    first.kill();
+
+    fs::remove_file(place.file(".andon/daemon.json")).unwrap();
+    let _second = daemon(&place, &[]);
+    release(&place);
+    let ran = wait_for_cycles(&place, 2);
+    assert_eq!((ran.len(), &ran[1]), (2, &(third, "green".to_owned())));
+    // The first of shop; then the hand, which goes before a commit; then that commit.
+    assert_eq!(place.stage().starts(), ["cycle 1", "cycle 1", "cycle 2"]);
+    assert_eq!(
+        shown(&place, "mall", 1)["trigger"],
+        json!({ "kind": "manual", "detail": "by ada" })
+    );
+    assert_eq!(shown(&place, "shop", 2)["trigger"]["kind"], "commit");
+}
+
+/// RELIABILITY A13: what runs comes to its end, what waits is left to the next daemon, and the daemon
+/// leaves with 0.
+#[test]
+fn a13_a_stop_lets_what_runs_come_to_its_end_and_begins_nothing() {
+    let held = r#"{ "routes": { "/one": [{ "text": "ok", "gate": "open-one" }] } }"#;
+    let mut place = place(&PIPELINE);
+    let first = daemon(&place, &[]);
+    has_looked(&place, "shop");
+    place.commit("Second version", &files(held));
+    until("the suite asks", || place.stage().requests("/one") == 1);
+    place.andon(&["trigger", "shop"]).expect_code(0);
+    first.signal(Signal::TERM);
+    until("it drains", || first.said("waiting for them"));
+    place.stage().open("open-one");
+    first.wait().expect_code(0);
+    assert_eq!(place.stage().starts(), ["cycle 1"]);
+    assert_eq!(shown(&place, "shop", 1)["verdict"], "green");
+    let _second = daemon(&place, &[]);
+    wait_for_cycles(&place, 2);
+    assert_eq!(place.stage().starts(), ["cycle 1", "cycle 2"]);
+}
+
+/// RELIABILITY B2: one request made twice is one deploy; a redeploy that is asked for is another.
+#[test]
+fn b2_a_redeploy_that_is_asked_for_is_a_cycle_of_its_own() {
+    let place = place(program::PIPELINE);
+    let _daemon = daemon(&place, &[]);
+    let sha = place.commits()[0].clone();
+    let ask = |key: &str| {
+        let args = ["trigger", "shop", "--revision", &sha, "--key", key, "--json"];
+        place.andon(&args).expect_code(0).json()
+    };
+    ask("first");
+    wait_for_cycles(&place, 1);
+    assert_eq!(ask("first")["cycle"], 1);
+    ask("again");
+    let ran = wait_for_cycles(&place, 2);
+    assert_eq!(ran, [(sha.clone(), "green".to_owned()), (sha.clone(), "green".to_owned())]);
+    assert_eq!(place.stage().starts(), ["cycle 1", "cycle 2"]);
+}
+
+/// RELIABILITY B3: twenty pushes while a deploy runs become one cycle, of the last of them.
+#[test]
+fn b3_pushes_during_a_deploy_become_one_cycle_of_the_last() {
+    let mut place = place(&PIPELINE);
+    place.write("stage/hold-before", "");
+    let _daemon = daemon(&place, &[]);
+    has_looked(&place, "shop");
+    let running = place.commit("Before the burst", &files(GOOD));
+    until("the deploy runs", || place.stage().starts().len() == 1);
+    let burst: Vec<String> = (1..=20)
+        .map(|n| place.commit(&format!("Push {n}"), &files(&format!("{GOOD}{}", " ".repeat(n)))))
+        .collect();
+    let last = burst.last().unwrap().clone();
+    until("the last one waits", || fates(&place).contains(&(last.clone(), "waiting".to_owned())));
+    release(&place);
+    let ran = wait_for_cycles(&place, 2);
+    assert_eq!(ran, [(running, "green".to_owned()), (last.clone(), "green".to_owned())]);
+    assert_eq!(shown(&place, "shop", 2)["taken_together"].as_array().unwrap().len(), 19);
+    assert_eq!(place.read("stage/revision"), last);
+    let fates = fates(&place);
+    for passed in &burst[..19] {
+        assert!(fates.contains(&(passed.clone(), "taken_together".to_owned())), "{fates:?}");
+    }
+}
+
+/// RELIABILITY K4: what a revision says of pipelines and settings is not asked; and what is on a branch that
+/// nobody named is not deployed, hence gets no secrets.
+#[test]
+fn k4_a_revision_brings_no_pipeline_of_its_own_and_a_foreign_branch_none_at_all() {
+    let mut place = place(&PIPELINE);
+    let _daemon = daemon(&place, &[]);
+    has_looked(&place, "shop");
+    let repository = git2::Repository::open(place.file("repo")).unwrap();
+    let trunk = repository.head().unwrap().peel_to_commit().unwrap().id();
+    let evil = PIPELINE.replace("./deploy.sh", "touch, \"${stage}/evil\"");
+    let mut changed: CommitFiles = files(GOOD);
+    for path in ["pipelines/shop.yaml", "pipelines/evil.yaml", "shop.yaml", ".andon/x.yaml"] {
+        changed.push((path.to_owned(), evil.clone(), false));
+    }
+    changed.push(("andon.yaml".to_owned(), "listen: 0.0.0.0:1\n".to_owned(), false));
+    let sha = place.commit("Deploys otherwise", &changed);
+    assert_eq!(wait_for_cycles(&place, 1), [(sha.clone(), "green".to_owned())]);
+    assert_eq!(place.stage().starts(), ["cycle 1"]);
+    let tip = repository.find_commit(git2::Oid::from_str(&sha).unwrap()).unwrap();
+    repository.branch("of-a-stranger", &tip, false).unwrap();
+    repository.reference("refs/pull/7/head", tip.id(), false, "a fork's").unwrap();
+    repository.reference("refs/heads/other", trunk, false, "an old one").unwrap();
+    let next = place.commit("An honest one", &files(&format!("{GOOD} ")));
+    assert_eq!(wait_for_cycles(&place, 2)[1].0, next);
+    assert!(!place.file("stage/evil").exists());
+    assert_eq!(place.stage().starts(), ["cycle 1", "cycle 2"]);
+    assert_eq!(state_of(&place)["pipeline"], "shop");
+}
+
+/// RELIABILITY K6: a secret is rotated while a cycle runs. That cycle still masks the one that it began with;
+/// the next one uses the new.
+#[test]
+fn k6_a_secret_that_is_rotated_during_a_cycle_stays_masked_in_it() {
+    const OLD: &str = "the-first-secret-of-all";
+    const NEW: &str = "the-secret-that-came-then";
+    let uses = "secrets: { token: { file: ../token } }\nwatch:";
+    let pipeline = program::PIPELINE.replace("watch:", uses);
+    let mut place = Place::new();
+    place.write("pipelines/shop.yaml", &pipeline);
+    let rotate = |place: &Place, secret: &str| {
+        place.write("token", secret);
+        fs::set_permissions(place.file("token"), fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    rotate(&place, OLD);
+    let tells = format!(
+        "{DEPLOY}echo \"it is $ANDON_SECRET_TOKEN\"\nprintf %s \"$ANDON_SECRET_TOKEN\" >used\n"
+    );
+    let mut version = files(GOOD);
+    version[0].1 = tells;
+    place.commit("Tells its secret", &version);
+    place.write("stage/hold-before", "");
+    let daemon = daemon(&place, &[]);
+    place.andon(&["trigger", "shop"]).expect_code(0);
+    until("the deploy runs", || place.stage().starts().len() == 1);
+    rotate(&place, NEW);
+    let other = program::PIPELINE.replace("name: shop", "name: mall");
+    place.write("pipelines/mall.yaml", &other);
+    daemon.signal(Signal::HUP);
+    until("the files were read again", || daemon.said("2 pipelines served"));
+    release(&place);
+    wait_for_cycles(&place, 1);
+    assert_eq!(place.read("stage/used"), OLD);
+    place.andon(&["trigger", "shop"]).expect_code(0);
+    wait_for_cycles(&place, 2);
+    assert_eq!(place.read("stage/used"), NEW);
+    for cycle in ["1", "2"] {
+        let log = place.andon(&["logs", "shop", cycle]).expect_code(0).stdout;
+        assert!(log.contains("it is ***"), "{log}");
+    }
+    for folder in [".andon", "reports", "logs"] {
+        for file in place.files_under(folder) {
+            let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
+            assert!(!text.contains(OLD) && !text.contains(NEW), "{}", file.display());
+        }
+    }
+}
