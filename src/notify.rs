@@ -26,5 +26,5 @@ pub use channel::target_of;
 pub use deliver::{Deliverer, Find, Left, Parts, Served, Wake, WallTime};
 pub use disk::{no_room, room_again};
 pub use message::Notice;
-pub use news::{Earlier, finished, held, started};
+pub use news::{Earlier, ends_of_pending, finished, held, pending_keys, started};
 pub use publish::{Publish, PublishRequest, Publishing, Unpublished};

@@ -155,6 +155,7 @@ macro_rules! contract {
                 commits_taken_together_are_capped_in_the_trigger_alone,
             }
             outbox {
+                messages_are_found_by_how_their_keys_begin,
                 a_message_waits_as_it_was_stored_and_once,
                 messages_come_with_the_append_that_made_them,
                 each_target_delivers_in_order,

@@ -10,6 +10,7 @@ use super::error::{CliError, CliResult, Status};
 use super::output::clean;
 use super::progress::Live;
 use super::remote::{Remote, of_pipeline};
+use super::tell::tell;
 use crate::daemon::is_served;
 use crate::domain::event::Queued;
 use crate::domain::names::PipelineName;
@@ -18,6 +19,7 @@ use crate::domain::spec::Pipeline;
 use crate::engine::{
     Clock as _, Effects, Ended, Engine, Setup, Silent, SystemClock, World, pipeline_of_records,
 };
+use crate::notify::{ends_of_pending, pending_keys};
 use crate::process::Launcher;
 use crate::store::{CycleRow, Store};
 use crate::web::forms::{CancelForm, DoneForm, PipelineForm};
@@ -177,6 +179,10 @@ async fn end(
     let asked = tokio_util::sync::CancellationToken::new();
     asked.cancel();
     let ended = engine.take_up(row, &pipeline, &world as &dyn Effects, &asked).await?;
+    // A commit that was told "pending" hears the end, as soon as somebody knows how to tell it.
+    let pending = store.messages_under(&pending_keys(&queued)).await?;
+    store.put_messages(ends_of_pending(ended.state(), pending), SystemClock.now()).await?;
+    tell(context, &pipeline, Arc::clone(&context.host.env), store).await;
     Ok(DoneForm { done: told(&ended) })
 }
 

@@ -97,6 +97,8 @@ struct Shared {
     sight: OnceLock<Sight>,
     news: OnceLock<Wake>,
     pipelines: Mutex<Arc<BTreeMap<PipelineName, Served>>>,
+    /// As they were before they were last read: what began for one whose file is gone is told to its end.
+    before: Mutex<BTreeMap<PipelineName, Arc<Pipeline>>>,
     running: Mutex<BTreeMap<CycleKey, Running>>,
     blocked: Mutex<BTreeMap<PipelineName, Blocked>>,
     no_room: Mutex<Option<NoRoom>>,
@@ -123,6 +125,7 @@ impl Handle {
                 sight: OnceLock::new(),
                 news: OnceLock::new(),
                 pipelines: Mutex::default(),
+                before: Mutex::default(),
                 running: Mutex::default(),
                 blocked: Mutex::default(),
                 no_room: Mutex::default(),
@@ -147,8 +150,16 @@ impl Handle {
 
     /// Serves these pipelines from now on.
     pub fn serve(&self, pipelines: BTreeMap<PipelineName, Served>) {
-        *lock(&self.shared.pipelines) = Arc::new(pipelines);
+        let before = std::mem::replace(&mut *lock(&self.shared.pipelines), Arc::new(pipelines));
+        let before = before.iter().map(|(name, was)| (name.clone(), Arc::clone(&was.pipeline)));
+        lock(&self.shared.before).extend(before);
         self.wake();
+    }
+
+    /// A pipeline as it is served, or as it was when its file went away.
+    pub(super) fn ever_served(&self, name: &PipelineName) -> Option<Arc<Pipeline>> {
+        let served = self.pipelines().get(name).map(|served| Arc::clone(&served.pipeline));
+        served.or_else(|| lock(&self.shared.before).get(name).cloned())
     }
 
     /// Something was stored that may be due.

@@ -383,7 +383,7 @@ fn tellers(parts: &Parts) -> (Deliverer, Listener) {
     let now: WallTime = Arc::new(move || clock.now());
     let find = {
         let handle = handle.clone();
-        move |name: &PipelineName| Some(Arc::clone(&handle.pipelines().get(name)?.pipeline))
+        move |name: &PipelineName| handle.ever_served(name)
     };
     let publisher = Publisher {
         paths: parts.paths.clone(),

@@ -132,8 +132,7 @@ pub fn finished(pipeline: &Pipeline, state: &CycleState, earlier: &[Earlier]) ->
     }
     if let Some(sha) = sha_of(state) {
         let text = description(state, verdict);
-        let key = format!("{}/{}/status/end", queued.pipeline, queued.cycle);
-        out.status(&key, &sha, StatusState::of(verdict), &text);
+        out.status(&end_key(queued), &sha, StatusState::of(verdict), &text);
     }
     out.messages
 }
@@ -142,11 +141,39 @@ pub fn finished(pipeline: &Pipeline, state: &CycleState, earlier: &[Earlier]) ->
 pub fn started(pipeline: &Pipeline, queued: &Queued, sha: &Sha) -> Vec<NewMessage> {
     let mut out = Messages::of(pipeline);
     if is_told(queued) {
-        let key = format!("{}/{}/status/pending", queued.pipeline, queued.cycle);
+        let keys = pending_keys(queued);
         let text = format!("cycle {} runs: {}", queued.cycle, queued.trigger.detail);
-        out.status(&key, sha, StatusState::Pending, &text);
+        out.status(keys.trim_end_matches('/'), sha, StatusState::Pending, &text);
     }
     out.messages
+}
+
+/// The end of a commit's status for each channel that was told "pending" of a cycle, made of what was told
+/// under [`pending_keys`] alone: the pipeline is gone. Where an end is stored already, these have its key.
+pub fn ends_of_pending(state: &CycleState, told: Vec<NewMessage>) -> Vec<NewMessage> {
+    let findings = state.findings.as_ref().map(|stamped| stamped.what.as_ref());
+    let verdict = findings.map_or(Verdict::Cancelled, |findings| findings.verdict);
+    let text =
+        super::message::one_line(&description(state, verdict), super::message::MAX_DESCRIPTION);
+    let end_of = |one: NewMessage| {
+        let Ok(Body::Status { sha, context, .. }) = serde_json::from_str(&one.body) else {
+            return None;
+        };
+        let description = text.clone();
+        let body = Body::Status { sha, state: StatusState::of(verdict), context, description };
+        let key = format!("{}/{}", end_key(&state.queued), one.target);
+        Some(NewMessage { key, body: body.stored(), ..one })
+    };
+    told.into_iter().filter_map(end_of).collect()
+}
+
+/// How the keys begin under which commits were told that this cycle is pending.
+pub fn pending_keys(queued: &Queued) -> String {
+    format!("{}/{}/status/pending/", queued.pipeline, queued.cycle)
+}
+
+fn end_key(queued: &Queued) -> String {
+    format!("{}/{}/status/end", queued.pipeline, queued.cycle)
 }
 
 /// The messages of a cycle that waits for a person from now on. `state` is as it was before.

@@ -82,6 +82,9 @@ pub trait OutboxStore: Send + Sync {
     /// Whether a message with that key was ever stored, whatever became of it.
     async fn knows_message(&self, key: &str) -> Result<bool>;
 
+    /// The messages whose key begins so, whatever became of them, oldest first.
+    async fn messages_under(&self, beginning: &str) -> Result<Vec<NewMessage>>;
+
     /// How many messages wait, and how many were ever given up.
     async fn outbox_counts(&self) -> Result<(u32, u32)>;
 }

@@ -5,6 +5,7 @@
 mod access;
 mod acting;
 mod client;
+mod forge;
 mod full_disk;
 mod hooks;
 mod house;
@@ -13,6 +14,8 @@ mod live;
 mod looking;
 mod program;
 mod rows;
+#[path = "../notify/sink.rs"]
+mod sink;
 mod slow;
 #[path = "../support/mod.rs"]
 mod support;

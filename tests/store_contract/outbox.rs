@@ -179,3 +179,19 @@ pub async fn what_is_superseded_on_its_way_is_not_tried_again<B: Backend>() {
     }
     assert_eq!(store.outbox_counts().await.unwrap(), (0, 0), "nothing was given up");
 }
+
+/// By the beginning of its key, whatever became of a message.
+pub async fn messages_are_found_by_how_their_keys_begin<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let keys = ["chat/1/status/pending/a", "chat/1/status/end/a", "chat/11/status/pending/a"];
+    let messages = keys.map(|key| message(key, "forge", Some("commit")));
+    put(&*store, &messages).await;
+    let told = store.messages_under("chat/1/status/pending/").await.unwrap();
+    assert_eq!(told, messages[..1]);
+    let delivered = next_of(&*store, "forge").await;
+    finish(&*store, delivered.id, Delivery::Accepted).await;
+    assert_eq!(store.messages_under("chat/11/").await.unwrap(), messages[2..]);
+    assert_eq!(store.messages_under("chat/1").await.unwrap(), messages);
+    assert_eq!(store.messages_under("no").await.unwrap(), []);
+}

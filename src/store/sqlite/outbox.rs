@@ -40,6 +40,11 @@ impl OutboxStore for SqliteStore {
         self.read(|db| Box::pin(knows(db, key))).await
     }
 
+    async fn messages_under(&self, beginning: &str) -> Result<Vec<NewMessage>> {
+        let beginning = beginning.to_owned();
+        self.read(|db| Box::pin(under(db, beginning))).await
+    }
+
     async fn outbox_counts(&self) -> Result<(u32, u32)> {
         self.read(|db| Box::pin(counts(db))).await
     }
@@ -191,6 +196,37 @@ async fn finish(
 async fn knows(db: &mut SqliteConnection, key: String) -> Result<bool> {
     let known = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM outbox WHERE key = ?)").bind(key);
     Ok(known.fetch_one(db).await?)
+}
+
+row_struct! {
+    struct StoredNew {
+        key: String,
+        pipeline: String,
+        target: String,
+        body: String,
+        topic: Option<String>,
+    }
+}
+
+async fn under(db: &mut SqliteConnection, beginning: String) -> Result<Vec<NewMessage>> {
+    // No character comes behind the last one, so the range is what its index knows.
+    let end = format!("{beginning}\u{10FFFF}");
+    let rows: Vec<StoredNew> = sqlx::query_as(
+        "SELECT o.key, p.name AS pipeline, o.target, o.body, o.topic
+         FROM outbox o JOIN pipeline p ON p.id = o.pipeline_id
+         WHERE o.key >= ? AND o.key < ? ORDER BY o.id",
+    )
+    .bind(beginning)
+    .bind(end)
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let pipeline = PipelineName::parse(&row.pipeline).map_err(corrupt)?;
+            let StoredNew { key, target, body, topic, .. } = row;
+            Ok(NewMessage { key, pipeline, target, body, topic })
+        })
+        .collect()
 }
 
 async fn counts(db: &mut SqliteConnection) -> Result<(u32, u32)> {
