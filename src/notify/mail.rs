@@ -81,15 +81,16 @@ impl Header for Automatic {
 async fn transport(smtp: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>, Refusal> {
     let never = |why: &str| Refusal::Never(format!("`smtp` cannot be used: {why}"));
     let url = Url::parse(smtp).map_err(|fault| never(&fault.to_string()))?;
-    let host = url.host_str().ok_or_else(|| never("it names no host"))?.to_owned();
+    let host = url.host_str().ok_or_else(|| never("it names no host"))?;
+    // An address of IPv6 stands in brackets, and neither a certificate nor a socket knows those.
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let (tls, default_port) = match url.scheme() {
         "smtps" => (Tls::Wrapper(parameters(&host).await?), SMTPS_PORT),
         "smtp" if is_this_machine(&url) => (Tls::None, SMTP_PORT),
         "smtp" => (Tls::Required(parameters(&host).await?), SUBMISSION_PORT),
         other => return Err(never(&format!("scheme {other:?} is not smtp or smtps"))),
     };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(bare)
+    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&host)
         .port(url.port().unwrap_or(default_port))
         .timeout(Some(DEADLINE))
         .tls(tls);
