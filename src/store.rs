@@ -99,6 +99,10 @@ pub trait Store: TriggerStore + OutboxStore + UpkeepStore + Send + Sync {
     /// Every pipeline that ever had a cycle, by name.
     async fn list_pipelines(&self) -> Result<Vec<PipelineRow>>;
 
+    /// Of each pipeline its newest cycle, and the last that was green with its whole suite among its
+    /// newest `among`, which may be the same; by pipeline, newest first.
+    async fn newest_and_green(&self, among: u32) -> Result<Vec<CycleRow>>;
+
     /// Cycles that are not over, oldest first: of one environment, or of all.
     async fn open_cycles(&self, environment: Option<&EnvironmentName>) -> Result<Vec<CycleRow>>;
 

@@ -9,7 +9,7 @@ use crate::store::{Store, StoreError};
 
 /// So many cycles stand in a pipeline's index.
 const INDEX_CYCLES: u32 = 200;
-/// So many cycles of each pipeline are looked at for the index of all: enough to find the last green.
+/// Among so many cycles of each pipeline the last green is looked for, for the index of all.
 const INDEX_LATEST: u32 = 50;
 
 /// The index of one pipeline with its chart, and the index of all; paths are relative to the folder
@@ -34,11 +34,14 @@ pub async fn indexes(
 }
 
 async fn index_of_all(store: &dyn Store) -> Result<String, StoreError> {
-    let mut pipelines = Vec::new();
-    for row in store.list_pipelines().await? {
-        let cycles = summaries(store, &row.pipeline, INDEX_LATEST).await?;
-        pipelines.push((row.pipeline, cycles));
-    }
+    let rows = store.newest_and_green(INDEX_LATEST).await?;
+    let pipelines: Vec<(PipelineName, Vec<CycleSummary>)> = rows
+        .chunk_by(|a, b| a.pipeline == b.pipeline)
+        .map(|of_one| {
+            let cycles = of_one.iter().map(|row| row.summary.clone()).collect();
+            (of_one[0].pipeline.clone(), cycles)
+        })
+        .collect();
     let lines: Vec<PipelineLine<'_>> =
         pipelines.iter().map(|(name, cycles)| PipelineLine { name, cycles }).collect();
     Ok(all_index(&lines))

@@ -4,7 +4,7 @@
 
 use super::report_folder::ReportFolder;
 use crate::domain::names::PipelineName;
-use crate::store::{Result, Store};
+use crate::store::{Result, Store, Which};
 
 /// A greater number in the name of a file is not believed: anybody may put a file there.
 const MAX_BELIEVED: u32 = 1_000_000;
@@ -28,8 +28,8 @@ pub async fn least_cycle(
     pipeline: &PipelineName,
 ) -> Result<LeastCycle> {
     let highest = highest(folder, pipeline.as_str(), cycle_of);
-    let rows = store.list_pipelines().await?;
-    let known = rows.iter().find(|row| row.pipeline == *pipeline).map_or(0, |row| row.cycles);
+    let latest = store.find_cycle(pipeline, Which::Latest).await?;
+    let known = latest.map_or(0, |row| row.summary.cycle);
     let warning = (highest > known).then(|| {
         let records = match known {
             0 => "the state folder knows no cycle of it".to_owned(),

@@ -264,6 +264,10 @@ impl Store for SqliteStore {
         self.read(|db| Box::pin(cycles::list_pipelines(db))).await
     }
 
+    async fn newest_and_green(&self, among: u32) -> Result<Vec<CycleRow>> {
+        self.read(move |db| Box::pin(cycles::newest_and_green(db, among))).await
+    }
+
     async fn open_cycles(&self, environment: Option<&EnvironmentName>) -> Result<Vec<CycleRow>> {
         let environment = environment.cloned();
         self.read(move |db| Box::pin(async move { cycles::open(db, environment.as_ref()).await }))

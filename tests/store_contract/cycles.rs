@@ -190,3 +190,30 @@ pub async fn pipelines_are_listed_with_their_newest_cycle<B: Backend>() {
         .collect();
     assert_eq!(seen, [("chat", 2, Some(Verdict::Red)), ("web", 1, Some(Verdict::Green))]);
 }
+
+pub async fn at_a_glance_a_pipeline_is_its_newest_and_its_last_green_cycle<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    assert!(store.newest_and_green(50).await.unwrap().is_empty());
+    ended_cycle(&*store, "web", "staging", Verdict::Green).await;
+    for verdict in [Verdict::Green, Verdict::Green, Verdict::Red] {
+        ended_cycle(&*store, "chat", "staging", verdict).await;
+    }
+    // Green, but not the whole suite.
+    let mut queued = queued("chat", "staging");
+    queued.options.only = Some("test_00*".to_owned());
+    let (part, _) = store.create_cycle(queued, at(0)).await.unwrap();
+    let events = vec![analysed(Verdict::Green, Counts::default()), finished(Verdict::Green)];
+    store.append(append(&part, 1, events)).await.unwrap();
+    new_cycle(&*store, "shop", "staging").await;
+    for (among, expected) in [
+        (50, [("chat", 4), ("chat", 2), ("shop", 1), ("web", 1)].as_slice()),
+        (3, &[("chat", 4), ("chat", 2), ("shop", 1), ("web", 1)]),
+        (2, &[("chat", 4), ("shop", 1), ("web", 1)]),
+    ] {
+        let rows = store.newest_and_green(among).await.unwrap();
+        let seen: Vec<_> =
+            rows.iter().map(|row| (row.pipeline.as_str(), row.summary.cycle)).collect();
+        assert_eq!(seen, expected, "among {among}");
+    }
+}

@@ -286,6 +286,27 @@ pub(super) async fn list_pipelines(db: &mut SqliteConnection) -> Result<Vec<Pipe
         .collect()
 }
 
+/// Of each pipeline the newest cycle, and the last green one of the whole suite among the newest
+/// `among`; by pipeline, newest first.
+pub(super) async fn newest_and_green(
+    db: &mut SqliteConnection,
+    among: u32,
+) -> Result<Vec<CycleRow>> {
+    let sql = format!(
+        "{CYCLE} WHERE c.number IN (
+             SELECT MAX(n.number) FROM cycle n WHERE n.pipeline_id = p.id
+             UNION
+             SELECT MAX(l.number) FROM (
+                 SELECT n.number, n.verdict, n.only_cases FROM cycle n
+                 WHERE n.pipeline_id = p.id ORDER BY n.number DESC LIMIT ?) l
+             WHERE l.verdict = 'green' AND l.only_cases IS NULL)
+         ORDER BY p.name, c.number DESC"
+    );
+    let rows: Vec<StoredCycle> =
+        sqlx::query_as(AssertSqlSafe(sql)).bind(among).fetch_all(db).await?;
+    rows.into_iter().map(StoredCycle::into_row).collect()
+}
+
 async fn newest_cycles(db: &mut SqliteConnection) -> Result<Vec<CycleRow>> {
     let sql = format!(
         "{CYCLE} WHERE c.number = (SELECT MAX(n.number) FROM cycle n WHERE n.pipeline_id = p.id)
