@@ -261,6 +261,10 @@ impl Daemon {
                 self.spawn_take_up(tasks, busy, row, pipeline);
             }
         }
+        if busy.len() >= self.max_cycles {
+            // Nothing that waits can start before one of these ends, and then it is looked at.
+            return Ok(self.unblocked_at());
+        }
         let waiting = store.waiting_triggers().await?;
         let candidates: Vec<Candidate> = waiting
             .iter()
@@ -268,8 +272,12 @@ impl Daemon {
             .collect();
         let choice = choose(&candidates, &self.busy(&waiting, taken, busy.len(), &pipelines), now);
         self.act(&choice, waiting, &pipelines, tasks, busy, now).await?;
-        let unblocked = self.handle().blocked().values().map(|blocked| blocked.until).min();
-        Ok([choice.look_again_at, unblocked].into_iter().flatten().min())
+        Ok([choice.look_again_at, self.unblocked_at()].into_iter().flatten().min())
+    }
+
+    /// When the first of the pipelines that are blocked is to be tried again.
+    fn unblocked_at(&self) -> Option<Timestamp> {
+        self.handle().blocked().values().map(|blocked| blocked.until).min()
     }
 
     fn busy(
