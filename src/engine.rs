@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use clock::{Clock, SystemClock};
 pub use error::EngineError;
-pub use files::{write_atomically, write_atomically_with};
+pub use files::{Beside, put_all, write_atomically, write_atomically_with};
 pub use indexes::indexes;
 pub use journal::Journal;
 pub use load::load_state;

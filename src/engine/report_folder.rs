@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::files::write_atomically_with;
+use super::files::{Beside, put_all};
 
 /// A place that is reached by a link, and lies elsewhere.
 #[derive(Debug, thiserror::Error)]
@@ -76,12 +76,30 @@ impl ReportFolder {
         write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
     ) -> io::Result<()> {
         let relative = relative.as_ref();
+        let file = self.write_beside(relative, write)?;
+        put_all(vec![file]).map_err(|fault| self.fault_of(relative, &fault))
+    }
+
+    /// Writes a file of it beside its place, so that several can be put there together.
+    ///
+    /// # Errors
+    /// As [`ReportFolder::write_with`].
+    pub fn write_beside(
+        &self,
+        relative: impl AsRef<Path>,
+        write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    ) -> io::Result<Beside> {
+        let relative = relative.as_ref();
         self.check(relative.parent().unwrap_or(Path::new(""))).map_err(io::Error::other)?;
+        Beside::write(&self.path_of(relative), write)
+            .map_err(|fault| self.fault_of(relative, &fault))
+    }
+
+    /// A fault that says which file it is about.
+    fn fault_of(&self, relative: &Path, fault: &io::Error) -> io::Error {
         let path = self.path_of(relative);
-        write_atomically_with(&path, write).map_err(|fault| {
-            let shown = path.strip_prefix(&self.bound).unwrap_or(&path).display();
-            io::Error::new(fault.kind(), format!("{shown}: {fault}"))
-        })
+        let shown = path.strip_prefix(&self.bound).unwrap_or(&path).display();
+        io::Error::new(fault.kind(), format!("{shown}: {fault}"))
     }
 }
 
