@@ -60,8 +60,9 @@ const BUSY_POLL: Duration = Duration::from_millis(200);
 /// Performs one step of a cycle in the world.
 #[async_trait]
 pub trait Effects: Send + Sync {
-    /// Does what `action` says and appends what came of it to the journal. Intent goes in before
-    /// the outside is changed, the result after. When `cancel` fires it comes to a safe point soon
+    /// Does what `action` says and appends what came of it to the journal. Intent is appended before
+    /// the outside is changed; the result may be noted: it is written before anything else is done.
+    /// When `cancel` fires it comes to a safe point soon
     /// and appends what is final by then. Asked for again after a crash, it takes up what it finds.
     async fn perform(
         &self,
@@ -274,17 +275,27 @@ impl Engine {
                 NextStep::Record(events) => {
                     let messages = told_with(pipeline, journal.state(), &events);
                     let told = Projection { messages, ..Projection::default() };
-                    journal.append_with(events, told).await?;
+                    journal.note_with(events, told)?;
                 }
                 NextStep::Perform(action) => {
+                    // A step that is new is written itself before it begins, with all that was noted.
+                    if !matches!(action, Action::DeployStep { recorded: false, .. }) {
+                        journal.settle().await?;
+                    }
                     let name = format!("{action:?}");
                     effects.perform(action, journal, cancel).await?;
                     if journal.state().seq == before && !cancel.is_cancelled() {
                         return Err(EngineError::NoProgress { action: name });
                     }
                 }
-                NextStep::Wait(_) => return Ok(Stop::Held),
-                NextStep::Done => return Ok(Stop::Finished),
+                NextStep::Wait(_) => {
+                    journal.settle().await?;
+                    return Ok(Stop::Held);
+                }
+                NextStep::Done => {
+                    journal.settle().await?;
+                    return Ok(Stop::Finished);
+                }
             }
         }
     }

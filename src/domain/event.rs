@@ -98,10 +98,30 @@ impl Event {
         }
     }
 
-    /// Whether it may wait a moment for others of its kind before it is made durable. Only attempt
-    /// results may: losing the last few in a crash costs their repetition, nothing else.
+    /// Whether it may wait a moment for others before it is made durable: nothing is done because of
+    /// it that a power cut must not take back. Losing the last attempts costs their repetition, and
+    /// a phase without a deadline begins anew.
     pub fn may_be_batched(&self) -> bool {
-        matches!(self, Self::AttemptFinished(_))
+        match self {
+            Self::AttemptFinished(_) => true,
+            Self::PhaseStarted(started) => started.deadline_at.is_none(),
+            Self::Queued(_)
+            | Self::RevisionResolved(_)
+            | Self::StepStarted(_)
+            | Self::StepEnded(_)
+            | Self::SurfacesRead(_)
+            | Self::ControlsRead(_)
+            | Self::SuitePlanned(_)
+            | Self::SuiteEnded(_)
+            | Self::PhaseEnded(_)
+            | Self::Analysed(_)
+            | Self::RollbackPlanned(_)
+            | Self::ReportWritten(_)
+            | Self::Held(_)
+            | Self::Resumed(_)
+            | Self::CancelRequested(_)
+            | Self::Finished(_) => false,
+        }
     }
 }
 

@@ -1,4 +1,9 @@
 //! The pen: the only way in which a running cycle gets new events.
+//!
+//! An append costs a transaction, and most of them a wait for the disk. What is only a consequence of
+//! what was appended, or is followed at once by more, is noted: it is part of the state from then on,
+//! and written with whatever comes next. Whoever does something outside of us settles what is noted
+//! first, so a crash in between is a crash before the append.
 
 use std::sync::Arc;
 
@@ -22,6 +27,8 @@ pub struct Journal {
     state: CycleState,
     lease: Option<Lease>,
     relief: Option<Relief>,
+    /// What is part of the state and not written yet.
+    noted: Option<Append>,
 }
 
 impl Journal {
@@ -34,7 +41,7 @@ impl Journal {
         state: CycleState,
         lease: Option<Lease>,
     ) -> Self {
-        Self { store, clock, observer, key, state, lease, relief: None }
+        Self { store, clock, observer, key, state, lease, relief: None, noted: None }
     }
 
     /// The same journal, which waits for room on a full disk when somebody makes it.
@@ -43,7 +50,7 @@ impl Journal {
         Self { relief, ..self }
     }
 
-    /// The state as of the last append.
+    /// The state as of the last append, with what was noted since.
     pub fn state(&self) -> &CycleState {
         &self.state
     }
@@ -75,7 +82,55 @@ impl Journal {
         &self.store
     }
 
-    /// Appends events; they are durable when this returns.
+    /// Notes events: they are written with what comes next, at the latest by [`Journal::settle`].
+    ///
+    /// # Errors
+    /// When one does not fit. What was noted must not be written then: the state is spoilt.
+    pub fn note(&mut self, events: Vec<Event>) -> Result<(), EngineError> {
+        self.note_with(events, Projection::default())
+    }
+
+    /// Notes events together with rows worked out from them.
+    ///
+    /// # Errors
+    /// As [`Journal::note`].
+    pub fn note_with(
+        &mut self,
+        events: Vec<Event>,
+        projection: Projection,
+    ) -> Result<(), EngineError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut noted = match self.noted.take() {
+            Some(noted) => noted,
+            None => self.empty_append(),
+        };
+        // Applied first: what does not fit never reaches the ledger. Should the ledger refuse what
+        // fits, our hold on the cycle is over and this state with it.
+        for event in &events {
+            let recorded = Recorded { seq: self.state.seq + 1, at: noted.at, event: event.clone() };
+            cycle::apply(&mut self.state, recorded)?;
+        }
+        noted.events.extend(events);
+        noted.projection.extend(projection);
+        self.noted = Some(noted);
+        Ok(())
+    }
+
+    /// Writes what was noted; it is durable when this returns.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn settle(&mut self) -> Result<(), EngineError> {
+        let Some(append) = self.noted.take() else { return Ok(()) };
+        for recorded in &self.write(append).await? {
+            self.observer.on(Progress::Recorded { recorded, state: &self.state });
+        }
+        Ok(())
+    }
+
+    /// Appends events, after those that were noted; they are durable when this returns.
     ///
     /// # Errors
     /// When one does not fit (nothing is then written), or the store refuses.
@@ -92,27 +147,20 @@ impl Journal {
         events: Vec<Event>,
         projection: Projection,
     ) -> Result<(), EngineError> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        let (at, expected_seq) = (self.now(), self.state.seq);
-        // Applied first: what does not fit never reaches the ledger. Should the ledger refuse what
-        // fits, our hold on the cycle is over and this state with it.
-        for (event, seq) in events.iter().zip(expected_seq + 1..) {
-            cycle::apply(&mut self.state, Recorded { seq, at, event: event.clone() })?;
-        }
-        let append = Append {
+        self.note_with(events, projection)?;
+        self.settle().await
+    }
+
+    /// An append that begins here and now.
+    fn empty_append(&self) -> Append {
+        Append {
             cycle: self.key.clone(),
-            expected_seq,
+            expected_seq: self.state.seq,
             lease: self.lease.clone(),
-            events,
-            at,
-            projection,
-        };
-        for recorded in &self.write(append).await? {
-            self.observer.on(Progress::Recorded { recorded, state: &self.state });
+            events: Vec::new(),
+            at: self.now(),
+            projection: Projection::default(),
         }
-        Ok(())
     }
 
     /// A full disk is a pause where somebody makes room: what was seen is not lost for it.

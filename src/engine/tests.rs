@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod noted;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -36,6 +38,8 @@ struct Scripted {
     serves_wanted: bool,
     /// The deploy fails; the way back does not.
     fails_deploy: bool,
+    /// Results are noted. (Without it each of them is a transaction, after which a process may die.)
+    notes: bool,
 }
 
 impl Scripted {
@@ -47,7 +51,11 @@ impl Scripted {
                 }
                 *left -= 1;
             }
-            journal.append(vec![event]).await?;
+            match event {
+                Event::StepStarted(_) => journal.append(vec![event]).await?,
+                event if self.notes => journal.note(vec![event])?,
+                event => journal.append(vec![event]).await?,
+            }
         }
         Ok(())
     }
@@ -67,6 +75,9 @@ impl Effects for Scripted {
             Action::DeployStep { attempt, recorded, .. } => {
                 if !recorded {
                     self.append(journal, vec![testing::step_started(attempt)]).await?;
+                    let stored = journal.store().load_events(journal.key(), 0).await?;
+                    let is_last = matches!(stored.last().unwrap().event, Event::StepStarted(_));
+                    assert!(is_last, "the intent is written before the deploy begins");
                     self.deploys_started.lock().unwrap().push(attempt);
                 }
                 let goes_forth = journal.state().running() == Some(Phase::Deploy);

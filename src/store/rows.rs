@@ -78,6 +78,16 @@ impl Projection {
             && self.investigations.is_empty()
             && self.messages.is_empty()
     }
+
+    /// Adds what goes with later events of the same append.
+    pub fn extend(&mut self, later: Self) {
+        let Self { cases, heads, fingerprints, investigations, messages } = later;
+        self.cases.extend(cases);
+        self.heads.extend(heads);
+        self.fingerprints.extend(fingerprints);
+        self.investigations.extend(investigations);
+        self.messages.extend(messages);
+    }
 }
 
 /// What became of one case in one cycle.

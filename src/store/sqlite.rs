@@ -141,7 +141,7 @@ impl SqliteStore {
     }
 }
 
-/// Attempts alone may wait for the next flush; everything else is on disk before anyone is told.
+/// What nothing is done for may wait for the next flush; everything else is on disk before anyone is told.
 fn durability_of(append: &Append) -> Durability {
     let is_light = append.projection.is_empty() && append.events.iter().all(Event::may_be_batched);
     if is_light { Durability::Batched } else { Durability::Full }
@@ -222,8 +222,9 @@ impl Store for SqliteStore {
             }
             let seen = holder.as_ref().map(|holder| holder.fence);
             let ours = claim.clone();
+            // A power cut ends this process, too, and with it the hold: nobody needs to find it then.
             let taken = self
-                .write(Durability::Full, move |db| {
+                .write(Durability::Batched, move |db| {
                     Box::pin(async move { leases::take(db, &ours, seen).await })
                 })
                 .await?;
@@ -236,7 +237,8 @@ impl Store for SqliteStore {
 
     async fn release_environment(&self, lease: &Lease) -> Result<()> {
         let lease = lease.clone();
-        self.write(Durability::Full, move |db| {
+        // Back after a power cut, it is that of a process that is dead.
+        self.write(Durability::Batched, move |db| {
             Box::pin(async move { leases::release(db, &lease).await })
         })
         .await

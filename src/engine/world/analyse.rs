@@ -78,7 +78,7 @@ impl World {
         self.link_investigations(journal, &mut findings).await?;
         let projection = projection_of(&findings, compared.heads);
         let ended = phase_ended(journal, Phase::Diff, PhaseOutcome::Passed, None);
-        journal.append_with(vec![Event::Analysed(findings.into()), ended], projection).await
+        journal.note_with(vec![Event::Analysed(findings.into()), ended], projection)
     }
 
     /// Begins to read what earlier cycles left behind, while something else is done.

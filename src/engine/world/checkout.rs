@@ -94,7 +94,7 @@ impl World {
                 vec![phase_ended(journal, Phase::Checkout, PhaseOutcome::Failed, Some(detail))]
             }
         };
-        journal.append_with(events, told).await
+        journal.note_with(events, told)
     }
 
     async fn lay_out_if_deployed(

@@ -45,7 +45,7 @@ impl World {
         };
         let StepEnd { outcome, duration_ms, detail, output } = end;
         let ended = StepEnded { index, attempt, outcome, duration_ms, detail, output };
-        journal.append(vec![Event::StepEnded(ended)]).await
+        journal.note(vec![Event::StepEnded(ended)])
     }
 
     async fn record_start(

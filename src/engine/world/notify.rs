@@ -22,7 +22,7 @@ impl World {
             n => format!("{n} messages"),
         };
         let ended = phase_ended(journal, Phase::Notify, PhaseOutcome::Passed, Some(detail));
-        journal.append_with(vec![ended], Projection { messages, ..Projection::default() }).await
+        journal.note_with(vec![ended], Projection { messages, ..Projection::default() })
     }
 }
 

@@ -36,7 +36,7 @@ impl World {
         };
         let report = readiness::wait_ready(plan, &mut on_round, cancel).await;
         let events = events_of(journal, phase, report, ready.timeout);
-        journal.append(events).await
+        journal.note(events)
     }
 
     /// What each surface says now; nothing when the cycle's environment cannot be made up.

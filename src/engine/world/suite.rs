@@ -205,7 +205,7 @@ impl World {
             Some(by) => (PhaseOutcome::Passed, Some(format!("ended early: {by}"))),
         };
         events.push(phase_ended(journal, Phase::Suite, outcome, detail));
-        journal.append(events).await
+        journal.note(events)
     }
 
     /// A surface that says nothing is asked again: one lost answer must not make a cycle void.
