@@ -8,12 +8,13 @@ use std::io::{self, BufReader, Read as _};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{World, phase_ended};
 use crate::domain::errors::chain;
 use crate::domain::event::{Event, ReportWritten};
 use crate::domain::outcome::{Phase, PhaseOutcome};
-use crate::engine::{EngineError, Journal, ReportFolder, indexes};
+use crate::engine::{Beside, EngineError, Journal, ReportFolder, indexes, put_all};
 use crate::report::view::View;
 use crate::report::{self, Draft, ReportFile};
 
@@ -22,7 +23,8 @@ const MAX_JSON_BYTES: u64 = 1 << 30;
 
 impl World {
     pub(super) async fn write_report(&self, journal: &mut Journal) -> Result<(), EngineError> {
-        let events = match self.write_files(journal) {
+        let pages = indexes(journal.store().as_ref(), &journal.key().pipeline).await?;
+        let events = match beside_the_runtime(|| self.write_files(journal, pages)) {
             Ok(written) => {
                 let event = Event::ReportWritten(written);
                 vec![event, phase_ended(journal, Phase::Report, PhaseOutcome::Passed, None)]
@@ -32,24 +34,23 @@ impl World {
                 vec![phase_ended(journal, Phase::Report, PhaseOutcome::Errored, detail)]
             }
         };
-        journal.append(events).await?;
         self.mark_gone(journal).await?;
-        let folder = self.report_folder(journal);
-        let pages = indexes(journal.store().as_ref(), &journal.key().pipeline).await?;
-        for ReportFile { path, bytes } in pages {
-            if let Err(fault) = folder.write(&path, &bytes) {
-                tracing::warn!(%fault, path, "cannot write an index");
-            }
-        }
-        Ok(())
+        journal.note(events)
     }
 
-    fn write_files(&self, journal: &Journal) -> io::Result<ReportWritten> {
+    /// Writes everything side by side: each file waits for the disk.
+    fn write_files(&self, journal: &Journal, pages: Vec<ReportFile>) -> io::Result<ReportWritten> {
         let folder = self.report_folder(journal);
         let view = View::of(journal.state());
         let pipeline = Path::new(journal.key().pipeline.as_str());
-        refuse_foreign(&folder, &pipeline.join(format!("{}.json", view.file_stem())), &view)?;
-        let markdown = write_drafts(&folder, pipeline, report::drafts(&view).collect())?;
+        let markdown = std::thread::scope(|scope| {
+            let pages = scope.spawn(|| write_indexes(&folder, pages));
+            let json = pipeline.join(format!("{}.json", view.file_stem()));
+            let markdown = refuse_foreign(&folder, &json, &view)
+                .and_then(|()| write_drafts(&folder, pipeline, report::drafts(&view).collect()));
+            pages.join().map_err(|_| io::Error::other("the writer of the indexes ended"))?;
+            markdown
+        })?;
         self.write_investigations(journal)?;
         let queued = &journal.state().queued;
         let path =
@@ -87,25 +88,49 @@ fn refuse_foreign(folder: &ReportFolder, json: &Path, view: &View<'_>) -> io::Re
     )))
 }
 
-/// Writes the files of a cycle side by side, and the Markdown, which names them, when they are there.
+/// Writes the files of a cycle side by side and puts them there together, the Markdown last: it names
+/// the others.
 fn write_drafts(
     folder: &ReportFolder,
     pipeline: &Path,
     mut drafts: Vec<Draft<'_, '_>>,
 ) -> io::Result<ReportFile> {
     let last = drafts.pop().ok_or_else(|| io::Error::other("no Markdown was made"))?;
-    let markdown = std::thread::scope(|scope| {
+    let (markdown, files) = std::thread::scope(|scope| {
         let write = |draft: Draft<'_, '_>| {
-            folder.write_with(pipeline.join(&draft.path), |out| draft.write_to(out))
+            folder.write_beside(pipeline.join(&draft.path), |out| draft.write_to(out))
         };
         let others: Vec<_> =
             drafts.into_iter().map(|draft| scope.spawn(move || write(draft))).collect();
-        let markdown = last.finished();
-        for other in others {
-            other.join().unwrap_or_else(|_| Err(io::Error::other("the writer of a file ended")))?;
-        }
-        markdown
+        let markdown = last.finished()?;
+        let place = pipeline.join(&markdown.path);
+        let last = folder.write_beside(place, |out| out.write_all(&markdown.bytes));
+        let others = others.into_iter().map(|other| {
+            other.join().unwrap_or_else(|_| Err(io::Error::other("the writer of a file ended")))
+        });
+        let files: Vec<Beside> = others.chain([last]).collect::<io::Result<_>>()?;
+        io::Result::Ok((markdown, files))
     })?;
-    folder.write(pipeline.join(&markdown.path), &markdown.bytes)?;
+    put_all(files)?;
     Ok(markdown)
+}
+
+/// Writes the indexes. Nobody waits for their folders to be durable: a power cut may bring the ones
+/// before them back, whole, and the next cycle writes them anew.
+fn write_indexes(folder: &ReportFolder, pages: Vec<ReportFile>) {
+    for ReportFile { path, bytes } in pages {
+        let written = folder.write_beside(&path, |out| out.write_all(&bytes));
+        if let Err(fault) = written.and_then(Beside::put) {
+            tracing::warn!(%fault, path, "cannot write an index");
+        }
+    }
+}
+
+/// Does what waits for the disk without keeping the other tasks of this thread waiting. (A runtime of
+/// one thread, as tests have it, has nobody who could take them over.)
+fn beside_the_runtime<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
+    }
 }
