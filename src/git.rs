@@ -30,6 +30,7 @@ mod names;
 mod packs;
 mod publish;
 mod push;
+mod ref_files;
 mod refs;
 mod revision;
 mod session;

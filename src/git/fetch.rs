@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use git2::{
     AutotagOption, Direction, ErrorClass, ErrorCode, FetchOptions, RemoteCallbacks, Repository,
@@ -19,6 +19,7 @@ use super::deadline::Deadline;
 use super::error::{Absent, Error};
 use super::local::{Extent, copy_objects, open_source, read_shallow, write_shallow};
 use super::lock::{MirrorLock, Note};
+use super::look::Seen;
 use super::mirror::MirrorOptions;
 use super::packs::merge_small_packs;
 use super::refs::{Applied, apply_refs, check_commit, normalized, read_refs, remove_leftovers};
@@ -52,6 +53,9 @@ pub(super) struct Place {
     pub(super) dir: PathBuf,
     /// The lock beside it, which stays when the repository is replaced.
     pub(super) lock: PathBuf,
+    /// What the last look at a repository of this machine saw, so that the next one can tell that
+    /// it would see the same.
+    pub(super) seen: Mutex<Option<Seen>>,
 }
 
 impl Place {

@@ -1,6 +1,7 @@
 //! One look at a remote's branches, as cheap as it can be while nothing moves.
 
 use std::fmt;
+use std::sync::PoisonError;
 
 use sha2::{Digest, Sha256};
 
@@ -9,6 +10,7 @@ use super::deadline::Deadline;
 use super::error::Error;
 use super::fetch::{Place, fetch};
 use super::local::open_source;
+use super::ref_files::RefFiles;
 use super::refs::{read_branches, read_refs};
 use super::revision::{Tip, branch_tips};
 use super::text::clip;
@@ -61,16 +63,33 @@ impl RefsPrint {
     }
 }
 
-/// Reads the branches of a repository on this machine, unless they are what the caller knows.
+/// Branches, and the files that they were read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    files: RefFiles,
+    print: RefsPrint,
+}
+
+/// Whether the branches of a repository on this machine are what the caller knows.
 /// `false` also for a remote elsewhere: only a fetch can tell.
 pub(super) fn is_unchanged(place: &Place, known: Option<RefsPrint>) -> Result<bool, Error> {
     let (Target::Local(path), Some(known)) = (&place.url.target, known) else { return Ok(false) };
+    let seen = RefFiles::read(path).map(|files| Seen { files, print: known });
+    let last = || place.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    if seen.is_some() && *last() == seen {
+        return Ok(true);
+    }
     let source = open_source(path, &place.repository)?;
     let refs = read_branches(&source).map_err(|error| Error::Network {
         repository: place.repository.clone(),
         reason: clip(error.message(), 300),
     })?;
-    Ok(RefsPrint::of(&refs) == known)
+    let is_unchanged = RefsPrint::of(&refs) == known;
+    // Files that changed while the branches were read are not those that they were read from.
+    if is_unchanged && RefFiles::read(path) == seen.map(|seen| seen.files) {
+        *last() = seen;
+    }
+    Ok(is_unchanged)
 }
 
 /// Brings the mirror up to date and lists its branches.

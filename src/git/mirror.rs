@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use git2::Repository;
@@ -86,6 +86,7 @@ impl Mirror {
             options,
             dir: cache_dir.join(format!("{key}.git")),
             lock: cache_dir.join(format!("{key}.lock")),
+            seen: Mutex::new(None),
         };
         let cache_dir = cache_dir.to_owned();
         let repository = place.repository.clone();

@@ -1,9 +1,12 @@
 //! Fetching from a path: what the remote says decides.
 
 use andon::domain::revision::Sha;
-use andon::git::{Auth, Error, ErrorKind, Parents, RangeLimits, RepoUrl, RevisionSpec, UrlSource};
+use andon::git::{
+    Auth, Branches, Error, ErrorKind, Looked, Mirror, Parents, RangeLimits, RefsPrint, RepoUrl,
+    RevisionSpec, UrlSource,
+};
 
-use super::support::{World, branches, fetch, git, oid, resolve};
+use super::support::{PATIENCE, World, branches, fetch, git, oid, resolve};
 
 #[tokio::test]
 async fn a_fetch_takes_branches_tags_and_the_default_branch() {
@@ -351,4 +354,46 @@ async fn many_fetches_at_once_agree() {
         .filter(|fetched| fetched.as_ref().unwrap().rebuilt);
     assert_eq!(made.count(), 1);
     assert_eq!(resolve(&mirror, "main").await.unwrap().sha, sha);
+}
+
+async fn seen(mirror: &Mirror, known: Option<RefsPrint>) -> Option<Branches> {
+    match mirror.look(known, PATIENCE).await.unwrap() {
+        Looked::Unchanged => None,
+        Looked::Seen(branches) => Some(branches),
+    }
+}
+
+#[tokio::test]
+async fn after_quiet_looks_every_kind_of_movement_is_seen() {
+    let world = World::new();
+    let first = world.commit("main", "First", &[("a.txt", "1")]);
+    let mirror = world.mirror().await;
+    let mut known = seen(&mirror, None).await.unwrap().print;
+    let beginning = known;
+    let movements: [&dyn Fn(); 5] = [
+        &|| drop(world.commit("main", "Second", &[("a.txt", "2")])),
+        &|| world.set("refs/heads/v1", &first),
+        &|| git(&world.path("source.git"), &["symbolic-ref", "HEAD", "refs/heads/v1"]),
+        &|| world.delete("refs/heads/main"),
+        // As it was at the beginning, in other files.
+        &|| {
+            git(&world.path("source.git"), &["branch", "-m", "v1", "main"]);
+            git(&world.path("source.git"), &["pack-refs", "--all"]);
+        },
+    ];
+    for (number, moves) in movements.into_iter().enumerate() {
+        for _ in 0..3 {
+            assert_eq!(seen(&mirror, Some(known)).await, None, "before movement {number}");
+        }
+        moves();
+        known = seen(&mirror, Some(known)).await.expect("it moved").print;
+    }
+    assert_eq!(known, beginning);
+    // Whoever knows something else is told, however often others found nothing new.
+    assert_eq!(seen(&mirror, Some(known)).await, None);
+    let stranger = world.commit("main", "Third", &[("a.txt", "3")]);
+    let now = seen(&mirror, Some(known)).await.unwrap();
+    assert_eq!(now.tips[0].sha, stranger);
+    assert_eq!(seen(&mirror, Some(now.print)).await, None);
+    assert!(seen(&mirror, Some(known)).await.is_some());
 }
