@@ -2,6 +2,9 @@
 //!
 //! The environment of the process is read here and nowhere else.
 
+mod flood;
+mod log;
+
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
@@ -10,9 +13,8 @@ use std::sync::Arc;
 use clap::Parser as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::args::{Cli, Command, LogFormat};
-use crate::cli::console::LogWriter;
-use crate::cli::settings::{self, Detail, Settings};
+use crate::cli::args::{Cli, Command};
+use crate::cli::settings::{self, Settings};
 use crate::cli::{self, CliError, Context, Host};
 
 /// Runs the program: what `main` returns.
@@ -39,7 +41,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(error.fault.code());
         }
     };
-    start_logging(&settings, &cli.command);
+    log::start(&settings, &cli.command);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -136,28 +138,6 @@ fn watch_signals(cancel: CancellationToken) {
             }
         });
     }
-}
-
-fn start_logging(settings: &Settings, command: &Command) {
-    use tracing_subscriber::EnvFilter;
-    let level = match settings.detail {
-        Detail::Quiet => "andon=error",
-        // Nobody looks at a daemon while it works: its log is what it did.
-        Detail::Normal if matches!(command, Command::Daemon(_)) => "andon=info",
-        Detail::Normal => "andon=warn",
-        Detail::Verbose => "andon=info",
-        Detail::Debug => "andon=debug",
-    };
-    let filter = EnvFilter::try_from_env("ANDON_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| LogWriter);
-    let started = match settings.log_format {
-        LogFormat::Json => builder.json().try_init(),
-        LogFormat::Text => {
-            let ansi = settings.console.has_colors();
-            builder.with_ansi(ansi).with_target(false).try_init()
-        }
-    };
-    debug_assert!(started.is_ok(), "logging starts once");
 }
 
 /// A panic is a defect of ours: it says so, and nothing else.

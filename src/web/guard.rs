@@ -19,6 +19,9 @@ use super::routes::{Method, Route};
 use super::site::Site;
 use crate::pipeline::Role;
 
+/// So many characters of a refused request's path are logged.
+const LOGGED_PATH: usize = 200;
+
 /// The connection that a request came over.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) SocketAddr);
@@ -95,7 +98,9 @@ fn refusal(site: &Site, request: &Request, refused: Refused, role: Role) -> Prob
         site.counters().refused_token();
         match site.failures().count(peer.ip().to_canonical(), site.now()) {
             Verdict::First => {
-                tracing::warn!(peer = %peer.ip(), "a token that is not known was used for {}", request.uri().path());
+                // A path can be as long as a client likes.
+                let path: String = request.uri().path().chars().take(LOGGED_PATH).collect();
+                tracing::warn!(peer = %peer.ip(), "a token that is not known was used for {path}");
             }
             Verdict::More => {}
             Verdict::TooMany => {

@@ -57,7 +57,7 @@ pub(crate) fn daemon(place: &Place, args: &[&str]) -> Running {
 }
 
 /// Sends a request to the daemon of a place, and gives back the status.
-fn send(place: &Place, ask: Ask) -> u16 {
+pub(crate) fn send(place: &Place, ask: Ask) -> u16 {
     let file: Value = serde_json::from_str(&place.read(".andon/daemon.json")).unwrap();
     let address = file["url"].as_str().unwrap().strip_prefix("http://").unwrap().parse().unwrap();
     tokio::runtime::Runtime::new().unwrap().block_on(ask.of(address)).status

@@ -3,12 +3,15 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::client::post;
 use crate::program::{self, DEPLOY, daemon, state_of};
-use crate::support::{CommitFiles, Place, until};
+use crate::sink::{Sink, status};
+use crate::support::{CANARY, CommitFiles, Place, until};
 use crate::unattended::{GOOD, PIPELINE, fates, files, has_looked, place, wait_for_cycles};
 
 fn shown(place: &Place, pipeline: &str, cycle: u32) -> Value {
@@ -147,6 +150,29 @@ fn k4_a_revision_brings_no_pipeline_of_its_own_and_a_foreign_branch_none_at_all(
     assert_eq!(state_of(&place)["pipeline"], "shop");
 }
 
+/// RELIABILITY N6: whoever has the same said over and over fills no disk: beyond a burst it is said once a
+/// second, with how often it was left out.
+#[test]
+fn n6_the_log_says_the_same_two_hundred_times_and_then_once_a_second() {
+    let place = place(program::PIPELINE);
+    place.write("stage/hold-before", "");
+    let daemon = daemon(&place, &[]);
+    place.andon(&["trigger", "shop"]).expect_code(0);
+    until("the deploy runs", || place.stage().starts().len() == 1);
+    let begun = Instant::now();
+    let trigger = || program::send(&place, post("/api/v1/pipelines/shop/trigger", "{}"));
+    for _ in 0..500 {
+        assert_eq!(trigger(), 202);
+    }
+    let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap();
+    let said = daemon.stderr().matches("was asked for").count();
+    assert!((200..=202 + seconds).contains(&said), "{said} lines in {seconds} s");
+    until("it says how much it left out", || {
+        trigger();
+        daemon.said("more like this before it")
+    });
+}
+
 /// RELIABILITY K6: a secret is rotated while a cycle runs. That cycle still masks the one that it began with;
 /// the next one uses the new.
 #[test]
@@ -193,4 +219,51 @@ fn k6_a_secret_that_is_rotated_during_a_cycle_stays_masked_in_it() {
             assert!(!text.contains(OLD) && !text.contains(NEW), "{}", file.display());
         }
     }
+}
+
+/// RELIABILITY K3, of the log: with everything said that can be said, by libraries too, and with a secret in
+/// every place that takes one, none stands in what the daemon wrote.
+#[test]
+fn k3_a_log_that_says_everything_says_no_secret() {
+    let forge = Sink::new();
+    let api = forge.url("/api");
+    let hook = format!("/hook?key={}", encoded());
+    forge.always(&hook, status(500));
+    let notify = format!(
+        "notify:\n  - slack: {{ url: \"{}?key=${{secret.key}}\" }}\n  - commit_status: {{ forge: gitea, \
+         repo: acme/shop, token: \"${{secret.key}}\", api: \"{api}\" }}\n",
+        forge.url("/hook")
+    );
+    let uses = "secrets: { key: { env: CANARY } }\nwatch:";
+    let checks = "suite:\n  retries: 0\n  name: P1\n  cases:\n    - id: test_000_key\n      steps:\n        - http: \
+                  { url: \"${base_url}/none?key=${secret.key}\", headers: { authorization: \"Bearer ${secret.key}\" } }\n";
+    let pipeline = program::PIPELINE.replace("watch:", uses);
+    let pipeline = format!("{}{checks}{notify}", pipeline.split("suite:").next().unwrap());
+    let mut place = Place::new();
+    place.set_env("ANDON_LOG", "trace");
+    place.write("pipelines/shop.yaml", &pipeline);
+    let mut version = files(GOOD);
+    version[0].1 = format!("{DEPLOY}echo \"it is $ANDON_SECRET_KEY\"\n");
+    place.commit("Tells its secret", &version);
+    let daemon = daemon(&place, &[]);
+    place.andon(&["trigger", "shop"]).expect_code(0);
+    wait_for_cycles(&place, 1);
+    until("the news were tried", || !forge.asked(&hook).is_empty());
+    until("that is told", || daemon.said("could not tell by slack"));
+    assert!(daemon.said("TRACE"), "libraries say all that they can");
+    daemon.signal(Signal::TERM);
+    daemon.wait().expect_code(0);
+    for folder in ["logs", ".andon", "reports"] {
+        for file in place.files_under(folder) {
+            let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
+            for form in [CANARY.to_owned(), encoded()] {
+                assert!(!text.contains(&form), "{}", file.display());
+            }
+        }
+    }
+}
+
+/// The secret as a component of an address.
+fn encoded() -> String {
+    CANARY.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
 }

@@ -96,7 +96,12 @@ impl Running {
     }
 
     pub(crate) fn said(&self, text: &str) -> bool {
-        fs::read_to_string(&self.stderr).unwrap_or_default().contains(text)
+        self.stderr().contains(text)
+    }
+
+    /// What it wrote on standard error so far.
+    pub(crate) fn stderr(&self) -> String {
+        fs::read_to_string(&self.stderr).unwrap_or_default()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
