@@ -35,6 +35,11 @@ pub async fn backup(context: &Context, args: &BackupArgs) -> CliResult {
 
 /// The file to write: in a folder, one that is named by the time.
 fn file(target: &Path) -> Result<PathBuf, CliError> {
+    // A copy is put in place when it is whole, which a stream cannot be.
+    if target == Path::new("-") {
+        let text = "a copy goes into a file, and `-` is none";
+        return Err(CliError::usage_text(text).hint("name a file, or a folder for it"));
+    }
     if target.is_dir() {
         let name = SystemClock.now().strftime("andon-%Y%m%dT%H%M%SZ.tar").to_string();
         return Ok(target.join(name));

@@ -79,8 +79,9 @@ impl<W: Write + Seek> OutputLog<W> {
             }
         }
         self.cut += (tail.len() - kept) as u64;
-        if self.write_error.is_some() {
-            self.mark_end();
+        if let Some(error) = &self.write_error {
+            let marker = end_marker(error);
+            self.mark_end(marker);
         }
         let summary = OutputSummary {
             total_bytes: total,
@@ -92,13 +93,13 @@ impl<W: Write + Seek> OutputLog<W> {
         (self.file, summary)
     }
 
-    /// The disk takes no more bytes, yet the reader has to see that some are missing: the marker
+    /// No more bytes are taken, yet the reader has to see that some are missing: the marker
     /// goes over the last bytes, whose place is already ours. The count is in the exit record.
-    fn mark_end(&mut self) {
-        let length = FULL_DISK_MARKER.len() as u64;
+    fn mark_end(&mut self, marker: &str) {
+        let length = marker.len() as u64;
         let Some(position) = self.written.checked_sub(length) else { return };
         let marked = self.file.seek(SeekFrom::Start(position)).is_ok()
-            && self.file.write_all(FULL_DISK_MARKER.as_bytes()).is_ok();
+            && self.file.write_all(marker.as_bytes()).is_ok();
         if marked {
             self.cut += length;
         }
@@ -106,6 +107,15 @@ impl<W: Write + Seek> OutputLog<W> {
 }
 
 const FULL_DISK_MARKER: &str = "\n… output cut here, the disk took no more …\n";
+const LONG_FILE_MARKER: &str = "\n… output cut here, no file may be longer (`ulimit -f`) …\n";
+
+/// What a reader is told of the end, by why nothing more was written.
+fn end_marker(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => LONG_FILE_MARKER,
+        _ => FULL_DISK_MARKER,
+    }
+}
 
 fn marker(cut: u64) -> String {
     format!("\n… {cut} bytes cut …\n")

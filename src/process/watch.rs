@@ -36,11 +36,14 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// From here on TERM, INT and HUP mean cancel, and the end of a child wakes the poll.
+    /// From here on TERM, INT and HUP mean cancel, and the end of a child wakes the poll. A file that grows
+    /// beyond `ulimit -f` is an error of the write, where it would end us without a word; handled and not
+    /// ignored, because what is ignored stays so in the command.
     pub(super) fn catch() -> io::Result<Self> {
         let (wake, sender) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         let stop = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(libc::SIGXFSZ, Arc::default())?;
         for signal in [SIGTERM, SIGINT, SIGHUP] {
             signal_hook::flag::register(signal, Arc::clone(&stop))?;
         }

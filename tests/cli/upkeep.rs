@@ -69,6 +69,15 @@ fn a_copy_is_restored_with_tar_and_goes_on() {
 }
 
 #[test]
+fn a_copy_goes_into_a_file_and_not_to_standard_output() {
+    let stage = Stage::new();
+    stage.andon(&["run", "small"]).ends(0);
+    let told = stage.andon(&["backup", "-"]).ends(2).prints_nothing();
+    told.says(&["goes into a file", "help: name a file"]);
+    assert!(!stage.path().join("-").exists());
+}
+
+#[test]
 fn without_a_state_there_is_nothing_to_copy() {
     let stage = Stage::empty();
     stage.andon(&["backup", "copy.tar"]).ends(5).says(&["no database"]);

@@ -256,3 +256,34 @@ async fn fill_the_disk(place: PathBuf) {
     assert!(log.ends_with("the disk took no more …\n"));
     assert!(matches!(attach(&run_dir).unwrap(), Attachment::Finished(_)));
 }
+
+/// RELIABILITY E5, of output: a limit on the size of files costs output, and neither the command nor its
+/// supervisor.
+#[tokio::test]
+async fn a_limit_on_the_size_of_files_costs_output_and_nothing_else() {
+    const NAME: &str = "crash::a_limit_on_the_size_of_files_costs_output_and_nothing_else";
+    if let Some(role) = ParentRole::of_this_process() {
+        return outgrow_the_limit(role.place).await;
+    }
+    let place = Place::new();
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "ulimit -f 100 && exec \"$@\"", "sh"]);
+    let inside = ParentRole::spawn(shell, NAME, &place);
+    assert!(inside.ends_well(), "see the assertions of the process inside");
+}
+
+async fn outgrow_the_limit(place: PathBuf) {
+    // What the command writes itself is limited as before: it dies of it, as it would without us.
+    let script = "yes | head -c 1000000; (yes >big) 2>/dev/null; kill -l $?";
+    let spec = andon::process::CommandSpec::shell(script, &place, crate::support::minutes())
+        .env("PATH", crate::support::PATH);
+    let run_dir = place.join("run");
+    let exit = launcher().launch(&run_dir, &spec).await.unwrap().wait().await.unwrap();
+    assert_eq!(exit.end, End::Exited { code: 0 });
+    assert!(exit.output.total_bytes > 1_000_000);
+    let fault = exit.output.write_error.unwrap();
+    assert!(fault.contains("File too large"), "{fault}");
+    let log = fs::read_to_string(run_dir.join("output.log")).unwrap();
+    assert_eq!(log.len() as u64, exit.output.kept_bytes);
+    assert!(log.ends_with("no file may be longer (`ulimit -f`) …\n"));
+}
