@@ -12,6 +12,7 @@ mod packed;
 mod projection;
 mod rows;
 pub mod sqlite;
+mod tally;
 mod triggers;
 mod upkeep;
 
@@ -26,6 +27,7 @@ pub use rows::{
     InvestigationSeen, NewInvestigation, PipelineRow, Projection, Which,
 };
 
+pub use tally::Tally;
 pub use triggers::{
     CommitFate, CommitRow, Cursor, Movement, NewTrigger, PutTrigger, SeenCommit, TriggerId,
     TriggerStore, WaitingTrigger,
@@ -102,6 +104,9 @@ pub trait Store: TriggerStore + OutboxStore + UpkeepStore + Send + Sync {
     /// Of each pipeline its newest cycle, and the last that was green with its whole suite among its
     /// newest `among`, which may be the same; by pipeline, newest first.
     async fn newest_and_green(&self, among: u32) -> Result<Vec<CycleRow>>;
+
+    /// How many cycles ever ended in which way. Looks at the row of each.
+    async fn tally_cycles(&self) -> Result<Tally>;
 
     /// Cycles that are not over, oldest first: of one environment, or of all.
     async fn open_cycles(&self, environment: Option<&EnvironmentName>) -> Result<Vec<CycleRow>>;

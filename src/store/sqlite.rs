@@ -15,6 +15,7 @@ mod pages;
 mod row;
 mod schema;
 mod space;
+mod tally;
 mod triggers;
 mod upkeep;
 mod writer;
@@ -34,7 +35,7 @@ use super::rows::{
     Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationRow,
     NewInvestigation, PipelineRow, Which,
 };
-use super::{Acquisition, Claim, Holder, Judge, Lease, Result, Store, StoreError};
+use super::{Acquisition, Claim, Holder, Judge, Lease, Result, Store, StoreError, Tally};
 use crate::domain::event::{Event, Queued, Recorded};
 use crate::domain::findings::InvestigationState;
 use crate::domain::history::{CaseHead, FingerprintSeen};
@@ -268,6 +269,10 @@ impl Store for SqliteStore {
 
     async fn newest_and_green(&self, among: u32) -> Result<Vec<CycleRow>> {
         self.read(move |db| Box::pin(cycles::newest_and_green(db, among))).await
+    }
+
+    async fn tally_cycles(&self) -> Result<Tally> {
+        self.read(|db| Box::pin(tally::tally(db))).await
     }
 
     async fn open_cycles(&self, environment: Option<&EnvironmentName>) -> Result<Vec<CycleRow>> {

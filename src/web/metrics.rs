@@ -1,5 +1,5 @@
-//! Figures in the text format of Prometheus. Counters begin with the process; gauges are asked for
-//! when they are read.
+//! Figures in the text format of Prometheus. Cycles are counted over all time: those before this process
+//! by the store, once. Other counters begin with the process; gauges are asked for when they are read.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,10 +14,12 @@ use super::api::pipelines::Now;
 use super::call::{Answer, Call};
 use super::forms::PipelineForm;
 use super::site::Site;
+use crate::domain::errors::chain;
 use crate::domain::event::Event;
 use crate::domain::outcome::Verdict;
+use crate::store::Tally;
 
-/// Counts since the process began.
+/// Counts of cycles, ever, and of all else since the process began.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     counts: Mutex<Counts>,
@@ -45,15 +47,25 @@ impl Counters {
         self.edit(|counts| counts.refused_tokens += 1);
     }
 
-    fn cycle(&self, pipeline: &str, verdict: Verdict) {
+    fn cycles(&self, pipeline: &str, verdict: Verdict, more: u64) {
         let key = (pipeline.to_owned(), verdict.as_str());
-        self.edit(|counts| *counts.cycles.entry(key).or_default() += 1);
+        self.edit(|counts| *counts.cycles.entry(key).or_default() += more);
     }
 }
 
-/// Counts the cycles that end while the daemon is served.
+/// Counts the cycles that ended before, and those that end while the daemon is served.
 pub(super) async fn count_cycles(site: Site) {
     let mut live = site.handle().subscribe();
+    let before = match site.store().tally_cycles().await {
+        Ok(before) => before,
+        Err(fault) => {
+            tracing::warn!("cycles are counted from now on only: {}", chain(&fault));
+            Tally::default()
+        }
+    };
+    for (pipeline, verdict, cycles) in &before.ended {
+        site.counters().cycles(pipeline.as_str(), *verdict, *cycles);
+    }
     loop {
         let received = tokio::select! {
             () = site.closing().cancelled() => return,
@@ -61,8 +73,11 @@ pub(super) async fn count_cycles(site: Site) {
         };
         match received {
             Ok(event) => {
-                if let Event::Finished(finished) = &event.recorded.event {
-                    site.counters().cycle(event.cycle.pipeline.as_str(), finished.verdict);
+                // An end may have come to the store's ears and to ours.
+                if let Event::Finished(finished) = &event.recorded.event
+                    && !before.has(&event.cycle)
+                {
+                    site.counters().cycles(event.cycle.pipeline.as_str(), finished.verdict, 1);
                 }
             }
             Err(RecvError::Lagged(missed)) => tracing::warn!("{missed} events were not counted"),
@@ -114,7 +129,7 @@ fn of_daemon(page: &mut Page, site: &Site, (waiting, given_up): (u32, u32), size
 }
 
 fn of_counts(page: &mut Page, counts: &Counts) {
-    page.head("andon_cycles_total", "counter", "Cycles that ended, by verdict.");
+    page.head("andon_cycles_total", "counter", "Cycles that ever ended, by verdict.");
     for ((pipeline, verdict), count) in &counts.cycles {
         page.value("andon_cycles_total", &[("pipeline", pipeline), ("verdict", verdict)], count);
     }

@@ -47,6 +47,11 @@ pub(crate) async fn house(tokens: &[(&str, Role)]) -> House {
     let database = folder.path().join("andon.db");
     let store: Arc<dyn Store> =
         Arc::new(SqliteStore::open(&database, Mode::ReadWrite).await.unwrap());
+    started(folder, store, tokens).await
+}
+
+/// A daemon on what is stored.
+async fn started(folder: TempDir, store: Arc<dyn Store>, tokens: &[(&str, Role)]) -> House {
     let handle = Handle::new(Arc::clone(&store));
     handle.serve(pipelines(&[
         ("chat", "https://git.example.com/acme/chat.git"),
@@ -112,6 +117,13 @@ impl House {
 
     pub(crate) fn name(&self, name: &str) -> PipelineName {
         PipelineName::parse(name).unwrap()
+    }
+
+    /// The daemon of another process, on what this one stored.
+    pub(crate) async fn started_anew(self) -> Self {
+        self.shutdown.cancel();
+        self.serving.await.unwrap();
+        started(self.folder, self.store, &[]).await
     }
 
     /// A cycle that was just begun.

@@ -141,6 +141,35 @@ async fn logs_come_in_ranges_while_they_grow() {
     );
 }
 
+/// The figures as soon as they have this line: the counter listens as everybody does, and comes to it soon.
+async fn counting(house: &House, counted: &str) -> String {
+    let mut metrics = String::new();
+    for _ in 0..1_000 {
+        metrics = house.ask(get("/metrics")).await.is(200).text();
+        if metrics.contains(counted) {
+            return metrics;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("no {counted} in {metrics}");
+}
+
+/// A daemon that starts anew on the same store counts on, and nothing twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn cycles_are_counted_over_all_time() {
+    let house = with_a_cycle().await;
+    let key = andon::store::CycleKey::new(house.name("chat"), 1);
+    house.append(&key, 6, vec![finished()]).await;
+    let next = house.begin_cycle("chat").await;
+    let line =
+        |count| format!("andon_cycles_total{{pipeline=\"chat\",verdict=\"cancelled\"}} {count}\n");
+    counting(&house, &line(1)).await;
+    let house = house.started_anew().await;
+    counting(&house, &line(1)).await;
+    house.append(&next, 1, vec![finished()]).await;
+    counting(&house, &line(2)).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn figures_badges_and_health_are_there() {
     let house = with_a_cycle().await;
@@ -154,16 +183,7 @@ async fn figures_badges_and_health_are_there() {
     let kind = house.ask(get("/metrics")).await.is(200);
     assert!(kind.header("content-type").starts_with("text/plain; version=0.0.4"));
     let counted = "andon_cycles_total{pipeline=\"chat\",verdict=\"cancelled\"} 1\n";
-    // The counter listens as everybody does: it comes to it soon.
-    let mut metrics = kind.text();
-    for _ in 0..1_000 {
-        if metrics.contains(counted) {
-            break;
-        }
-        tokio::task::yield_now().await;
-        metrics = house.ask(get("/metrics")).await.is(200).text();
-    }
-    assert!(metrics.contains(counted), "{metrics}");
+    let metrics = counting(&house, counted).await;
     assert!(metrics.contains("andon_latest_cycle{pipeline=\"chat\"} 1\n"), "{metrics}");
     for line in metrics.lines().filter(|line| !line.starts_with('#')) {
         let (name, value) = line.rsplit_once(' ').unwrap();
