@@ -167,7 +167,8 @@ fn place_of(report: Option<&str>) -> String {
 impl StoreError {
     /// Whether the disk took nothing: what failed can go well as soon as there is room.
     pub fn is_lack_of_room(&self) -> bool {
-        matches!(self, Self::Full | Self::Unwritable)
+        // A quota and a limit on the size of files come as a write that was refused.
+        matches!(self, Self::Full | Self::Unwritable | Self::NotWritten { .. })
     }
 
     /// What a person can do about it.
@@ -195,9 +196,9 @@ impl StoreError {
             Self::NotWritten { .. } => Some(
                 "check its disk, the quota, and the limit on the size of files (`ulimit -f`); what was stored before is still there",
             ),
-            Self::Unwritable => {
-                Some("check who owns the state folder, and that its disk is mounted for writing")
-            }
+            Self::Unwritable => Some(
+                "check who owns the state folder, and that its disk is mounted for writing; to look at what is there, copy the folder and name the copy with `--state DIR`",
+            ),
             Self::Full => Some("free some space; what was stored before is still there"),
             Self::Damaged { .. } => {
                 Some("restore a backup of the state folder; `andon doctor` checks all of it")
@@ -226,6 +227,19 @@ impl StoreError {
                 Self::NotWritten { path: file.to_owned(), source }
             }
             other => other,
+        }
+    }
+
+    /// Whether a file could not be made or opened, that of the database itself or one beside it.
+    pub(super) fn lacks_a_file(&self) -> bool {
+        /// SQLite's `SQLITE_CANTOPEN`, said at the first statement.
+        const CANNOT_OPEN: i32 = 14;
+        match self {
+            Self::Unavailable { .. } => true,
+            Self::Database(source) => {
+                code_of(source).is_some_and(|code| code & 0xff == CANNOT_OPEN)
+            }
+            _ => false,
         }
     }
 
@@ -341,6 +355,7 @@ mod tests {
         };
         assert_eq!(fault(778).to_string(), "cannot write to the database a.db");
         assert!(fault(778).hint().is_some_and(|hint| hint.contains("ulimit -f")));
+        assert!(fault(778).is_lack_of_room() && !fault(266).is_lack_of_room());
         assert!(
             matches!(fault(266), StoreError::Database(_)),
             "a read that failed is another fault"

@@ -83,7 +83,7 @@ impl SqliteStore {
         open::create_private_parent(&path)?;
         let options = open::writer_options(&path, busy_timeout);
         let opened = open::open_writer(&path, &options).await;
-        let connection = opened.map_err(|fault| fault.of_file(&path))?;
+        let connection = opened.map_err(|fault| open::not_writable(&path, fault))?;
         let writer = Writer::start(connection, options, &path)?;
         let readers = open::readers(&path, busy_timeout);
         Ok(Self { path, readers, writer: Some(writer) })
@@ -97,7 +97,10 @@ impl SqliteStore {
             Err(error) => return Err(open::unavailable(&path, error)),
         }
         let readers = open::readers(&path, busy_timeout);
-        open::check_readable(&readers, &path).await?;
+        let readers = match open::check_readable(&readers, &path).await {
+            Ok(()) => readers,
+            Err(fault) => open::readers_of_still_file(&path, fault).await?,
+        };
         Ok(Self { path, readers, writer: None })
     }
 

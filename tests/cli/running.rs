@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Stdio;
 
-use super::stage::{PIPELINE, Stage, did, start};
+use super::stage::{Did, PIPELINE, Stage, did, start};
 
 #[test]
 fn a_green_run_prints_the_cycle_and_tells_its_story_on_standard_error() {
@@ -576,6 +576,54 @@ fn a_state_that_may_only_be_read_can_be_read() {
     let shown = stage.andon(&["show", "small", "--json"]);
     set(0o700);
     assert_eq!(shown.ends(0).json()["verdict"], "green");
+}
+
+/// A program that sees the state folder on a disk that is mounted read-only; nothing else is touched.
+fn on_a_read_only_disk(stage: &Stage, args: &[&str]) -> Did {
+    const MOUNT: &str =
+        "mount --bind .andon .andon && mount -o remount,bind,ro .andon && exec \"$@\"";
+    let mut command = std::process::Command::new("unshare");
+    command.current_dir(stage.path()).env_clear().env("HOME", stage.path());
+    command.env("PATH", std::env::var_os("PATH").unwrap());
+    command.args(["-Urm", "sh", "-c", MOUNT, "sh", env!("CARGO_BIN_EXE_andon")]).args(args);
+    did(command)
+}
+
+/// Whether this machine lets us mount anything; it says so where it does not.
+#[allow(clippy::print_stderr)] // A test that looked at nothing must not look like one that passed.
+fn may_mount() -> bool {
+    let tried = std::process::Command::new("unshare")
+        .args(["-Urm", "mount", "-t", "tmpfs", "none", "/mnt"])
+        .status();
+    let may = tried.is_ok_and(|status| status.success());
+    if !may {
+        eprintln!("SKIPPED: no mount namespaces here, so nothing can be mounted read-only");
+    }
+    may
+}
+
+#[test]
+fn a_read_only_disk_can_be_looked_at_and_says_what_cannot_be_done() {
+    if !may_mount() {
+        return;
+    }
+    let stage = Stage::new();
+    stage.andon(&["run", "small"]).ends(0);
+    for args in [
+        &["cycles", "small"][..],
+        &["show", "small", "--json"],
+        &["report", "small"],
+        &["logs", "small"],
+        &["whys", "list"],
+    ] {
+        on_a_read_only_disk(&stage, args).ends(0);
+    }
+    let told = on_a_read_only_disk(&stage, &["run", "small"]).ends(5);
+    told.says(&["read-only", "help: ", "mounted for writing"]);
+    // What was written last lies beside the database, where a killed process left it.
+    fs::write(stage.path().join(".andon/andon.db-wal"), "what came last").unwrap();
+    let told = on_a_read_only_disk(&stage, &["cycles", "small"]).ends(5).prints_nothing();
+    told.says(&["read-only", "help: ", "copy the folder"]);
 }
 
 #[test]

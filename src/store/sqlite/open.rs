@@ -66,6 +66,41 @@ pub(super) fn readers(path: &Path, busy_timeout: Duration) -> SqlitePool {
         .connect_lazy_with(options)
 }
 
+/// Readers of a file beside which nothing can be made, as on a disk that is read-only or full. SQLite wants
+/// a file there that readers and the writer share, although nobody writes; told that the file does not
+/// change, it wants none. Not where a log lies beside it: what was written last is there, and would be
+/// missed. `fault` is why the usual readers could not be opened.
+pub(super) async fn readers_of_still_file(path: &Path, fault: StoreError) -> Result<SqlitePool> {
+    let takes_nothing = matches!(fault, StoreError::Unwritable | StoreError::Full);
+    // The database itself must be readable, or this is another fault.
+    let lacks_another = fault.lacks_a_file() && std::fs::File::open(path).is_ok();
+    if !(takes_nothing || lacks_another) {
+        return Err(fault);
+    }
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        return Err(if takes_nothing { fault } else { StoreError::Unwritable });
+    }
+    let options = writer_options(path, Duration::ZERO).read_only(true).immutable(true);
+    let readers = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options);
+    check_readable(&readers, path).await?;
+    Ok(readers)
+}
+
+/// Why the file could not be opened for writing: SQLite says no more than that some file could not be.
+pub(super) fn not_writable(path: &Path, fault: StoreError) -> StoreError {
+    let opened = OpenOptions::new().write(true).open(path);
+    match opened.err().map(|error| error.kind()) {
+        Some(io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+            if fault.lacks_a_file() =>
+        {
+            StoreError::Unwritable
+        }
+        _ => fault.of_file(path),
+    }
+}
+
 /// Connects. The box states that the future is `Send`, which the compiler cannot work out from
 /// sqlx's trait in a longer chain of calls.
 pub(super) fn connect(
