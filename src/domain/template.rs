@@ -49,6 +49,11 @@ pub trait Lookup {
     /// The value of a name, if it has one now.
     fn get(&self, name: &str) -> Option<Value>;
 
+    /// The step that captured the value of a name, where one did, for people.
+    fn captured_by(&self, _name: &str) -> Option<String> {
+        None
+    }
+
     /// The same as text, told apart by who made it. Where nothing else is known, the pipeline did.
     fn pieces(&self, name: &str) -> Option<Vec<Piece>> {
         let text = text_of(&self.get(name)?);

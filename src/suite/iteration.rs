@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::env::RunEnv;
 use super::http_step::{HttpDone, HttpStep, perform};
-use super::lookup::{Captures, EnvLookup, is_sensitive};
+use super::lookup::{Captured, Captures, EnvLookup, is_sensitive, shown_name};
 use super::references::visit_step;
 use super::seal::{mask_events, mask_learnt, seal_failure};
 use super::ws_step::Socket;
@@ -124,7 +124,7 @@ impl<'a> Iteration<'a> {
             seal_failure(env, finding, &step.name, repro)
         });
         self.captures = captures;
-        self.keep(sealed?);
+        self.keep(&step.name, sealed?);
         Ok(())
     }
 
@@ -142,13 +142,14 @@ impl<'a> Iteration<'a> {
         })
     }
 
-    fn keep(&mut self, captured: Vec<(String, Value)>) {
+    fn keep(&mut self, step: &str, captured: Vec<(String, Value)>) {
         for (name, value) in captured {
             let text = text_of(&value);
             if is_sensitive(&name) && text.len() >= 12 {
                 self.learnt.push(text);
             }
-            self.captures.insert(name, value);
+            let step = shown_name(self.env, step);
+            self.captures.insert(name, Captured { value, step });
         }
     }
 

@@ -10,7 +10,15 @@ use crate::domain::template::{JsonTemplate, Lookup, Origin, Piece, Template, tex
 use crate::probe::{address_variable, variable};
 
 /// What earlier steps captured, by name.
-pub(super) type Captures = HashMap<String, Value>;
+pub(super) type Captures = HashMap<String, Captured>;
+
+/// A value that a step captured.
+#[derive(Debug, Clone)]
+pub(super) struct Captured {
+    pub(super) value: Value,
+    /// The step, as it is shown.
+    pub(super) step: String,
+}
 
 /// The values of names, as one step sees them: `${uuid}` and `${random}` are the same within a step,
 /// so that it can expect what it sent, and new for the next one.
@@ -50,7 +58,7 @@ impl<'a> EnvLookup<'a> {
         }
     }
 
-    fn captured(&self, name: &str) -> Option<&'a Value> {
+    fn captured(&self, name: &str) -> Option<&'a Captured> {
         self.captures.iter().flatten().find_map(|captures| captures.get(name))
     }
 
@@ -97,14 +105,18 @@ fn random() -> u64 {
 
 impl Lookup for EnvLookup<'_> {
     fn get(&self, name: &str) -> Option<Value> {
-        if let Some(value) = self.captured(name) {
-            return Some(value.clone());
+        if let Some(captured) = self.captured(name) {
+            return Some(captured.value.clone());
         }
         let position = self.env.shared.vars.iter().position(|var| var.name == name);
         match position {
             Some(position) => var(self.env, position, self),
             None => self.built_in(name),
         }
+    }
+
+    fn captured_by(&self, name: &str) -> Option<String> {
+        Some(self.captured(name)?.step.clone())
     }
 
     fn pieces(&self, name: &str) -> Option<Vec<Piece>> {
@@ -264,11 +276,16 @@ mod tests {
         Template::parse(text).unwrap().render(lookup).unwrap_or_else(|e| e.to_string())
     }
 
+    fn captures<const N: usize>(values: [(&str, Value); N]) -> Captures {
+        let captured = |value| Captured { value, step: "Log in".to_owned() };
+        values.map(|(name, value)| (name.to_owned(), captured(value))).into()
+    }
+
     #[test]
     fn inner_names_hide_outer_ones() {
         let env = env(&[("a", json!("var")), ("b", json!("var"))], &[]);
-        let setup = Captures::from([("b".to_owned(), json!("setup")), ("c".to_owned(), json!(1))]);
-        let local = Captures::from([("c".to_owned(), json!(2))]);
+        let setup = captures([("b", json!("setup")), ("c", json!(1))]);
+        let local = captures([("c", json!(2))]);
         let lookup = EnvLookup::within(&env, [Some(&local), Some(&setup)], 4);
         let text = "${a} ${b} ${c} ${index} ${cycle} ${pipeline} ${secret.key} ${env.HOME}";
         assert_eq!(render(text, &lookup), "var setup 2 4 7 chat the-secret-key /home/x");
@@ -313,7 +330,7 @@ mod tests {
     #[test]
     fn repros_hold_no_secret() {
         let env = env(&[("auth", json!("Bearer ${secret.key}")), ("n", json!("${uuid}"))], &[]);
-        let captures = Captures::from([("access_token".to_owned(), json!("abc"))]);
+        let captures = captures([("access_token", json!("abc"))]);
         let lookup = EnvLookup::within(&env, [Some(&captures), None], 0);
         let repro = lookup.for_repro();
         for text in ["${auth}", "${secret.key}", "${access_token}", "${identity.x.token}"] {

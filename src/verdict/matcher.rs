@@ -13,6 +13,11 @@ use crate::domain::template::{JsonTemplate, Lookup, UnknownName, text_of};
 /// What a compiled regular expression may cost.
 const REGEX_SIZE_LIMIT: usize = 1 << 20;
 
+/// Who captured a value, within a sentence.
+fn captured(by: Option<&str>) -> String {
+    by.map(|step| format!(", captured by step {step},")).unwrap_or_default()
+}
+
 /// A value that is not what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
@@ -37,7 +42,7 @@ pub enum JudgeError {
         fault: String,
     },
     /// A value without content that makes a condition fit everything.
-    #[error("`{condition}: {source_text}` would fit everything, as `${{{name}}}` is empty")]
+    #[error("`{condition}: {source_text}` would fit everything, as `${{{name}}}`{} is empty", captured(.by.as_deref()))]
     Empty {
         /// The condition's key.
         condition: &'static str,
@@ -45,6 +50,8 @@ pub enum JudgeError {
         source_text: String,
         /// The name whose value is empty.
         name: String,
+        /// The step that captured it.
+        by: Option<String>,
     },
     /// A condition that every text meets, as it is written.
     #[error("`{condition}: \"\"` fits every text, so the case could not fail by it")]

@@ -67,6 +67,7 @@ fn refuse(
             condition,
             source_text: source_text.to_owned(),
             name: (*name).to_owned(),
+            by: lookup.captured_by(name),
         }),
     }
 }

@@ -389,7 +389,7 @@ async fn a_value_captured_empty_makes_no_expectation_that_everything_fits() {
     let server = Server::start(service).await;
     let step = |expect: &str| {
         format!(
-            "- id: CASE\n  steps:\n    - http: {{ url: \"${{base}}/blank\" }}\n      capture: {{ id: json $.id }}\n    \
+            "- id: CASE\n  steps:\n    - name: Make one\n      http: {{ url: \"${{base}}/blank\" }}\n      capture: {{ id: json $.id }}\n    \
              - http: {{ url: \"${{base}}/blank\" }}\n      expect: {{ {expect} }}\n"
         )
     };
@@ -407,7 +407,9 @@ async fn a_value_captured_empty_makes_no_expectation_that_everything_fits() {
         ("matched", "matches: ^${id}"),
         ("denied", "contains: ${id}"),
     ] {
-        let part = format!("`{part}` would fit everything, as `${{id}}` is empty");
+        let part = format!(
+            "`{part}` would fit everything, as `${{id}}`, captured by step Make one, is empty"
+        );
         ran.errored(case, FailureClass::Setup, &part);
     }
     ran.failed("equal", FailureClass::Assertion, "expected $.text");
