@@ -45,7 +45,7 @@ pub use checkout::{Checkout, CheckoutLimits, SkipReason, Skipped};
 pub use error::{Absent, Error, ErrorKind};
 pub use fetch::Fetched;
 pub use history::{Parents, RangeLimits};
-pub use local::enclosing;
+pub use local::{enclosing, missing_here};
 pub use look::{Branches, Looked, RefsPrint};
 pub use mirror::{Mirror, MirrorOptions};
 pub use publish::{Keeps, Publication, Published, PublishedFile};

@@ -14,6 +14,7 @@ use crate::daemon::yaml_files;
 use crate::domain::paths::normal;
 use crate::domain::spec::{Pipeline, Ready, Suite};
 use crate::engine::{Clock as _, SystemClock};
+use crate::git::missing_here;
 use crate::pipeline::crontab::Crontab;
 use crate::pipeline::{self, Diagnostic, Loaded, RunBy, Severity, Style};
 
@@ -38,6 +39,7 @@ pub fn check(context: &Context, args: &CheckArgs) -> CliResult {
             show_faults(context, &loaded.diagnostics);
             if let Some(pipeline) = &loaded.pipeline {
                 show_meaning(&mut out, file, pipeline).map_err(printing)?;
+                warn_of_no_repository(context, pipeline);
             }
         }
     }
@@ -115,6 +117,23 @@ fn show_faults(context: &Context, diagnostics: &[Diagnostic]) {
     if diagnostics.len() > MAX_SHOWN {
         context.note(&format!("… and {} more", diagnostics.len() - MAX_SHOWN));
     }
+}
+
+/// A valid pipeline that `run` would refuse: what it says then is said here.
+fn warn_of_no_repository(context: &Context, pipeline: &Pipeline) {
+    if let Some(warning) = no_repository(pipeline) {
+        context.settings.console.say_of("warning", &warning);
+    }
+}
+
+/// Where a pipeline names no repository, and the folder of its file is none. One that is named may be there
+/// where the pipeline is used.
+fn no_repository(pipeline: &Pipeline) -> Option<String> {
+    let fault = pipeline.watch.is_none().then(|| missing_here(pipeline)).flatten()?;
+    let name = &pipeline.name;
+    Some(format!(
+        "{name} cannot be run: {fault}; without `watch`, its repository is the folder of its file"
+    ))
 }
 
 fn show_meaning(out: &mut Out, file: &Path, pipeline: &Pipeline) -> std::io::Result<()> {
@@ -207,6 +226,7 @@ fn print_json(out: &mut Out, loaded: &[(PathBuf, Loaded)]) -> std::io::Result<()
                 "pipeline": pipeline.map(|p| p.name.as_str()),
                 "environment": pipeline.map(|p| p.environment.as_str()),
                 "cases": pipeline.and_then(|p| p.suite.as_ref()).map(|s| s.cases().count()),
+                "warning": pipeline.and_then(no_repository),
                 "not_acted_on": pipeline.map(|p| pipeline::parts_not_acted_on(p, RunBy::Daemon)),
                 "diagnostics": loaded.diagnostics,
             })

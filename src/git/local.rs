@@ -15,6 +15,7 @@ use super::error::{Absent, Error};
 use super::packs::write_pack;
 use super::text::clip;
 use super::url::{RepoUrl, Target};
+use crate::domain::spec::Pipeline;
 
 /// The most bytes of a list of shallow commits that are read.
 const SHALLOW_CAP: u64 = 4 << 20;
@@ -37,6 +38,15 @@ pub(super) fn open_source(path: &Path, repository: &str) -> Result<Repository, E
         ErrorCode::Owner => Error::ForeignOwner { repository: repository.to_owned() },
         _ => unreadable(repository)(error),
     })
+}
+
+/// Why there is no repository where a pipeline means one on this machine; `None` where there is one, or it is
+/// elsewhere. Looks at the disk alone.
+pub fn missing_here(pipeline: &Pipeline) -> Option<Error> {
+    let url = RepoUrl::of_pipeline(pipeline).ok()?;
+    let Target::Local(path) = &url.target else { return None };
+    let missing = |fault: &Error| matches!(fault, Error::NotFound { .. });
+    open_source(path, &url.to_string()).err().filter(missing)
 }
 
 /// The repository in whose work tree a folder lies, when the address names one that is none itself: in

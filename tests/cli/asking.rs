@@ -31,6 +31,23 @@ fn check_tells_what_valid_pipelines_mean() {
 }
 
 #[test]
+fn check_warns_of_a_pipeline_that_run_refuses() {
+    let stage = Stage::empty();
+    stage.write_pipeline("small", &PIPELINE.replace("watch: { repo: ../chat, poll: off }\n", ""));
+    let refused = stage.andon(&["run", "small"]).ends(2);
+    let words = refused.err.lines().find_map(|line| line.strip_prefix("error: ")).unwrap();
+    assert!(words.starts_with("no git repository in "), "{words}");
+    let told = stage.andon(&["check"]).ends(0).prints(&["small valid"]);
+    told.says(&["warning small cannot be run: ", words, "without `watch`"]);
+    let value = stage.andon(&["check", "--json"]).ends(0).json();
+    assert!(value[0]["warning"].as_str().unwrap().contains(words), "{value}");
+    // There is one now.
+    git2::Repository::init(stage.path().join("pipelines")).unwrap();
+    let told = stage.andon(&["check"]).ends(0);
+    assert_eq!(told.err, "");
+}
+
+#[test]
 fn check_tells_all_faults_of_all_files() {
     let stage = Stage::empty();
     stage.write_pipeline("one", &PIPELINE.replace("version: 1", "version: 2"));
