@@ -8,7 +8,7 @@
 //! L4  web  cli  demo                                          surfaces
 //! L3  engine  upkeep  daemon                                  runs cycles, one or all
 //! L2  store git process deploy readiness probe suite trigger notify    adapters: async, I/O
-//! L1  pipeline cycle verdict diff cluster investigation report watch queue retention room    decisions: sync, no I/O, no clock
+//! L1  pipeline cycle verdict diff cluster investigation ingest report watch queue retention room    decisions: sync, no I/O, no clock
 //! L0  domain                                                  types
 //! ```
 
@@ -23,6 +23,7 @@ pub mod diff;
 pub mod domain;
 pub mod engine;
 pub mod git;
+pub mod ingest;
 pub mod investigation;
 pub mod notify;
 pub mod pipeline;
