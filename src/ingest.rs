@@ -8,8 +8,14 @@
 //! What it must not do: open files, decide a verdict, or match the cases of two runs.
 
 mod case;
+mod error;
+#[allow(dead_code, reason = "the readers that use it come next")]
+mod text;
+#[allow(dead_code, reason = "the readers that use it come next")]
+mod warnings;
 
 pub use case::{
     Format, Problem, ProblemKind, Reading, ReportedCase, ReportedOutcome, Sink, Stated, SuiteError,
     Warning,
 };
+pub use error::{MAX_DEPTH, Unreadable};
