@@ -13,6 +13,8 @@ mod draft;
 mod error;
 #[allow(dead_code, reason = "called once `read` tells the formats apart")]
 mod go;
+#[allow(dead_code, reason = "called once `read` tells the formats apart")]
+mod libtest;
 #[allow(dead_code, reason = "the readers that use it come next")]
 mod lines;
 #[allow(dead_code, reason = "called once `read` tells the formats apart")]
