@@ -8,15 +8,21 @@
 //! What it must not do: open files, decide a verdict, or match the cases of two runs.
 
 mod case;
+#[allow(dead_code, reason = "called once `read` tells the formats apart")]
+mod ctrf;
 #[allow(dead_code, reason = "the readers that use it come next")]
 mod draft;
 mod error;
 #[allow(dead_code, reason = "called once `read` tells the formats apart")]
 mod go;
+#[allow(dead_code, reason = "the readers that use it come next")]
+mod json;
 #[allow(dead_code, reason = "called once `read` tells the formats apart")]
 mod libtest;
 #[allow(dead_code, reason = "the readers that use it come next")]
 mod lines;
+#[allow(dead_code, reason = "called once `read` tells the formats apart")]
+mod playwright;
 #[allow(dead_code, reason = "called once `read` tells the formats apart")]
 mod tap;
 #[allow(dead_code, reason = "the readers that use it come next")]

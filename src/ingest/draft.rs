@@ -2,6 +2,7 @@
 //!
 //! What it must not do: know any one format.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::case::{Problem, ProblemKind, ReportedCase, ReportedOutcome};
@@ -41,6 +42,21 @@ pub(super) fn text(whole: &str) -> String {
     let mut text = Text::default();
     text.push(whole);
     text.finish()
+}
+
+/// A text without what colours it on a terminal.
+pub(super) fn without_colours(line: &str) -> Cow<'_, str> {
+    if !line.contains("\u{1b}[") {
+        return Cow::Borrowed(line);
+    }
+    let mut pieces = line.split("\u{1b}[");
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let end =
+            piece.find(|c: char| !matches!(c, '0'..='9' | ';')).map_or(piece.len(), |at| at + 1);
+        plain.push_str(piece.get(end..).unwrap_or_default());
+    }
+    Cow::Owned(plain)
 }
 
 /// A case of which only this is known.
@@ -91,5 +107,18 @@ mod tests {
         assert!(name(&one).len() < NAME + 60);
         assert_eq!(name("short"), "short");
         assert_eq!(fnv("a"), 0xaf63_dc4c_8601_ec8c);
+    }
+
+    #[test]
+    fn colours_are_taken_out_and_nothing_else() {
+        for (text, expected) in [
+            ("plain [31m", "plain [31m"),
+            ("\u{1b}[1;31mred\u{1b}[0m and\u{1b}[K", "red and"),
+            ("\u{1b}[", ""),
+            ("\u{1b}[31", ""),
+            ("é\u{1b}[31é", "é"),
+        ] {
+            assert_eq!(without_colours(text), expected, "{text:?}");
+        }
     }
 }

@@ -6,13 +6,12 @@
 //!
 //! What it must not do: make up cases for the dots of `--quiet`, which have no names.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::case::{ProblemKind, ReportedCase, ReportedOutcome, SuiteError};
-use super::super::draft::{case, no_suite, one_suite};
+use super::super::draft::{case, no_suite, one_suite, without_colours};
 use super::super::text::{Text, first_line};
 use super::{Out, Summary, panic_message};
 
@@ -275,21 +274,6 @@ impl Binary {
             out.case(case);
         }
     }
-}
-
-/// The line without what colours it on a terminal.
-fn without_colours(line: &str) -> Cow<'_, str> {
-    if !line.contains("\u{1b}[") {
-        return Cow::Borrowed(line);
-    }
-    let mut pieces = line.split("\u{1b}[");
-    let mut plain = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let end =
-            piece.find(|c: char| !matches!(c, '0'..='9' | ';')).map_or(piece.len(), |at| at + 1);
-        plain.push_str(piece.get(end..).unwrap_or_default());
-    }
-    Cow::Owned(plain)
 }
 
 /// `Running unittests src/lib.rs (target/debug/deps/shop-886b0ca78d498659)` → `shop (src/lib.rs)`.
