@@ -8,30 +8,68 @@
 //! What it must not do: open files, decide a verdict, or match the cases of two runs.
 
 mod case;
-#[allow(dead_code, reason = "called once `read` tells the formats apart")]
 mod ctrf;
-#[allow(dead_code, reason = "the readers that use it come next")]
+mod decode;
+mod detect;
 mod draft;
 mod error;
-#[allow(dead_code, reason = "called once `read` tells the formats apart")]
 mod go;
-#[allow(dead_code, reason = "the readers that use it come next")]
 mod json;
-#[allow(dead_code, reason = "called once `read` tells the formats apart")]
+mod junit;
 mod libtest;
-#[allow(dead_code, reason = "the readers that use it come next")]
 mod lines;
-#[allow(dead_code, reason = "called once `read` tells the formats apart")]
 mod playwright;
-#[allow(dead_code, reason = "called once `read` tells the formats apart")]
 mod tap;
-#[allow(dead_code, reason = "the readers that use it come next")]
 mod text;
-#[allow(dead_code, reason = "the readers that use it come next")]
 mod warnings;
+mod xml;
+
+use std::io::{BufRead, Cursor, Read};
 
 pub use case::{
     Format, Problem, ProblemKind, Reading, ReportedCase, ReportedOutcome, Sink, Stated, SuiteError,
     Warning,
 };
 pub use error::{MAX_DEPTH, Unreadable};
+
+/// Reads the cases of a file, in the format given or in the one that its content shows. The bytes come as they
+/// are in the file; memory does not grow with them.
+///
+/// # Errors
+///
+/// [`Unreadable`] where it holds no results at all. A damaged file is read as far as it goes; what is wrong
+/// with it stands in the [`Reading`].
+pub fn read(
+    input: &mut dyn BufRead,
+    format: Option<Format>,
+    sink: &mut dyn Sink,
+) -> Result<Reading, Unreadable> {
+    let mut decoded = decode::Decoded::new(input)?;
+    let mut head = Vec::with_capacity(detect::HEAD);
+    (&mut decoded).take(detect::HEAD as u64).read_to_end(&mut head)?;
+    if head.len() < detect::HEAD && head.trim_ascii().is_empty() {
+        return Err(Unreadable::Empty);
+    }
+    let format = match format {
+        Some(format) => format,
+        None => {
+            let text = String::from_utf8_lossy(&head);
+            let unknown = || Unreadable::NotResults { found: detect::describe(&text) };
+            detect::recognise(&text).ok_or_else(unknown)?
+        }
+    };
+    let mut whole = Cursor::new(head).chain(&mut decoded);
+    let mut reading = match format {
+        Format::Junit => junit::read(&mut whole, sink),
+        Format::Ctrf => ctrf::read(&mut whole, sink),
+        Format::Tap => tap::read(&mut whole, sink),
+        Format::Go => go::read(&mut whole, sink),
+        Format::Libtest => libtest::read(&mut whole, sink),
+        Format::Playwright => playwright::read(&mut whole, sink),
+    }?;
+    if decoded.replaced() {
+        let what = "bytes that are no text in the file's encoding were replaced".into();
+        reading.warnings.insert(0, Warning { line: None, what });
+    }
+    Ok(reading)
+}

@@ -1,0 +1,9 @@
+//! Result files of real tools, read and compared with what independent readers found in them
+//! (`tests/data/corpus/README.md`).
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its data has failed")]
+
+#[path = "ingest/corpus.rs"]
+mod corpus;
+#[path = "ingest/files.rs"]
+mod files;
