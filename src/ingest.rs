@@ -18,6 +18,7 @@ mod json;
 mod junit;
 mod libtest;
 mod lines;
+mod native;
 mod playwright;
 mod tap;
 mod text;
@@ -31,6 +32,7 @@ pub use case::{
     Warning,
 };
 pub use error::{MAX_DEPTH, Unreadable};
+pub use native::Native;
 
 /// Reads the cases of a file, in the format given or in the one that its content shows. The bytes come as they
 /// are in the file; memory does not grow with them.
@@ -52,11 +54,7 @@ pub fn read(
     }
     let format = match format {
         Some(format) => format,
-        None => {
-            let text = String::from_utf8_lossy(&head);
-            let unknown = || Unreadable::NotResults { found: detect::describe(&text) };
-            detect::recognise(&text).ok_or_else(unknown)?
-        }
+        None => detect::format_of(&String::from_utf8_lossy(&head))?,
     };
     let mut whole = Cursor::new(head).chain(&mut decoded);
     let mut reading = match format {

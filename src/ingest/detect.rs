@@ -6,7 +6,9 @@
 //! What it must not do: read cases.
 
 use super::case::Format;
+use super::error::Unreadable;
 use super::junit;
+use super::native::Native;
 
 /// How much of a file is looked at, in bytes.
 pub(super) const HEAD: usize = 64 << 10;
@@ -15,7 +17,18 @@ pub(super) const HEAD: usize = 64 << 10;
 const LINES: usize = 2_000;
 
 /// The format of a file that begins so.
-pub(super) fn recognise(head: &str) -> Option<Format> {
+///
+/// # Errors
+///
+/// Says what it is instead, where it is none that is read.
+pub(super) fn format_of(head: &str) -> Result<Format, Unreadable> {
+    if let Some(native) = Native::recognise(head) {
+        return Err(Unreadable::Native(native));
+    }
+    recognise(head).ok_or_else(|| Unreadable::NotResults { found: describe(head) })
+}
+
+fn recognise(head: &str) -> Option<Format> {
     let mut weak = None;
     let mut first = true;
     let mut rest = head;
@@ -113,7 +126,7 @@ fn is_number(text: &str) -> bool {
 }
 
 /// What a file is that is no result file, in two or three words.
-pub(super) fn describe(head: &str) -> String {
+fn describe(head: &str) -> String {
     let text = head.trim_start();
     let lower = text.get(..text.floor_char_boundary(200)).unwrap_or_default().to_ascii_lowercase();
     if lower.starts_with("<!doctype html") || lower.starts_with("<html") {

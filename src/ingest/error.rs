@@ -5,6 +5,8 @@
 
 use std::io;
 
+use super::native::Native;
+
 /// How many elements or values may be nested in each other. Real files have a handful; 300 are read.
 pub const MAX_DEPTH: usize = 1_000;
 
@@ -17,6 +19,9 @@ pub enum Unreadable {
         /// What it looks like, as `an HTML page`.
         found: String,
     },
+    /// A tool's own format, whose cases are not read.
+    #[error("{0}: its cases are not read")]
+    Native(Native),
     /// Nothing in it but white space.
     #[error("empty")]
     Empty,
@@ -36,6 +41,7 @@ impl Unreadable {
                 "give the file that the test tool writes as JUnit XML, CTRF, TAP, go test -json, libtest \
                  or Playwright JSON; `--format` names the format where the content does not show it",
             ),
+            Self::Native(native) => Some(native.instead()),
             Self::Empty => Some(
                 "the tool wrote nothing: it was stopped, or its report goes elsewhere; its own output says which",
             ),

@@ -35,6 +35,8 @@ struct Binary {
     pending: Option<Pending>,
     section: Section,
     outputs: HashMap<String, Text>,
+    /// The last name of the list of failures: a file that is cut may end within it.
+    listed: Option<String>,
 }
 
 /// A test whose name was printed and whose result was not, and what stands between.
@@ -119,6 +121,7 @@ impl Printed {
             out.suite_error(SuiteError { suite: Arc::clone(&binary.suite), message });
             return binary.hand_over(out);
         };
+        binary.fail_listed();
         out.state(said);
         let counted = binary.count();
         if counted != said {
@@ -148,6 +151,7 @@ impl Binary {
             pending: None,
             section: Section::Results,
             outputs: HashMap::new(),
+            listed: None,
         }
     }
 
@@ -179,7 +183,8 @@ impl Binary {
             Section::Failures => {
                 let name = line.strip_prefix("    ").filter(|name| !name.starts_with(' '));
                 if let Some(name) = name {
-                    self.fail(name);
+                    self.fail_listed();
+                    self.listed = Some(name.to_owned());
                 }
             }
             Section::Results => {}
@@ -226,6 +231,12 @@ impl Binary {
         case.duration = duration;
         self.by_name.entry(name.to_owned()).or_insert(self.cases.len());
         self.cases.push(case);
+    }
+
+    fn fail_listed(&mut self) {
+        if let Some(name) = self.listed.take() {
+            self.fail(&name);
+        }
     }
 
     fn fail(&mut self, name: &str) {
