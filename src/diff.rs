@@ -9,7 +9,6 @@
 //! ended before its suite, except to show what was known ([`carried`]).
 
 mod between;
-mod change;
 mod compare;
 mod figures;
 mod history;
@@ -17,8 +16,8 @@ mod rename;
 
 use std::sync::Arc;
 
+pub use crate::domain::change::{Seen, change_of};
 pub use between::{CaseRow, Difference, between};
-pub use change::{Seen, change_of};
 pub use compare::{carried, compare, uncompared};
 pub use history::{advance, advance_all};
 

@@ -1,10 +1,12 @@
 //! The words of the loop as types: what a pipeline asks for, what a cycle saw, what was decided.
 //!
 //! Everything here is plain data with checked constructors. Nothing here reads a clock, a file or
-//! a socket, and nothing here decides: decisions live in the layer above.
+//! a socket, and nothing here decides: decisions live in the layer above. Two tables that several of
+//! them share stand here: which change a pair of outcomes is, and what identifies a reported case.
 
 pub mod address;
 pub mod attempt;
+pub mod change;
 pub mod commit;
 pub mod errors;
 pub mod escape;
@@ -14,6 +16,7 @@ pub mod failure;
 pub mod findings;
 pub mod glob;
 pub mod history;
+pub mod identity;
 pub mod names;
 pub mod outcome;
 pub mod paths;

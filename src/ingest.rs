@@ -5,7 +5,7 @@
 //! from cases, and a claim that disagrees is a warning. A damaged file gives the cases that were
 //! complete, and says what is wrong with it.
 //!
-//! What it must not do: open files, decide a verdict, or match the cases of two runs.
+//! What it must not do: open files, decide the verdict of a cycle, or match the cases of two runs.
 
 mod case;
 mod ctrf;
@@ -20,8 +20,10 @@ mod libtest;
 mod lines;
 mod native;
 mod playwright;
+mod run;
 mod tap;
 mod text;
+mod totals;
 mod warnings;
 mod xml;
 
@@ -33,6 +35,8 @@ pub use case::{
 };
 pub use error::{MAX_DEPTH, Unreadable};
 pub use native::Native;
+pub use run::{Entry, Run};
+pub use totals::{Standing, Totals};
 
 /// Reads the cases of a file, in the format given or in the one that its content shows. The bytes come as they
 /// are in the file; memory does not grow with them.

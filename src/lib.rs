@@ -8,13 +8,14 @@
 //! L4  web  cli  demo                                          surfaces
 //! L3  engine  upkeep  daemon                                  runs cycles, one or all
 //! L2  store git process deploy readiness probe suite trigger notify    adapters: async, I/O
-//! L1  pipeline cycle verdict diff cluster investigation ingest report watch queue retention room    decisions: sync, no I/O, no clock
+//! L1  pipeline cycle verdict diff cluster investigation ingest compare report watch queue retention room    decisions: sync, no I/O, no clock
 //! L0  domain                                                  types
 //! ```
 
 pub mod app;
 pub mod cli;
 pub mod cluster;
+pub mod compare;
 pub mod cycle;
 pub mod daemon;
 pub mod demo;

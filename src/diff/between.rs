@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::change::{Seen, change_of};
+use crate::domain::change::{Seen, change_of};
 use crate::domain::findings::CaseFinding;
 use crate::domain::names::{CaseId, Fingerprint};
 use crate::domain::outcome::{Change, Outcome};

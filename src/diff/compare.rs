@@ -3,8 +3,8 @@
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
-use super::change::{Seen, change_of};
 use super::{Compared, Comparison, Selection, figures, history, rename};
+use crate::domain::change::{Seen, change_of};
 use crate::domain::findings::{Carried, CaseFinding, CaseResult};
 use crate::domain::history::{CaseHead, CycleRef, Heads, KnownResult};
 use crate::domain::names::CaseId;

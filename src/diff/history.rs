@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Comparison;
-use super::change::{Seen, differ};
 use super::figures::is_good;
+use crate::domain::change::{Seen, differ};
 use crate::domain::findings::{CaseFinding, CaseResult};
 use crate::domain::history::{
     CaseHead, CycleRef, FailureChange, Heads, KnownResult, RECENT_RUNS, RecentRun,

@@ -33,6 +33,9 @@ pub type Case = (String, Option<Vec<String>>, Option<String>, Option<String>);
 #[derive(Debug, Clone, Deserialize)]
 pub struct Record {
     pub totals: Option<Totals>,
+    pub totals_by_identity_worst: Option<Totals>,
+    pub totals_by_identity_last: Option<Totals>,
+    pub verdict: Option<String>,
     pub failed: Option<Vec<Failed>>,
     pub cases: Option<Vec<Case>>,
     pub suite_errors: Option<Vec<SuiteError>>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use andon::ingest::{Reading, ReportedCase, ReportedOutcome, Unreadable};
+use andon::ingest::{self, Reading, ReportedCase, ReportedOutcome, Run, Sink as _, Unreadable};
 
 use crate::corpus::{Case, Failed, Listed, Record, Totals, listed};
 
@@ -19,7 +19,7 @@ pub fn read(bytes: &[u8]) -> Result<Read, Unreadable> {
     Ok(Read { cases, reading })
 }
 
-fn totals<'a>(outcomes: impl Iterator<Item = &'a ReportedOutcome>) -> Totals {
+fn totals(outcomes: impl Iterator<Item = ReportedOutcome>) -> Totals {
     let mut totals = Totals { flaky: Some(0), ..Totals::default() };
     for outcome in outcomes {
         totals.tests += 1;
@@ -82,8 +82,33 @@ fn differences(file: &Listed, record: &Record, read: &Read) -> Vec<String> {
         check(
             "totals",
             format!("{expected:?}"),
-            format!("{:?}", totals(read.cases.iter().map(|case| &case.outcome))),
+            format!("{:?}", totals(read.cases.iter().map(|case| case.outcome))),
         );
+    }
+    let mut counted = ingest::Totals::default();
+    read.cases.iter().for_each(|case| counted.add(case));
+    if let Some(verdict) = &record.verdict {
+        check("standing", verdict.clone(), counted.standing(&read.reading).to_string());
+    }
+    let mut run = Run::default();
+    read.cases.iter().for_each(|case| run.case(case.clone()));
+    for (what, expected, got) in [
+        (
+            "by worst",
+            record.totals_by_identity_worst,
+            totals(run.entries().iter().map(|entry| entry.worst)),
+        ),
+        (
+            "by last",
+            record.totals_by_identity_last,
+            totals(run.entries().iter().map(|entry| entry.last)),
+        ),
+    ] {
+        if let Some(expected) = expected {
+            // How many are flaky is told by neither.
+            let expected = Totals { flaky: got.flaky, ..expected };
+            check(what, format!("{expected:?}"), format!("{got:?}"));
+        }
     }
     if let Some(complete) = record.complete {
         check("complete", format!("{complete}"), format!("{}", read.reading.complete));

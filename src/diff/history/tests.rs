@@ -4,8 +4,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::diff::change::tests::oracle;
 use crate::diff::{Selection, compare};
+use crate::domain::change::tests::oracle;
 use crate::domain::failure::{Blame, Failure, FailureClass};
 use crate::domain::findings::FlakyRate;
 use crate::domain::names::Fingerprint;

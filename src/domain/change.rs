@@ -1,9 +1,9 @@
 //! The transition table: what was known of a case and what came now give exactly one change.
 
-use crate::domain::findings::CaseResult;
-use crate::domain::history::KnownResult;
-use crate::domain::names::Fingerprint;
-use crate::domain::outcome::{Change, Outcome};
+use super::findings::CaseResult;
+use super::history::KnownResult;
+use super::names::Fingerprint;
+use super::outcome::{Change, Outcome};
 
 /// One side of a comparison: an outcome, with its fingerprint where it was failing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,12 +68,12 @@ fn before_of(before: Option<Seen<'_>>) -> Before<'_> {
 }
 
 /// Whether two failures are known to be different ones.
-pub(super) fn differ(then: Option<&Fingerprint>, now: Option<&Fingerprint>) -> bool {
+pub fn differ(then: Option<&Fingerprint>, now: Option<&Fingerprint>) -> bool {
     matches!((then, now), (Some(then), Some(now)) if then != now)
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A row of the table in SPEC section 6, written down as it stands there.
@@ -122,11 +122,7 @@ pub(super) mod tests {
     }
 
     /// The changes whose row matches, by the words of the contract alone.
-    pub(in crate::diff) fn oracle(
-        before: Option<Outcome>,
-        now: Option<Outcome>,
-        same: bool,
-    ) -> Vec<Change> {
+    pub(crate) fn oracle(before: Option<Outcome>, now: Option<Outcome>, same: bool) -> Vec<Change> {
         let from = match word(before, "never") {
             // Not a known result, so the last known one is older, or there is none.
             "not_run" | "skipped" => "never",
