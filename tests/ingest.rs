@@ -5,5 +5,9 @@
 
 #[path = "ingest/corpus.rs"]
 mod corpus;
+#[path = "ingest/damage.rs"]
+mod damage;
 #[path = "ingest/files.rs"]
 mod files;
+#[path = "ingest/pairs.rs"]
+mod pairs;
