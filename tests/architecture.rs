@@ -31,6 +31,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("git", &["domain", "trust"]),
     ("process", &["domain"]),
     ("probe", &["domain", "verdict"]),
+    ("observe", &["domain"]),
     ("suite", &["domain", "probe", "verdict"]),
     ("deploy", &["domain", "process", "probe", "suite", "verdict"]),
     ("readiness", &["domain", "probe", "suite", "verdict"]),

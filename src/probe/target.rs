@@ -3,6 +3,7 @@
 use url::{Host, Url};
 
 use super::fault::{Fault, FaultKind};
+use crate::domain::hosts::HostList;
 
 /// The host and port behind an address, and whether TLS is spoken there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -51,7 +52,7 @@ impl Target {
 /// Which hosts native steps may talk to.
 #[derive(Debug, Clone, Default)]
 pub struct HostRules {
-    allowed: Option<Vec<String>>,
+    allowed: Option<HostList>,
 }
 
 impl HostRules {
@@ -62,25 +63,17 @@ impl HostRules {
 
     /// Only these; `*.example.com` is every name below `example.com`, not itself.
     pub fn only(hosts: impl IntoIterator<Item = String>) -> Self {
-        let lower = hosts.into_iter().map(|host| host.trim().to_ascii_lowercase());
-        Self { allowed: Some(lower.collect()) }
+        Self { allowed: Some(HostList::new(hosts)) }
     }
 
     pub(super) fn check(&self, target: &Target) -> Result<(), Fault> {
         let Some(allowed) = &self.allowed else { return Ok(()) };
-        let host = target.host.to_ascii_lowercase();
-        let with_port = format!("{host}:{}", target.port);
-        let fits = |rule: &String| match rule.strip_prefix("*.") {
-            Some(parent) => {
-                host.strip_suffix(parent).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
-            }
-            None => *rule == host || *rule == with_port || *rule == format!("[{host}]"),
-        };
-        if allowed.iter().any(fits) {
+        if allowed.allows(&target.host, target.port) {
             return Ok(());
         }
-        let message =
-            format!("host {host} is not one of the pipeline's hosts ({})", allowed.join(", "));
+        let host = target.host.to_ascii_lowercase();
+        let rules = allowed.describe();
+        let message = format!("host {host} is not one of the pipeline's hosts ({rules})");
         Err(Fault::new(FaultKind::NotAllowed, message))
     }
 }
