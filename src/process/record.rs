@@ -8,6 +8,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -120,10 +122,22 @@ impl RunDir {
     /// keep the command's end from being recorded.
     pub(super) fn reserve_exit(&self) -> io::Result<ReservedExit> {
         let target = self.exit_file();
-        let mut file = create_private(&aside(&target))?;
-        file.write_all(&[b' '; MAX_RECORD_BYTES])?;
-        file.sync_all()?;
+        let file = create_private(&aside(&target))?;
+        take_room(&file)?;
         Ok(ReservedExit { file, target })
+    }
+}
+
+/// Takes the blocks of a record from the disk, now. Only a file system that cannot be asked for them
+/// has to be written to, and waited for.
+fn take_room(mut file: &File) -> io::Result<()> {
+    let taken = rustix::fs::fallocate(file, FallocateFlags::empty(), 0, MAX_RECORD_BYTES as u64);
+    match taken {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+            file.write_all(&[b' '; MAX_RECORD_BYTES])?;
+            file.sync_all()
+        }
+        taken => Ok(taken?),
     }
 }
 
@@ -245,6 +259,8 @@ mod tests {
         assert_eq!(run.load_exit().unwrap(), None);
         let reserved = run.reserve_exit().unwrap();
         assert_eq!(run.load_exit().unwrap(), None, "room alone is no record");
+        let blocks = reserved.file.metadata().unwrap().blocks();
+        assert!(blocks * 512 >= MAX_RECORD_BYTES as u64, "{blocks} blocks are taken");
         let exit = exit_with(End::Exited { code: 7 });
         reserved.commit(&exit).unwrap();
         assert_eq!(run.load_exit().unwrap(), Some(exit));

@@ -101,7 +101,10 @@ impl Output {
         self.mask.finish(&mut self.masked);
         self.log.push(&self.masked);
         let (file, mut summary) = self.log.finish(self.total);
-        if let Err(error) = file.sync_all() {
+        // An empty log is there with its folder, which the exit record makes durable.
+        if summary.kept_bytes > 0
+            && let Err(error) = file.sync_all()
+        {
             summary.write_error.get_or_insert_with(|| error.to_string());
         }
         summary.held_open = self.pipe.is_some();
