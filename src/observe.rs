@@ -7,7 +7,9 @@
 //! `localhost` and loopback addresses, Java wants `-Dhttp.proxyHost`, Node before 24 a library. So no
 //! connection seen is a reason to doubt a pass, and never by itself a failure.
 //!
-//! It listens on loopback at a port that the system chooses, for one run of one command.
+//! It listens on loopback at a port that the system chooses, for one run of one command. Reaching a host
+//! has a deadline of ours. What a command itself waits for has not: a slow answer is the test's own
+//! matter, and the end of the run ends whatever is open.
 //!
 //! What it must not do: look into tunnels, change what is passed on beyond what a proxy must, keep a
 //! byte of it, or decide what was seen means.

@@ -72,6 +72,8 @@ impl Route {
             return Ok(response.map(Either::Right));
         }
         strip(response.headers_mut());
+        // Each hop speaks its own version (RFC 9110 section 2.5).
+        *response.version_mut() = http::Version::HTTP_11;
         *self.kept.lock().await = Some(link);
         Ok(response.map(Either::Right))
     }

@@ -43,7 +43,9 @@ pub(super) fn strip(headers: &mut HeaderMap) -> Option<HeaderValue> {
         .flat_map(|value| value.split(','))
         .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
         .collect();
-    let upgrade = headers.get(UPGRADE).filter(|_| named.contains(&UPGRADE)).cloned();
+    // HTTP/2 without TLS begins with settings for this hop, and no server insists on it.
+    let upgrade = headers.get(UPGRADE).filter(|wanted| *wanted != "h2c").cloned();
+    let upgrade = upgrade.filter(|_| named.contains(&UPGRADE));
     for name in named {
         // A length is no matter of one hop, whoever says so.
         if name != http::header::CONTENT_LENGTH && name != http::header::HOST {
@@ -61,6 +63,9 @@ pub(super) fn ask_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, protocol);
 }
+
+/// The longest name that the domain name system has.
+const LONGEST_NAME: usize = 253;
 
 /// The host that a request goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +92,8 @@ impl Target {
         let host = authority.host();
         let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        (!host.is_empty() && port != 0).then_some(Self { host, port })
+        let is_name = !host.is_empty() && host.len() <= LONGEST_NAME;
+        (is_name && port != 0).then_some(Self { host, port })
     }
 
     /// `host:port`, an IPv6 address in brackets.
@@ -134,6 +140,7 @@ mod tests {
         assert_eq!(strip(&mut map).unwrap(), "websocket");
         assert!(map.is_empty());
         assert_eq!(strip(&mut headers(&[("upgrade", "websocket")])), None);
+        assert_eq!(strip(&mut headers(&[("connection", "upgrade"), ("upgrade", "h2c")])), None);
     }
 
     #[test]
@@ -164,5 +171,7 @@ mod tests {
             let target = text.parse().ok().and_then(|authority| Target::of(&authority, default));
             assert_eq!(target.map(|target| target.name()).as_deref(), name, "{text}");
         }
+        let long = format!("{}.example:80", "x".repeat(250));
+        assert_eq!(long.parse().ok().and_then(|authority| Target::of(&authority, None)), None);
     }
 }

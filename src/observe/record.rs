@@ -324,11 +324,14 @@ mod tests {
         assert_eq!((seen.other_hosts.connections, seen.other_hosts.bytes_sent), (all, all));
         assert_eq!((seen.connections.len(), seen.more_connections), (CONNECTIONS, 100));
         assert_eq!(seen.turned_away, 1);
+        // Those that ended are not remembered.
+        assert!(lock(&recorder.state).unkept.len() < 100);
     }
 
     #[test]
     fn stretches_of_activity_are_bounded() {
-        let recorder = recorder();
+        let earlier = Instant::now().checked_sub(4 * GAP).unwrap();
+        let recorder = Recorder { started: earlier, ..recorder() };
         let meter = recorder.connection("a:1", Instant::now());
         lock(&meter.usage).spans = vec![(Duration::ZERO, Duration::ZERO); SPANS];
         meter.moved(Way::Sent, 1);

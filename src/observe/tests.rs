@@ -122,7 +122,7 @@ async fn plain_requests_are_passed_on_without_what_concerns_the_proxy() {
 async fn a_host_that_closed_its_connection_is_connected_to_again() {
     let once = |mut stream: TcpStream| async move {
         head(&mut stream).await;
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        let answer = b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n";
         stream.write_all(answer).await.unwrap();
     };
     let (address, _serving) = host(once).await;
