@@ -5,6 +5,7 @@
 #   benches/run.sh --rounds 3 one   3 rounds of what begins with "one"
 #   benches/run.sh hook             the daemon from a webhook to the deploy; also burst, looks, idle, start, flood, escaped
 #   benches/run.sh --output-gb 10 output
+#   benches/run.sh proxy            the proxy that observes suite commands
 #
 # Needs nothing but a Rust toolchain and git. Nothing is judged by the exit code: a figure that misses
 # its bar says so in its line, and whoever reads it knows what else the machine was doing.

@@ -13,6 +13,7 @@ mod living;
 mod measure;
 mod options;
 mod parts;
+mod proxy;
 mod stage;
 mod table;
 mod whole;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Mode::SeedLedger { dir, cases } => ledger::seed(&dir, cases),
         Mode::TakeUp { dir } => ledger::take_up(&dir),
         Mode::Parts { dir } => parts::print(&dir),
+        Mode::Proxy => proxy::serve(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

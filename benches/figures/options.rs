@@ -37,6 +37,8 @@ pub enum Mode {
         /// Where.
         dir: PathBuf,
     },
+    /// Be the proxy that observes suite commands.
+    Proxy,
 }
 
 impl Options {
@@ -62,6 +64,7 @@ impl Options {
                     options.mode = Mode::SeedLedger { dir, cases };
                 }
                 "--take-up" => options.mode = Mode::TakeUp { dir: value()?.into() },
+                "--proxy" => options.mode = Mode::Proxy,
                 "--parts" => options.mode = Mode::Parts { dir: value()?.into() },
                 other if other.starts_with('-') => return Err(format!("unknown option {other}")),
                 only => options.only = only.to_owned(),

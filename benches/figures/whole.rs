@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::daemon;
 use super::measure::{self, Cost};
 use super::options::Options;
+use super::proxy;
 use super::stage::{self, Service, Stage};
 use super::table::{self, Bar, Series};
 
@@ -37,6 +38,7 @@ pub fn print(options: &Options) -> Result<()> {
     bench.suites()?;
     bench.p1()?;
     bench.ledger()?;
+    proxy::print(options)?;
     daemon::print(options)
 }
 
