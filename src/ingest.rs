@@ -75,3 +75,6 @@ pub fn read(
     }
     Ok(reading)
 }
+
+#[cfg(test)]
+mod damage;
