@@ -1,5 +1,7 @@
 //! What a proxy saw of a suite command on the network.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,8 @@ pub struct Observed {
 pub struct HostSeen {
     /// `host:port`, in lower case; an IPv6 address in brackets.
     pub host: String,
+    /// The addresses that were connected to, the first eight of them.
+    pub addresses: Vec<IpAddr>,
     /// What it came to.
     #[serde(flatten)]
     pub totals: Totals,
@@ -89,5 +93,50 @@ impl Span {
     /// Whether they have an instant in common.
     pub fn meets(self, other: Span) -> bool {
         self.from <= other.to && other.from <= self.to
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn it_is_stored_as_it_was_seen() {
+        let at = Timestamp::UNIX_EPOCH;
+        let observed = Observed {
+            hosts: vec![HostSeen {
+                host: "[::1]:443".to_owned(),
+                addresses: vec!["::1".parse().unwrap()],
+                totals: Totals { connections: 1, bytes_sent: 2, ..Totals::default() },
+                first_at: at,
+                last_at: at,
+            }],
+            connections: vec![ConnectionSeen {
+                host: "[::1]:443".to_owned(),
+                began_at: at,
+                ended_at: at,
+                bytes_sent: 2,
+                bytes_received: 0,
+                active: vec![Span { from: at, to: at }],
+            }],
+            more_connections: 3,
+            ..Observed::default()
+        };
+        let json = serde_json::to_value(&observed).unwrap();
+        assert_eq!(json["hosts"][0]["connections"], 1);
+        assert_eq!(json.get("other_hosts"), None);
+        assert_eq!(serde_json::from_value::<Observed>(json).unwrap(), observed);
+    }
+
+    #[test]
+    fn stretches_meet_where_they_share_an_instant() {
+        let span = |from, to| Span {
+            from: Timestamp::from_second(from).unwrap(),
+            to: Timestamp::from_second(to).unwrap(),
+        };
+        assert!(span(0, 2).meets(span(2, 3)));
+        assert!(span(0, 9).meets(span(2, 3)) && span(2, 3).meets(span(0, 9)));
+        assert!(!span(0, 1).meets(span(2, 3)) && !span(2, 3).meets(span(0, 1)));
     }
 }

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
+use std::marker::PhantomData;
 
 use super::error::Unreadable;
 use super::warnings::Warnings;
@@ -322,9 +323,72 @@ impl<'de> Deserialize<'de> for Loose {
     }
 }
 
+/// A list of which the first hundred elements and the last are kept, and all are counted.
+#[derive(Debug)]
+pub(super) struct Few<T> {
+    first: Vec<T>,
+    last: Option<T>,
+    count: u64,
+}
+
+/// How many elements of a list within a case are kept.
+const FEW: usize = 100;
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self { first: Vec::new(), last: None, count: 0 }
+    }
+}
+
+impl<T> Few<T> {
+    /// What is kept, in its order.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
+        self.first.iter().chain(&self.last)
+    }
+
+    /// How many there were.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    fn push(&mut self, element: T) {
+        self.count += 1;
+        if self.first.len() < FEW {
+            self.first.push(element);
+        } else {
+            self.last = Some(element);
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Few<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
+            type Value = Few<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Few<T>, E> {
+                Ok(Few::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Few<T>, A::Error> {
+                let mut few = Few::default();
+                while let Some(element) = seq.next_element()? {
+                    few.push(element);
+                }
+                Ok(few)
+            }
+        }
+        deserializer.deserialize_any(List(PhantomData))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::marker::PhantomData;
 
     use serde_json::Value;
 
@@ -411,5 +475,16 @@ mod tests {
         assert_eq!(read[1].count(), None);
         assert!(read[2].is_true());
         assert!(read[3..].iter().all(|value| *value == Loose::Other));
+    }
+
+    #[test]
+    fn of_long_lists_the_beginning_and_the_end_are_kept() {
+        let long: String = (0..1_000).map(|n| format!("{n},")).collect();
+        let few: Few<u32> = serde_json::from_str(&format!("[{long}1000]")).unwrap();
+        assert_eq!(few.count(), 1_001);
+        assert_eq!(few.iter().count(), FEW + 1);
+        assert_eq!((few.iter().next(), few.iter().next_back()), (Some(&0), Some(&1_000)));
+        let none: Few<u32> = serde_json::from_str("null").unwrap();
+        assert_eq!(none.count(), 0);
     }
 }

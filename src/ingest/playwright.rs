@@ -88,8 +88,8 @@ impl<'a> Run<'a> {
         let project = [&test.project_name, &test.project_id];
         let project = project.into_iter().flatten().find(|project| !project.0.is_empty());
         case.project = project.map(|project| self.shared(&project.0));
-        case.reruns = u32::try_from(test.results.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        if let Some(last) = test.results.last() {
+        case.reruns = u32::try_from(test.results.count().saturating_sub(1)).unwrap_or(u32::MAX);
+        if let Some(last) = test.results.iter().next_back() {
             let millis = last.duration.number();
             case.duration = millis.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok());
             case.started_at = plain(last.start_time.as_ref()).parse().ok();
@@ -104,7 +104,7 @@ impl<'a> Run<'a> {
     fn outcome(&mut self, test: &Test) -> ReportedOutcome {
         match plain(test.status.as_ref()) {
             // Nothing ran, so nothing was expected to come out of it.
-            "expected" if test.results.is_empty() => {
+            "expected" if test.results.count() == 0 => {
                 self.odd += 1;
                 ReportedOutcome::Errored
             }
@@ -176,7 +176,7 @@ impl<'a> Run<'a> {
 fn problem(test: &Test, outcome: ReportedOutcome) -> Problem {
     let attempt = test.results.iter().rev().find(|attempt| attempt.fault().is_some());
     let fault = attempt.and_then(Attempt::fault);
-    let ended = test.results.last().map_or("", |last| plain(last.status.as_ref()));
+    let ended = test.results.iter().next_back().map_or("", |last| plain(last.status.as_ref()));
     let class = Some(ended).filter(|ended| !matches!(*ended, "failed" | "passed" | ""));
     let otherwise = match outcome {
         ReportedOutcome::Errored => "it has no result that is known",

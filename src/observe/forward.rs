@@ -131,7 +131,8 @@ impl Route {
     async fn connect(&self, target: Target) -> Result<Link, NoConnection> {
         let asked = asked_now();
         let stream = dial(&self.shared, &target).await?;
-        let open = self.shared.recorder.connection(&target.name(), asked);
+        let address = stream.peer_addr().ok().map(|peer| peer.ip());
+        let open = self.shared.recorder.connection(&target.name(), asked, address);
         let counted = Counted { stream, open };
         let handshake = http1::Builder::new()
             .max_buf_size(HEAD_SIZE)

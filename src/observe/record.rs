@@ -3,6 +3,7 @@
 //! What it must not do: wait, or keep anything of what was said.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +17,9 @@ pub(super) const HOSTS: usize = 1_000;
 
 /// How many connections are kept with their times.
 pub(super) const CONNECTIONS: usize = 10_000;
+
+/// How many addresses of one host are kept.
+const ADDRESSES: usize = 8;
 
 /// How many stretches of activity of one connection are kept; the last one then goes on to its end.
 const SPANS: usize = 32;
@@ -44,6 +48,7 @@ struct State {
 
 struct Host {
     name: Arc<str>,
+    addresses: Vec<IpAddr>,
     totals: Totals,
     first: Duration,
     last: Duration,
@@ -98,12 +103,13 @@ impl Recorder {
         Self { started_at, started: Instant::now(), state: Mutex::default() }
     }
 
-    /// A connection that was asked for at `began` and made.
-    pub(super) fn connection(&self, host: &str, began: Instant) -> Open {
+    /// A connection that was asked for at `began` and made, to that address.
+    pub(super) fn connection(&self, host: &str, began: Instant, address: Option<IpAddr>) -> Open {
         let began = began.saturating_duration_since(self.started);
         let mut state = lock(&self.state);
         let (host, totals) = state.host(host, began);
         totals.connections += 1;
+        state.reached(&host, address);
         let meter = Arc::new(Meter { host, started: self.started, began, usage: Mutex::default() });
         if state.connections.len() < CONNECTIONS {
             state.connections.push(Arc::clone(&meter));
@@ -173,6 +179,7 @@ impl Recorder {
     fn host(&self, host: &Host) -> HostSeen {
         HostSeen {
             host: host.name.to_string(),
+            addresses: host.addresses.clone(),
             totals: host.totals,
             first_at: self.instant(host.first),
             last_at: self.instant(host.last),
@@ -219,9 +226,20 @@ impl State {
         }
         self.by_name.insert(Arc::clone(&name), self.hosts.len());
         let totals = Totals::default();
-        self.hosts.push(Host { name: Arc::clone(&name), totals, first: at, last: at });
+        let host_name = Arc::clone(&name);
+        self.hosts.push(Host { name: host_name, addresses: vec![], totals, first: at, last: at });
         let index = self.hosts.len() - 1;
         (name, &mut self.hosts[index].totals)
+    }
+
+    fn reached(&mut self, name: &Arc<str>, address: Option<IpAddr>) {
+        let host = self.by_name.get(name).map(|index| &mut self.hosts[*index]);
+        if let (Some(host), Some(address)) = (host, address)
+            && host.addresses.len() < ADDRESSES
+            && !host.addresses.contains(&address)
+        {
+            host.addresses.push(address);
+        }
     }
 
     /// Adds the bytes of connections that have ended and are not kept to their hosts'.
@@ -289,7 +307,7 @@ mod tests {
     #[test]
     fn a_connection_counts_for_its_host_while_it_is_open_and_after() {
         let recorder = recorder();
-        let meter = recorder.connection("a:443", Instant::now());
+        let meter = recorder.connection("a:443", Instant::now(), None);
         meter.moved(Way::Sent, 10);
         meter.moved(Way::Received, 20);
         let mut meter = Some(meter);
@@ -310,7 +328,7 @@ mod tests {
             recorder.unmade(&format!("h{n}:80"), Unmade::Failed);
         }
         for _ in 0..CONNECTIONS + 100 {
-            let meter = recorder.connection("other:80", Instant::now());
+            let meter = recorder.connection("other:80", Instant::now(), None);
             meter.moved(Way::Sent, 1);
         }
         recorder.unmade("h0:80", Unmade::Refused);
@@ -332,7 +350,7 @@ mod tests {
     fn stretches_of_activity_are_bounded() {
         let earlier = Instant::now().checked_sub(4 * GAP).unwrap();
         let recorder = Recorder { started: earlier, ..recorder() };
-        let meter = recorder.connection("a:1", Instant::now());
+        let meter = recorder.connection("a:1", Instant::now(), None);
         lock(&meter.usage).spans = vec![(Duration::ZERO, Duration::ZERO); SPANS];
         meter.moved(Way::Sent, 1);
         let seen = recorder.observed();

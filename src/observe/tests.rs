@@ -113,6 +113,7 @@ async fn plain_requests_are_passed_on_without_what_concerns_the_proxy() {
     let observed = proxy.finish().await;
     let host = &observed.hosts[0];
     assert_eq!(host.host, address.to_string());
+    assert_eq!(host.addresses, [address.ip()]);
     assert_eq!((host.totals.connections, host.totals.requests), (1, 2));
     assert!(host.totals.bytes_sent > 0 && host.totals.bytes_received > host.totals.bytes_sent);
     assert_eq!(observed.connections[0].bytes_sent, host.totals.bytes_sent);

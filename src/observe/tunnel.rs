@@ -31,7 +31,8 @@ pub(super) async fn open(
     };
     let asked = asked_now();
     let host = dial(&shared, &target).await?;
-    let open = shared.recorder.connection(&target.name(), asked);
+    let address = host.peer_addr().ok().map(|peer| peer.ip());
+    let open = shared.recorder.connection(&target.name(), asked, address);
     let client = hyper::upgrade::on(&mut request);
     let ending = shared.ending.clone();
     shared.tasks.spawn(async move {

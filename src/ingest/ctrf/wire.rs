@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::super::json::{Loose, Lossy};
+use super::super::json::{Few, Loose, Lossy};
 use super::Run;
 
 /// One element of `tests`.
@@ -26,7 +26,7 @@ pub(super) struct Test {
     pub(super) flaky: Loose,
     pub(super) message: Option<Lossy>,
     pub(super) trace: Option<Lossy>,
-    pub(super) retry_attempts: Vec<Attempt>,
+    pub(super) retry_attempts: Few<Attempt>,
 }
 
 /// One element of `retryAttempts`.
@@ -47,6 +47,9 @@ pub(super) struct Summary {
     pub(super) skipped: Loose,
     pub(super) pending: Loose,
 }
+
+/// How many suites around a case are kept.
+const DEEPEST: usize = 100;
 
 /// `suite`: a list of names, or one.
 #[derive(Default)]
@@ -73,7 +76,9 @@ impl<'de> Deserialize<'de> for Suites {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Suites, A::Error> {
                 let mut names = Vec::new();
                 while let Some(Lossy(name)) = seq.next_element()? {
-                    names.push(name);
+                    if names.len() < DEEPEST {
+                        names.push(name);
+                    }
                 }
                 Ok(Suites(names))
             }

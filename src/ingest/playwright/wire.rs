@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::super::draft::name;
-use super::super::json::{Loose, Lossy};
+use super::super::json::{Few, Loose, Lossy};
 use super::Run;
 
 /// One `test(…)` of a file, with a test for each project.
@@ -28,7 +28,7 @@ pub(super) struct Test {
     pub(super) project_id: Option<Lossy>,
     pub(super) project_name: Option<Lossy>,
     pub(super) status: Option<Lossy>,
-    pub(super) results: Vec<Attempt>,
+    pub(super) results: Few<Attempt>,
 }
 
 /// One attempt.
@@ -39,13 +39,13 @@ pub(super) struct Attempt {
     pub(super) duration: Loose,
     pub(super) start_time: Option<Lossy>,
     error: Option<Fault>,
-    errors: Vec<Fault>,
+    errors: Few<Fault>,
 }
 
 impl Attempt {
     /// What went wrong first. `errors` says more than `error`, where both are there.
     pub(super) fn fault(&self) -> Option<&Fault> {
-        self.errors.first().or(self.error.as_ref())
+        self.errors.iter().next().or(self.error.as_ref())
     }
 }
 

@@ -34,6 +34,7 @@ fn observed(connections: Vec<ConnectionSeen>) -> Observed {
     for seen in &connections {
         observed.hosts.push(HostSeen {
             host: seen.host.clone(),
+            addresses: vec![],
             totals: Totals { connections: 1, ..Totals::default() },
             first_at: seen.began_at,
             last_at: seen.ended_at,
