@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -72,6 +73,8 @@ struct Shared {
     address: SocketAddr,
     ending: CancellationToken,
     tasks: TaskTracker,
+    /// Lookups of names hold threads that others need too.
+    lookups: Arc<Semaphore>,
 }
 
 /// A proxy that runs.
@@ -103,6 +106,7 @@ impl Proxy {
             address,
             ending: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            lookups: Arc::new(Semaphore::new(dial::LOOKUPS)),
         });
         shared.tasks.spawn(serve::accept(listener, Arc::clone(&shared)));
         Ok(Self { shared, url })

@@ -294,6 +294,18 @@ async fn what_cannot_be_done_is_said_plainly() {
 }
 
 #[tokio::test]
+async fn names_are_looked_up() {
+    let (address, _serving) = host(echo).await;
+    let proxy = proxy().await;
+    let request = format!("CONNECT LocalHost:{} HTTP/1.1\r\n\r\n", address.port());
+    let (answer, _stream) = ask(&proxy, &request).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let observed = proxy.finish().await;
+    assert_eq!(observed.hosts[0].host, format!("localhost:{}", address.port()));
+    assert_eq!(observed.hosts[0].addresses, [address.ip()]);
+}
+
+#[tokio::test]
 async fn a_command_learns_of_it_by_the_usual_variables() {
     let proxy = proxy().await;
     let environment = proxy.environment();
