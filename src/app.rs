@@ -4,11 +4,13 @@
 
 mod flood;
 mod log;
+mod start_pages;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser as _;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::args::{Cli, Command};
 use crate::cli::settings::{self, Settings};
 use crate::cli::{self, CliError, Context, Host};
+
+/// By then a daemon has started and looked at everything once.
+const STARTED: Duration = Duration::from_secs(10);
 
 /// Runs the program: what `main` returns.
 pub fn main() -> ExitCode {
@@ -50,11 +55,22 @@ pub fn main() -> ExitCode {
     let code = runtime.block_on(async {
         let context = Context { settings, host: host() };
         watch_signals(context.host.cancel.clone());
+        if matches!(cli.command, Command::Daemon(_)) {
+            tokio::spawn(let_go_of_start());
+        }
         cli::dispatch(&context, &cli.command).await
     });
     // Blocking work of a cancelled command must not hold up the exit.
     runtime.shutdown_background();
     ExitCode::from(code)
+}
+
+/// A daemon waits most of the time: it keeps no memory that only its start needed.
+async fn let_go_of_start() {
+    tokio::time::sleep(STARTED).await;
+    if let Err(fault) = start_pages::let_go() {
+        tracing::debug!(%fault, "pages of the start stay mapped");
+    }
 }
 
 fn settings_of(cli: &Cli) -> Result<Settings, CliError> {
