@@ -4,7 +4,7 @@
 
 mod flood;
 mod log;
-mod start_pages;
+mod own_pages;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
@@ -21,6 +21,8 @@ use crate::cli::{self, CliError, Context, Host};
 
 /// By then a daemon has started and looked at everything once.
 const STARTED: Duration = Duration::from_secs(10);
+/// So often it lets go of what it needed only for a moment since.
+const LET_GO_EVERY: Duration = Duration::from_secs(60);
 
 /// Runs the program: what `main` returns.
 pub fn main() -> ExitCode {
@@ -56,7 +58,7 @@ pub fn main() -> ExitCode {
         let context = Context { settings, host: host() };
         watch_signals(context.host.cancel.clone());
         if matches!(cli.command, Command::Daemon(_)) {
-            tokio::spawn(let_go_of_start());
+            tokio::spawn(let_go_of_pages());
         }
         cli::dispatch(&context, &cli.command).await
     });
@@ -65,11 +67,17 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// A daemon waits most of the time: it keeps no memory that only its start needed.
-async fn let_go_of_start() {
-    tokio::time::sleep(STARTED).await;
-    if let Err(fault) = start_pages::let_go() {
-        tracing::debug!(%fault, "pages of the start stay mapped");
+/// A daemon waits most of the time: it keeps no memory that only its start needed, or a pass over the
+/// past now and then.
+async fn let_go_of_pages() {
+    let mut wait = STARTED;
+    loop {
+        tokio::time::sleep(wait).await;
+        if let Err(fault) = own_pages::let_go() {
+            tracing::debug!(%fault, "pages of the program stay mapped");
+            return;
+        }
+        wait = LET_GO_EVERY;
     }
 }
 

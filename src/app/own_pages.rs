@@ -1,15 +1,15 @@
-//! Lets go of the program's own pages that only its start needed.
+//! Lets go of the program's own pages.
 //!
 //! Touching a function maps the sixteen pages around it, so a daemon that has read its pipelines and
-//! opened its store is resident with most of the program's file, of which it needs little from then
-//! on. The pages are the file's: nothing is written and nothing is lost, and what is needed again is
+//! opened its store is resident with most of the program's file, of which it needs little while it
+//! waits. The pages are the file's: nothing is written and nothing is lost, and what is needed again is
 //! mapped again, usually from memory.
 
 use std::fs;
 use std::io;
 use std::ops::Range;
 
-/// Lets go of them once. To be called when the start is over.
+/// Lets go of them. To be called now and then by a program that waits most of the time.
 ///
 /// # Errors
 /// When the kernel does not tell what is mapped, or does not let go of it.
