@@ -108,3 +108,43 @@ fn write_left_out(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::layer::{Context, SubscriberExt as _};
+
+    use super::*;
+
+    /// Writes what is said of lines that were left out, for each event.
+    struct Said(LogFormat, Arc<Mutex<String>>);
+
+    impl<S: Subscriber> Layer<S> for Said {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            let mut text = self.1.lock().unwrap();
+            write_left_out(&mut Writer::new(&mut *text), self.0, event, 1_234).unwrap();
+        }
+    }
+
+    fn said(form: LogFormat) -> String {
+        let text = Arc::new(Mutex::new(String::new()));
+        let log = tracing_subscriber::registry().with(Said(form, Arc::clone(&text)));
+        tracing::subscriber::with_default(log, || tracing::warn!("the store is down"));
+        text.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn what_was_left_out_is_a_line_in_the_form_of_the_log() {
+        assert_eq!(said(LogFormat::Text), "    … and 1234 more like this before it\n");
+        let line = said(LogFormat::Json);
+        assert_eq!(line.matches('\n').count(), 1, "{line}");
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["fields"]["left_out"], 1_234);
+        assert!(line["target"].as_str().unwrap().starts_with("andon::app::log"), "{line}");
+        assert!(line["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
+    }
+}
