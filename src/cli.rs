@@ -8,6 +8,7 @@ mod backup;
 mod cancel;
 mod check;
 mod commits;
+mod compare;
 pub mod console;
 mod context;
 mod daemon;
@@ -16,6 +17,7 @@ mod diff;
 mod doctor;
 mod error;
 mod history;
+mod ingest;
 mod logs;
 mod output;
 mod probe;
@@ -23,6 +25,7 @@ mod progress;
 mod prune;
 mod remote;
 mod report;
+mod results;
 mod resume;
 mod run;
 mod schema;
@@ -70,6 +73,8 @@ async fn perform(context: &Context, command: &Command) -> CliResult {
         Command::Whys(args) => whys::whys(context, args).await,
         Command::Probe(args) => probe::probe(context, args).await,
         Command::Resume(args) => resume::resume(context, args).await,
+        Command::Ingest(args) => ingest::ingest(context, args),
+        Command::Compare(args) => compare::compare(context, args),
         Command::Schema(args) => schema::schema(context, args),
         Command::Backup(args) => backup::backup(context, args).await,
         Command::Prune(args) => prune::prune(context, args).await,

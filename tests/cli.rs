@@ -16,6 +16,8 @@ mod looking;
 mod mistakes;
 #[path = "cli/probing.rs"]
 mod probing;
+#[path = "cli/results.rs"]
+mod results;
 #[path = "cli/running.rs"]
 mod running;
 #[path = "cli/settings.rs"]

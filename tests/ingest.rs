@@ -11,3 +11,5 @@ mod damage;
 mod files;
 #[path = "ingest/pairs.rs"]
 mod pairs;
+#[path = "ingest/pitfalls.rs"]
+mod pitfalls;

@@ -14,6 +14,7 @@ mod measure;
 mod options;
 mod parts;
 mod proxy;
+mod results;
 mod stage;
 mod table;
 mod whole;

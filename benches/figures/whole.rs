@@ -12,6 +12,7 @@ use super::daemon;
 use super::measure::{self, Cost};
 use super::options::Options;
 use super::proxy;
+use super::results;
 use super::stage::{self, Service, Stage};
 use super::table::{self, Bar, Series};
 
@@ -39,6 +40,7 @@ pub fn print(options: &Options) -> Result<()> {
     bench.p1()?;
     bench.ledger()?;
     proxy::print(options)?;
+    results::print(options, stage.path())?;
     daemon::print(options)
 }
 

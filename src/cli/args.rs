@@ -4,6 +4,7 @@
 mod acting;
 mod looking;
 mod remote;
+mod results;
 mod upkeep;
 mod values;
 
@@ -17,6 +18,7 @@ pub use looking::{
     LogsArgs, ReportArgs, SchemaArgs, SchemaOf, ShowArgs, WhysAction, WhysArgs, WhysId,
 };
 pub use remote::{CancelArgs, CommitsArgs, DaemonArgs, RemoteArgs, StatusArgs, TriggerArgs};
+pub use results::{CompareArgs, FailOn, FormatName, IngestArgs};
 pub use upkeep::{BackupArgs, PruneArgs};
 pub use values::Header;
 
@@ -140,6 +142,10 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Print a JSON Schema, for editors and clients
     Schema(SchemaArgs),
+    /// Read result files of other tools and show what they say
+    Ingest(IngestArgs),
+    /// Compare two runs of another tool, by their result files
+    Compare(CompareArgs),
     /// Check that this machine and the state are sound
     Doctor(DoctorArgs),
     /// Let cycles beyond the limits of `retention` expire
@@ -184,6 +190,8 @@ impl Command {
             | Self::Prune(_)
             | Self::Doctor(_) => true,
             Self::Schema(_)
+            | Self::Ingest(_)
+            | Self::Compare(_)
             | Self::Demo(_)
             | Self::Completions(_)
             | Self::Man

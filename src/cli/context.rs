@@ -283,7 +283,7 @@ pub fn no_such_file(file: &Path, beside: &[String]) -> CliError {
 }
 
 /// What something is that is neither a file nor a folder.
-fn special(found: &std::fs::Metadata) -> Option<&'static str> {
+pub fn special(found: &std::fs::Metadata) -> Option<&'static str> {
     use std::os::unix::fs::FileTypeExt as _;
     let kind = found.file_type();
     if kind.is_file() || kind.is_dir() {

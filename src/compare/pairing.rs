@@ -34,7 +34,7 @@ pub(super) fn pair(before: &Side<'_>, now: &Side<'_>) -> Vec<Pair> {
 /// The rows of `now` with those that have the same key.
 fn exact(before: &Side<'_>, now: &Side<'_>) -> Vec<Pair> {
     let mut rows = Keyed::of(before);
-    let places = translated(&now.places, &before.places);
+    let places = translated(now.places, before.places);
     let find = |(later, row): (u32, &Row<'_>)| {
         let earlier = places[row.place as usize].and_then(|place| rows.take(place, row));
         let matched = if earlier.is_some() { Match::Exact } else { Match::None };

@@ -38,7 +38,7 @@ pub(super) enum Token<'a> {
     /// A start tag, or one that is both.
     Start(Tag<'a>),
     /// An end tag: its name without a prefix.
-    End(&'a str),
+    End(&'a [u8]),
     /// A piece of text, references replaced. One text may come in many pieces.
     Text(&'a str),
     /// `<?xml …?>`: a document begins.
@@ -391,7 +391,8 @@ impl<'r> Tokens<'r> {
         if let Wanted::Only(names) = self.wanted {
             let longest = 128;
             self.window.ensure(longest)?;
-            if !names.contains(&tag::start_name(self.window.rest())) {
+            let name = tag::start_name(self.window.rest());
+            if !names.iter().any(|wanted| wanted.as_bytes() == name) {
                 return Ok(self.literal());
             }
         }
@@ -470,10 +471,10 @@ impl<'r> Tokens<'r> {
                 let (bytes, line) = (self.window.bytes(), self.line);
                 Token::Start(Tag { bytes, name, spans: &self.spans, empty, line })
             }
-            Found::End(name) => Token::End(local_str(&self.window.bytes()[name])),
+            Found::End(name) => Token::End(tag::local(&self.window.bytes()[name])),
             Found::EndOfLongTag => {
                 self.mode = Mode::Content;
-                Token::End(local_str(self.long_name.as_bytes()))
+                Token::End(tag::local(self.long_name.as_bytes()))
             }
             Found::Text { range, raw } => {
                 let text = str::from_utf8(&self.window.bytes()[range]).unwrap_or_default();
@@ -486,12 +487,6 @@ impl<'r> Tokens<'r> {
             Found::Nothing => unreachable!("the loop goes on while nothing is found"),
         }
     }
-}
-
-/// A name without its prefix.
-fn local_str(name: &[u8]) -> &str {
-    let name = str::from_utf8(name).unwrap_or_default();
-    name.rsplit(':').next().unwrap_or(name)
 }
 
 fn is_name_start(byte: u8) -> bool {

@@ -61,7 +61,7 @@ fn run(path: &str) -> Run {
     run
 }
 
-fn rows(run: &Run) -> Vec<Row<'_>> {
+pub fn rows(run: &Run) -> Vec<Row<'_>> {
     let outcome = |reported| match reported {
         ReportedOutcome::Errored => Outcome::Errored,
         ReportedOutcome::Failed => Outcome::Failed,

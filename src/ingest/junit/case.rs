@@ -14,13 +14,20 @@ const LONGEST_NAME: usize = 4 << 10;
 
 /// A text that tends to be the one before: of many cases that share it, one copy is kept.
 #[derive(Debug, Default)]
-pub(super) struct Shared(Option<Arc<str>>);
+struct Shared {
+    written: Vec<u8>,
+    text: Option<Arc<str>>,
+}
 
 impl Shared {
-    pub(super) fn of(&mut self, text: &str) -> Arc<str> {
-        match &self.0 {
-            Some(last) if **last == *text => Arc::clone(last),
-            Some(_) | None => Arc::clone(self.0.insert(Arc::from(text))),
+    fn of(&mut self, value: Value<'_>) -> Arc<str> {
+        match &self.text {
+            Some(last) if self.written == value.bytes() => Arc::clone(last),
+            Some(_) | None => {
+                self.written.clear();
+                self.written.extend_from_slice(value.bytes());
+                Arc::clone(self.text.insert(Arc::from(&*short(value.text()))))
+            }
         }
     }
 }
@@ -89,20 +96,20 @@ impl OpenCase {
         case
     }
 
-    fn attribute(&mut self, name: &str, value: Value<'_>, names: &mut Names) {
+    fn attribute(&mut self, name: &[u8], value: Value<'_>, names: &mut Names) {
         let reported = &mut self.reported;
         match name {
-            "name" => reported.name = short(value.text()).into_owned(),
-            "classname" => reported.classname = Some(names.classname.of(&short(value.text()))),
-            "class" if reported.classname.is_none() => {
-                reported.classname = Some(names.classname.of(&short(value.text())));
+            b"name" => reported.name = short(value.text()).into_owned(),
+            b"classname" => reported.classname = Some(names.classname.of(value)),
+            b"class" if reported.classname.is_none() => {
+                reported.classname = Some(names.classname.of(value));
             }
-            "file" => reported.file = Some(names.file.of(&short(value.text()))),
-            "time" => reported.duration = seconds(value.raw()).or(reported.duration),
-            "duration" => reported.duration = reported.duration.or(seconds(value.raw())),
-            "timestamp" => reported.started_at = value.raw().trim().parse().ok(),
-            "status" | "result" => self.status = self.status.max(status(value.raw())),
-            "message" => self.message = Some(value.lines().into_owned()),
+            b"file" => reported.file = Some(names.file.of(value)),
+            b"time" => reported.duration = seconds(value.raw()).or(reported.duration),
+            b"duration" => reported.duration = reported.duration.or(seconds(value.raw())),
+            b"timestamp" => reported.started_at = value.raw().trim().parse().ok(),
+            b"status" | b"result" => self.status = self.status.max(status(value.raw())),
+            b"message" => self.message = Some(value.lines().into_owned()),
             _ => {}
         }
     }
@@ -238,8 +245,8 @@ impl OpenProblem {
         let mut problem = Self { kind, class: None, message: None, text: Text::default() };
         for (name, value) in tag.attributes() {
             match name {
-                "message" => problem.message = Some(value.lines().into_owned()),
-                "type" => problem.class = Some(short(value.text()).into_owned()),
+                b"message" => problem.message = Some(value.lines().into_owned()),
+                b"type" => problem.class = Some(short(value.text()).into_owned()),
                 _ => {}
             }
         }

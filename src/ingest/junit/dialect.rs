@@ -55,10 +55,10 @@ impl Signs {
         let name = tag.attribute("name").map(|name| name.text()).unwrap_or_default();
         let attributes = || tag.attributes().map(|(name, _)| name);
         let playwright = ["id", "name", "tests", "failures", "skipped", "errors", "time"];
-        self.playwright = attributes().eq(playwright);
+        self.playwright = attributes().eq(playwright.iter().map(|name| name.as_bytes()));
         self.found = if self.playwright {
             Some("playwright")
-        } else if attributes().any(|name| name == "uuid") {
+        } else if attributes().any(|name| name == b"uuid") {
             Some("nextest")
         } else {
             by_name(ROOT_NAMES, &name)

@@ -33,21 +33,21 @@ pub(super) enum Element {
 
 impl Element {
     /// The element of that name.
-    pub(super) fn of(name: &str) -> Self {
+    pub(super) fn of(name: &[u8]) -> Self {
         match name {
-            "testcase" => Self::Case,
-            "testsuite" => Self::Suite,
-            "testsuites" => Self::Suites,
-            "failure" => Self::Problem(ProblemKind::Failure),
-            "error" => Self::Problem(ProblemKind::Error),
-            "skipped" => Self::Skipped,
-            "rerunFailure" => Self::Rerun(ProblemKind::Failure),
-            "rerunError" => Self::Rerun(ProblemKind::Error),
-            "flakyFailure" => Self::Flaky(ProblemKind::Failure),
-            "flakyError" => Self::Flaky(ProblemKind::Error),
-            "system-out" => Self::Output("system-out"),
-            "system-err" => Self::Output("system-err"),
-            "property" => Self::Property,
+            b"testcase" => Self::Case,
+            b"testsuite" => Self::Suite,
+            b"testsuites" => Self::Suites,
+            b"failure" => Self::Problem(ProblemKind::Failure),
+            b"error" => Self::Problem(ProblemKind::Error),
+            b"skipped" => Self::Skipped,
+            b"rerunFailure" => Self::Rerun(ProblemKind::Failure),
+            b"rerunError" => Self::Rerun(ProblemKind::Error),
+            b"flakyFailure" => Self::Flaky(ProblemKind::Failure),
+            b"flakyError" => Self::Flaky(ProblemKind::Error),
+            b"system-out" => Self::Output("system-out"),
+            b"system-err" => Self::Output("system-err"),
+            b"property" => Self::Property,
             other => {
                 let mut hasher = DefaultHasher::new();
                 other.hash(&mut hasher);

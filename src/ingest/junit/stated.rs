@@ -43,10 +43,10 @@ fn of_tag(tag: &Tag<'_>) -> Stated {
     let mut stated = Stated::default();
     for (name, value) in tag.attributes() {
         match name {
-            "tests" => stated.tests = count(value.raw()),
-            "failures" => stated.failures = count(value.raw()),
-            "errors" => stated.errors = count(value.raw()),
-            "skipped" | "skip" | "skips" => stated.skipped = count(value.raw()),
+            b"tests" => stated.tests = count(value.raw()),
+            b"failures" => stated.failures = count(value.raw()),
+            b"errors" => stated.errors = count(value.raw()),
+            b"skipped" | b"skip" | b"skips" => stated.skipped = count(value.raw()),
             _ => {}
         }
     }

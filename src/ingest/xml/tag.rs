@@ -43,56 +43,79 @@ pub(in crate::ingest) struct Tag<'a> {
 
 impl<'a> Tag<'a> {
     /// The element's name, without a prefix.
-    pub(in crate::ingest) fn name(&self) -> &'a str {
-        super::local_str(&self.bytes[self.name.clone()])
+    pub(in crate::ingest) fn name(&self) -> &'a [u8] {
+        local(&self.bytes[self.name.clone()])
     }
 
     /// The attributes in their order, names without a prefix.
-    pub(in crate::ingest) fn attributes(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+    pub(in crate::ingest) fn attributes(&self) -> impl Iterator<Item = (&'a [u8], Value<'a>)> {
         let bytes = self.bytes;
-        self.spans.iter().map(move |span| {
-            let value = str::from_utf8(&bytes[span.value.clone()]).unwrap_or_default();
-            (super::local_str(&bytes[span.name.clone()]), Value(value))
-        })
+        self.spans
+            .iter()
+            .map(move |span| (local(&bytes[span.name.clone()]), Value(&bytes[span.value.clone()])))
     }
 
     /// The value of an attribute.
     pub(in crate::ingest) fn attribute(&self, name: &str) -> Option<Value<'a>> {
-        self.attributes().find(|(written, _)| *written == name).map(|(_, value)| value)
+        self.attributes().find(|(written, _)| *written == name.as_bytes()).map(|(_, value)| value)
     }
 }
 
 /// The value of an attribute, as it stands in the file.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::ingest) struct Value<'a>(&'a str);
+pub(in crate::ingest) struct Value<'a>(&'a [u8]);
 
 impl<'a> Value<'a> {
     /// The value with its references replaced, its line ends kept: writers put them there raw, and
     /// mean them.
     pub(in crate::ingest) fn lines(self) -> Cow<'a, str> {
-        let mut scratch = String::new();
-        super::decode(self.0, &mut scratch);
-        if scratch.is_empty() { Cow::Borrowed(self.0) } else { Cow::Owned(scratch) }
+        decoded(self.raw())
     }
 
     /// The value as XML has it: raw line ends and tabs are spaces.
     pub(in crate::ingest) fn text(self) -> Cow<'a, str> {
-        if !self.0.contains(['\n', '\r', '\t']) {
+        if is_plain(self.0) {
+            return Cow::Borrowed(self.raw());
+        }
+        if !self.0.iter().any(|byte| matches!(byte, b'\n' | b'\r' | b'\t')) {
             return self.lines();
         }
-        let spaced = self.0.replace("\r\n", " ").replace(['\n', '\r', '\t'], " ");
-        Cow::Owned(Value(&spaced).lines().into_owned())
+        let spaced = self.raw().replace("\r\n", " ").replace(['\n', '\r', '\t'], " ");
+        Cow::Owned(decoded(&spaced).into_owned())
     }
 
     /// The value as written.
     pub(in crate::ingest) fn raw(self) -> &'a str {
+        str::from_utf8(self.0).unwrap_or_default()
+    }
+
+    /// The bytes of the value as written.
+    pub(in crate::ingest) fn bytes(self) -> &'a [u8] {
         self.0
     }
 }
 
+fn decoded(text: &str) -> Cow<'_, str> {
+    let mut scratch = String::new();
+    super::decode(text, &mut scratch);
+    if scratch.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(scratch) }
+}
+
+/// Whether nothing in it stands for something else. All bytes are looked at, which is quicker than to
+/// stop at the first.
+fn is_plain(bytes: &[u8]) -> bool {
+    !bytes.iter().fold(false, |found, byte| found | (*byte < 0x20) | (*byte == b'&'))
+}
+
+/// A name without its prefix.
+pub(super) fn local(name: &[u8]) -> &[u8] {
+    let prefix = name.iter().rposition(|byte| *byte == b':');
+    prefix.map_or(name, |at| &name[at + 1..])
+}
+
 /// The name in a start tag, without a prefix.
-pub(super) fn start_name(bytes: &[u8]) -> &str {
-    super::local_str(&bytes[1..name_end(bytes, 1)])
+pub(super) fn start_name(bytes: &[u8]) -> &[u8] {
+    local(&bytes[1..name_end(bytes, 1)])
 }
 
 /// Where the name stands in an end tag, without its `>`.
