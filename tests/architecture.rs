@@ -212,6 +212,7 @@ fn decisions_have_no_effects() {
         "cluster",
         "investigation",
         "ingest",
+        "compare",
         "report",
         "watch",
         "queue",

@@ -1,3 +1,5 @@
+//! Small runs, written as lines, and what became of each case; and that no case is lost or paired twice.
+
 use std::sync::Arc;
 
 use proptest::prelude::*;

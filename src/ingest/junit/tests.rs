@@ -1,3 +1,5 @@
+//! What JUnit files of forty tools taught, as small samples.
+
 use super::*;
 use crate::ingest::case::{ReportedCase, ReportedOutcome};
 use crate::ingest::error::MAX_DEPTH;

@@ -101,7 +101,7 @@ impl Events {
         out.state(Summary { passed, failed, ignored });
     }
 
-    /// The suite and the name of a test. nextest writes `crate::binary$test`, and `#2` behind it where
+    /// The suite and the name of a test. nextest writes `package::binary$test`, and `#2` behind it where
     /// the second attempt was the last.
     fn place<'n>(&mut self, name: &'n str) -> (Arc<[Box<str>]>, &'n str, u32) {
         let Some((binary, test)) = name.split_once('$') else {

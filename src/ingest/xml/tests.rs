@@ -1,3 +1,5 @@
+//! XML as tools write it, token by token.
+
 use super::*;
 
 /// What comes of a text, one word or two a token.
