@@ -27,6 +27,14 @@ const ADDRESSES: usize = 8;
 /// How many names are looked up at once.
 pub(super) const LOOKUPS: usize = 16;
 
+/// A connection, and the address that answered.
+pub(super) struct Dialled {
+    /// The socket.
+    pub(super) stream: TcpStream,
+    /// Where it ends; unknown where the host has gone already.
+    pub(super) address: Option<IpAddr>,
+}
+
 /// Why there is no connection.
 #[derive(Debug)]
 pub(super) struct NoConnection {
@@ -37,7 +45,7 @@ pub(super) struct NoConnection {
 }
 
 /// Connects to a host that the pipeline allows.
-pub(super) async fn dial(shared: &Shared, target: &Target) -> Result<TcpStream, NoConnection> {
+pub(super) async fn dial(shared: &Shared, target: &Target) -> Result<Dialled, NoConnection> {
     let name = target.name();
     if let Some(hosts) = &shared.hosts
         && !hosts.allows(&target.host, target.port)
@@ -60,13 +68,14 @@ pub(super) async fn dial(shared: &Shared, target: &Target) -> Result<TcpStream, 
         Ok(Err(error)) => {
             failed(StatusCode::BAD_GATEWAY, format!("no connection to {name}: {}", plain(&error)))
         }
-        Ok(Ok(stream)) if stream.peer_addr().is_ok_and(|peer| peer == shared.address) => {
-            failed(StatusCode::LOOP_DETECTED, format!("{name} is this proxy"))
-        }
         Ok(Ok(stream)) => {
+            let peer = stream.peer_addr().ok();
+            if peer == Some(shared.address) {
+                return failed(StatusCode::LOOP_DETECTED, format!("{name} is this proxy"));
+            }
             // Small messages of a dialogue must not wait for each other.
             let _ = stream.set_nodelay(true);
-            Ok(stream)
+            Ok(Dialled { stream, address: peer.map(|peer| peer.ip()) })
         }
     }
 }

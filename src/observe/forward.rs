@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 
 use super::Shared;
-use super::dial::{NoConnection, asked_now, dial};
+use super::dial::{Dialled, NoConnection, asked_now, dial};
 use super::headers::{Target, ask_upgrade, strip};
 use super::pump::{Ahead, pump};
 use super::record::{Open, Way};
@@ -130,8 +130,7 @@ impl Route {
 
     async fn connect(&self, target: Target) -> Result<Link, NoConnection> {
         let asked = asked_now();
-        let stream = dial(&self.shared, &target).await?;
-        let address = stream.peer_addr().ok().map(|peer| peer.ip());
+        let Dialled { stream, address } = dial(&self.shared, &target).await?;
         let open = self.shared.recorder.connection(&target.name(), asked, address);
         let counted = Counted { stream, open };
         let handshake = http1::Builder::new()

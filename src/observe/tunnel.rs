@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shared;
-use super::dial::{NoConnection, asked_now, dial};
+use super::dial::{Dialled, NoConnection, asked_now, dial};
 use super::headers::Target;
 use super::pump::{Ahead, pump};
 use super::record::Meter;
@@ -30,8 +30,7 @@ pub(super) async fn open(
         return Err(NoConnection { status: StatusCode::BAD_REQUEST, text });
     };
     let asked = asked_now();
-    let host = dial(&shared, &target).await?;
-    let address = host.peer_addr().ok().map(|peer| peer.ip());
+    let Dialled { stream: host, address } = dial(&shared, &target).await?;
     let open = shared.recorder.connection(&target.name(), asked, address);
     let client = hyper::upgrade::on(&mut request);
     let ending = shared.ending.clone();
