@@ -22,16 +22,26 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 
+/// What stands before the secret.
+const SCHEME: &str = "Basic ";
+
 /// The value of `Proxy-Authorization` for a user and a password.
 pub(super) fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+    format!("{SCHEME}{}", STANDARD.encode(format!("{user}:{password}")))
 }
 
 /// Whether the head has the credential. The time this takes tells nothing about it.
 pub(super) fn has_credential(headers: &HeaderMap, credential: &str) -> bool {
     let mut values = headers.get_all(PROXY_AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
-    value.as_bytes().ct_eq(credential.as_bytes()).into()
+    let (given, wanted) = (value.as_bytes(), credential.as_bytes());
+    // The word before the secret may be written in any case.
+    let (Some(scheme), Some(secret)) = (given.get(..SCHEME.len()), given.get(SCHEME.len()..))
+    else {
+        return false;
+    };
+    let is_same: bool = secret.ct_eq(&wanted[SCHEME.len()..]).into();
+    scheme.eq_ignore_ascii_case(SCHEME.as_bytes()) && is_same
 }
 
 /// Takes out what concerns one hop only; the protocol that is asked for instead is given back.
@@ -149,7 +159,7 @@ mod tests {
         let has = |value: &'static str| {
             has_credential(&headers(&[("proxy-authorization", value)]), &credential)
         };
-        assert!(has("Basic YW5kb246c2VjcmV0"));
+        assert!(has("Basic YW5kb246c2VjcmV0") && has("basic YW5kb246c2VjcmV0"));
         for value in ["", "Basic", "Basic YW5kb246c2VjcmV", "Basic YW5kb246c2VjcmV0=", "basic x"] {
             assert!(!has(value), "{value}");
         }
