@@ -126,7 +126,7 @@ impl Comparison<'_> {
         let (before, now) = self.entries(one);
         let said = now.and_then(|entry| entry.problem.as_deref());
         let said = said.or_else(|| before.and_then(|entry| entry.problem.as_deref()));
-        said.map(|problem| problem.message.as_str()).unwrap_or_default()
+        said.map(|problem| problem.telling()).unwrap_or_default()
     }
 
     /// How many cases changed in which way, worst first.
@@ -157,7 +157,7 @@ fn fingerprint_of(entry: &Entry) -> Fingerprint {
     let failure = Failure {
         class: FailureClass::Reported,
         blame: if errored { Blame::Measurement } else { Blame::Service },
-        message: problem.map(|problem| problem.message.clone()).unwrap_or_default(),
+        message: problem.map(|problem| problem.telling().to_owned()).unwrap_or_default(),
         step: None,
         expected: None,
         actual: None,

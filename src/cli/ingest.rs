@@ -76,6 +76,9 @@ struct CaseForm {
     outcome: &'static str,
     duration_ms: Option<u64>,
     message: Option<String>,
+    /// What a person is shown instead of the message.
+    #[serde(skip)]
+    telling: Option<String>,
 }
 
 /// All cases, and how often each id came.
@@ -102,6 +105,7 @@ impl Sink for Cases {
             project: case.project.as_deref().map(str::to_owned),
             outcome: case.outcome.as_str(),
             duration_ms: case.duration.map(|time| time.as_secs_f64().mul_add(1000.0, 0.5) as u64),
+            telling: case.problem.as_ref().map(|problem| problem.telling().to_owned()),
             message: case.problem.map(|problem| problem.message),
         });
     }
@@ -211,7 +215,7 @@ fn print_failing(out: &mut Out, cases: &Cases) -> std::io::Result<()> {
     }
     out.line(bold(&counted(failing.len(), "failing case")))?;
     for case in failing.iter().take(SHOWN) {
-        let message = case.message.as_deref().unwrap_or_default();
+        let message = case.telling.as_deref().unwrap_or_default();
         out.line(format!("  {} {}  {}", case.outcome, clean(&case.id), dim(&clean(message))))?;
     }
     if failing.len() > SHOWN {

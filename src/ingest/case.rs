@@ -7,6 +7,8 @@ use jiff::Timestamp;
 
 use crate::domain::outcome::words;
 
+use super::text::first_line;
+
 /// A format whose cases are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -101,6 +103,29 @@ pub struct Problem {
     pub text: String,
 }
 
+/// Messages of tools that say nothing but that something failed.
+const SAYS_NOTHING: &[&str] = &["failed", "failure", "test failure", "test failed", "error"];
+
+/// What begins a line of a test tool's own in the output of a test.
+const FRAMES: &[&str] =
+    &["=== RUN", "--- FAIL", "=== PAUSE", "=== CONT", "=== NAME", "Traceback ("];
+
+impl Problem {
+    /// The line that tells a person most: the message, or where that says nothing the first line of the
+    /// text that does.
+    pub fn telling(&self) -> &str {
+        let says_nothing = |line: &str| {
+            line.is_empty() || SAYS_NOTHING.contains(&line.to_ascii_lowercase().as_str())
+        };
+        if !says_nothing(&self.message) {
+            return &self.message;
+        }
+        let frame = |line: &str| FRAMES.iter().any(|frame| line.trim_start().starts_with(frame));
+        let mut lines = self.text.lines().filter(|line| !frame(line)).map(first_line);
+        lines.find(|line| !says_nothing(line)).unwrap_or(&self.message)
+    }
+}
+
 /// A failure or error that belongs to no case: no case counts for it, but nothing is green with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SuiteError {
@@ -160,5 +185,34 @@ pub trait Sink {
 impl Sink for Vec<ReportedCase> {
     fn case(&mut self, case: ReportedCase) {
         self.push(case);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_tells_where_the_message_says_nothing() {
+        for (message, text, line) in [
+            ("boom", "text", "boom"),
+            (
+                "Failed",
+                "=== RUN   TestA\n    a_test.go:6: got 1\n--- FAIL: TestA",
+                "a_test.go:6: got 1",
+            ),
+            ("test failure", "Traceback (most recent call last):\n  at x", "at x"),
+            ("", " \n one ", "one"),
+            ("Failed", "=== RUN   TestA\n--- FAIL: TestA (0.00s)", "Failed"),
+            ("Failed", "", "Failed"),
+        ] {
+            let problem = Problem {
+                kind: ProblemKind::Failure,
+                class: None,
+                message: message.into(),
+                text: text.into(),
+            };
+            assert_eq!(problem.telling(), line, "{message}: {text}");
+        }
     }
 }

@@ -37,7 +37,7 @@ pub struct Entry {
     pub last: ReportedOutcome,
     /// How long the decisive element took, in milliseconds.
     pub duration_ms: Option<u32>,
-    /// Why it is failing, or its first attempt was; the whole text is not kept.
+    /// Why it is failing, or its first attempt was; of the text only the line that tells most is kept.
     pub problem: Option<Box<Problem>>,
 }
 
@@ -183,7 +183,7 @@ impl Run {
         if rank(case.outcome) < rank(entry.worst) {
             entry.worst = case.outcome;
             entry.duration_ms = milliseconds(&case);
-            entry.problem = case.problem.map(without_text);
+            entry.problem = case.problem.map(in_short);
         }
         self.merged += 1;
         self.again.push(at);
@@ -218,7 +218,7 @@ impl Sink for Run {
             worst: case.outcome,
             last: case.outcome,
             duration_ms: milliseconds(&case),
-            problem: case.problem.map(without_text),
+            problem: case.problem.map(in_short),
         });
     }
 }
@@ -245,9 +245,9 @@ fn is_at(place: &Place, case: &ReportedCase) -> bool {
         && same(&place.project, &case.project)
 }
 
-/// The texts of a run may be large, and its comparison needs none of them.
-fn without_text(mut problem: Box<Problem>) -> Box<Problem> {
-    problem.text = String::new();
+/// The texts of a run may be large, and its comparison needs but one line of each.
+fn in_short(mut problem: Box<Problem>) -> Box<Problem> {
+    problem.text = problem.telling().to_owned();
     problem
 }
 
