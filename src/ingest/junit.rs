@@ -48,6 +48,9 @@ pub(super) fn read(input: &mut dyn BufRead, sink: &mut dyn Sink) -> Result<Readi
         if let Some(damage) = tokens.take_damage() {
             documents.damaged(damage);
         }
+        if documents.has_unplaced() {
+            documents.place(tokens.line());
+        }
         if let Some(name) = output {
             tokens.skip_output(name)?;
         }

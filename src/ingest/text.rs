@@ -62,11 +62,37 @@ impl Text {
 /// Seconds, where the text is a plain number of them: `0.012`, `1,234.5`, `1.234,5`, `0,05`, `5.2e-05`,
 /// `-0.000000`. Anything else (empty, `NaN`, negative, a unit, underscores) is `None`.
 pub(super) fn seconds(text: &str) -> Option<Duration> {
+    if let Some(duration) = plain_seconds(text.as_bytes()) {
+        return Some(duration);
+    }
     let number = number(text)?;
     if number < 0.0 {
         return None;
     }
     Duration::try_from_secs_f64(number.abs()).ok()
+}
+
+/// Digits, and perhaps a point and more digits: nearly all that there is, and read quickly.
+fn plain_seconds(text: &[u8]) -> Option<Duration> {
+    let point = text.iter().position(|byte| *byte == b'.');
+    let (whole, fraction) = text.split_at(point.unwrap_or(text.len()));
+    let fraction = fraction.get(1..).unwrap_or_default();
+    if whole.is_empty() || whole.len() > 9 || fraction.len() > 9 {
+        return None;
+    }
+    let mut nanoseconds = digits(fraction)?;
+    for _ in fraction.len()..9 {
+        nanoseconds *= 10;
+    }
+    Some(Duration::new(u64::from(digits(whole)?), nanoseconds))
+}
+
+/// At most nine digits.
+fn digits(text: &[u8]) -> Option<u32> {
+    text.iter().try_fold(0, |number: u32, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then(|| number * 10 + u32::from(digit))
+    })
 }
 
 /// A count, as `42`, `1,210` or `2.0`.

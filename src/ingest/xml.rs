@@ -86,7 +86,6 @@ pub(super) struct Tokens<'r> {
     spans: Vec<Span>,
     scratch: String,
     long_name: String,
-    line: u64,
     unfinished: Option<&'static str>,
     damaged: Option<&'static str>,
 }
@@ -101,7 +100,6 @@ impl<'r> Tokens<'r> {
             spans: Vec::new(),
             scratch: String::new(),
             long_name: String::new(),
-            line: 1,
             unfinished: None,
             damaged: None,
         }
@@ -301,7 +299,6 @@ impl<'r> Tokens<'r> {
                 return Ok(self.literal());
             }
         }
-        self.line = self.window.line();
         loop {
             let rest = self.window.rest();
             let scan = scan_tag(rest, self.window.ended(), &mut self.spans);
@@ -349,8 +346,8 @@ impl<'r> Tokens<'r> {
     fn token(&mut self, found: Found) -> Token<'_> {
         match found {
             Found::Start { empty, name } => {
-                let (bytes, line) = (self.window.bytes(), self.line);
-                Token::Start(Tag { bytes, name, spans: &self.spans, empty, line })
+                let bytes = self.window.bytes();
+                Token::Start(Tag { bytes, name, spans: &self.spans, empty })
             }
             Found::End(name) => Token::End(tag::local(&self.window.bytes()[name])),
             Found::EndOfLongTag => {

@@ -41,7 +41,7 @@ pub(super) struct Documents<'s> {
     counted: Counted,
     suite_errors: Vec<SuiteError>,
     warnings: Warnings,
-    line: u64,
+    unplaced: Vec<String>,
     documents: u64,
     complete: bool,
 }
@@ -61,7 +61,7 @@ impl<'s> Documents<'s> {
             counted: Counted::default(),
             suite_errors: Vec::new(),
             warnings: Warnings::default(),
-            line: 1,
+            unplaced: Vec::new(),
             documents: 0,
             complete: true,
         }
@@ -78,7 +78,6 @@ impl<'s> Documents<'s> {
 
     /// A start tag. The name of an element whose content is to be passed over, where it is one.
     pub(super) fn start(&mut self, tag: &Tag<'_>) -> Result<Option<&'static str>, Unreadable> {
-        self.line = tag.line;
         let element = Element::of(tag.name());
         if element == Element::Suites && !self.cases.is_empty() {
             self.restart();
@@ -284,8 +283,22 @@ impl<'s> Documents<'s> {
         self.warn(what);
     }
 
-    fn warn(&mut self, what: &str) {
-        self.warnings.add(Some(self.line), what);
+    fn warn(&mut self, what: impl Into<String>) {
+        if self.unplaced.len() <= MAX_DEPTH {
+            self.unplaced.push(what.into());
+        }
+    }
+
+    /// Whether there is a warning whose line is not known yet: lines are counted only where one is.
+    pub(super) fn has_unplaced(&self) -> bool {
+        !self.unplaced.is_empty()
+    }
+
+    /// What was told since this was called last, was at this line.
+    pub(super) fn place(&mut self, line: u64) {
+        for what in self.unplaced.drain(..) {
+            self.warnings.add(Some(line), what);
+        }
     }
 
     /// The input ended.
@@ -298,10 +311,10 @@ impl<'s> Documents<'s> {
             return Err(Unreadable::NotResults { found: "no test suite in it".into() });
         }
         if !self.open.is_empty() {
-            self.line = line;
-            self.warn(&format!("the file ends within {}", unfinished.unwrap_or("an element")));
+            self.warn(format!("the file ends within {}", unfinished.unwrap_or("an element")));
             self.lose_all();
         }
+        self.place(line);
         if self.documents > 1 {
             self.warnings.add(None, format!("{} documents in one file", self.documents));
         }

@@ -37,8 +37,6 @@ pub(in crate::ingest) struct Tag<'a> {
     pub(super) spans: &'a [Span],
     /// Whether it is its own end tag.
     pub(in crate::ingest) empty: bool,
-    /// Its line, from 1.
-    pub(in crate::ingest) line: u64,
 }
 
 impl<'a> Tag<'a> {
@@ -124,11 +122,21 @@ pub(super) fn end_name(bytes: &[u8]) -> Range<usize> {
 }
 
 fn name_end(bytes: &[u8], from: usize) -> usize {
-    let ends = |byte: &u8| {
-        byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/' | b'<' | b'=' | b'"' | b'\'')
-    };
+    let ends = |byte: &u8| ENDS_NAME[usize::from(*byte)];
     bytes[from..].iter().position(ends).map_or(bytes.len(), |at| from + at)
 }
+
+/// The bytes that are no part of a name.
+const ENDS_NAME: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut at = 0;
+    let bytes = b" \t\n\r\x0c></=\"'";
+    while at < bytes.len() {
+        ends[bytes[at] as usize] = true;
+        at += 1;
+    }
+    ends
+};
 
 /// Reads a start tag from its `<` on. `ended`: nothing comes behind these bytes.
 pub(super) fn scan_tag(bytes: &[u8], ended: bool, spans: &mut Vec<Span>) -> Scan {
