@@ -13,7 +13,9 @@ use super::error::{CliError, CliResult, Status};
 use super::output::{Out, Table, bold, clean, counted, dim};
 use super::results::{self, By, FileRead};
 use crate::domain::identity::{Place, numbered};
-use crate::ingest::{Reading, ReportedCase, ReportedOutcome, Sink, Standing, Totals, Warning};
+use crate::ingest::{
+    Reading, ReportedCase, ReportedOutcome, Sink, Standing, SuiteError, Totals, Warning,
+};
 
 /// How many failing cases are shown to a person.
 const SHOWN: usize = 50;
@@ -129,7 +131,8 @@ impl FileForm {
     fn of(file: &FileRead) -> Self {
         let reading = file.result.as_ref().ok();
         let errors = reading.map(|reading| reading.suite_errors.as_slice()).unwrap_or_default();
-        let error = |error: &crate::ingest::SuiteError| json!({ "suite": error.suite.to_vec(), "message": error.message });
+        let error =
+            |error: &SuiteError| json!({ "suite": error.suite.to_vec(), "message": error.message });
         Self {
             path: file.found.path.display().to_string(),
             format: reading.map(|reading| reading.format.as_str()),
@@ -155,49 +158,52 @@ fn warnings(reading: &Reading) -> Vec<String> {
 
 fn print(out: &mut Out, files: &[FileRead], cases: &Cases) -> std::io::Result<()> {
     let mut table = Table::default();
-    let mut notes = Vec::new();
     for file in files {
-        let path = clean(&file.found.path.display().to_string());
-        match &file.result {
-            Ok(reading) => {
-                table.head(&[
-                    "file", "format", "verdict", "cases", "passed", "flaky", "failed", "errored",
-                    "skipped",
-                ]);
-                let totals = &file.totals;
-                let figures = [
-                    totals.cases,
-                    totals.passed,
-                    totals.flaky,
-                    totals.failed,
-                    totals.errored,
-                    totals.skipped,
-                ];
-                let mut row =
-                    vec![path.clone(), kind(reading), totals.standing(reading).to_string()];
-                row.extend(figures.map(|figure| figure.to_string()));
-                table.row(row);
-                notes.extend(reading.suite_errors.iter().map(|error| {
-                    format!(
-                        "{path}: {}: {}",
-                        clean(&error.suite.join(" > ")),
-                        clean(&error.message)
-                    )
-                }));
-                notes.extend(
-                    warnings(reading).iter().map(|what| format!("{path}: {}", clean(what))),
-                );
-            }
-            Err(_) if file.is_by_the_way() => notes.push(format!("{path}: no result file")),
-            Err(error) => notes.push(format!("{path}: {error}")),
+        if let Ok(reading) = &file.result {
+            table.head(&[
+                "file", "format", "verdict", "cases", "passed", "flaky", "failed", "errored",
+                "skipped",
+            ]);
+            table.row(row(file, reading));
         }
     }
     table.print(out)?;
     print_failing(out, cases)?;
-    for note in notes {
+    for note in files.iter().flat_map(notes) {
         out.line(dim(&note))?;
     }
     Ok(())
+}
+
+fn row(file: &FileRead, reading: &Reading) -> Vec<String> {
+    let totals = &file.totals;
+    let mut row = vec![path(file), kind(reading), totals.standing(reading).to_string()];
+    let ended = [totals.passed, totals.flaky, totals.failed, totals.errored, totals.skipped];
+    row.push(totals.cases.to_string());
+    row.extend(ended.map(|count| count.to_string()));
+    row
+}
+
+/// What a person should know of a file beside its cases, a line each.
+fn notes(file: &FileRead) -> Vec<String> {
+    let path = path(file);
+    match &file.result {
+        Ok(reading) => {
+            let error = |error: &SuiteError| {
+                let suite = clean(&error.suite.join(" > "));
+                format!("{path}: {suite}: {}", clean(&error.message))
+            };
+            let warned = warnings(reading);
+            let warned = warned.iter().map(|what| format!("{path}: {}", clean(what)));
+            reading.suite_errors.iter().map(error).chain(warned).collect()
+        }
+        Err(_) if file.is_by_the_way() => vec![format!("{path}: no result file")],
+        Err(error) => vec![format!("{path}: {error}")],
+    }
+}
+
+fn path(file: &FileRead) -> String {
+    clean(&file.found.path.display().to_string())
 }
 
 fn kind(reading: &Reading) -> String {

@@ -114,7 +114,15 @@ impl Run {
 
     /// A file ended: now it is known whether its duplicates are attempts.
     pub fn end_file(&mut self, reading: &Reading) {
-        let attempts = are_attempts(reading, self.merged);
+        self.settle(are_attempts(reading, self.merged));
+    }
+
+    /// A file broke off with an error: its duplicates are taken for such, so that the worst counts.
+    pub fn lose_file(&mut self) {
+        self.settle(false);
+    }
+
+    fn settle(&mut self, attempts: bool) {
         for at in std::mem::take(&mut self.again) {
             let entry = &mut self.entries[at as usize];
             // What stood in another file before is no attempt of this one.
@@ -332,6 +340,18 @@ mod tests {
         assert_eq!(told(&run(&[&reruns])), ["pytest::a flaky 2", "pytest::b passed 1"]);
         let duplicates = format!("<testsuite name='pytest' tests='3'>{cases}</testsuite>");
         assert_eq!(told(&run(&[&duplicates])), ["pytest::a failed 2", "pytest::b passed 1"]);
+    }
+
+    #[test]
+    fn of_a_file_that_broke_off_the_worst_counts_too() {
+        let mut run = Run::default();
+        let deep = "<testsuite>".repeat(2_000);
+        let file = format!(
+            "<testsuite name='s'><testcase name='a'/><testcase name='a'><failure/></testcase>{deep}"
+        );
+        assert!(read(&mut file.as_bytes(), None, &mut run).is_err());
+        run.lose_file();
+        assert_eq!(told(&run), ["s::a failed 2"]);
     }
 
     #[test]

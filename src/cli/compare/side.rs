@@ -75,6 +75,7 @@ impl RunRead {
             Ok(reading) => reading,
             // One broken file of a folder leaves a part of the run.
             Err(error) if file.found.by == results::By::Folder => {
+                self.run.lose_file();
                 self.extent = Extent::Part;
                 self.remark(format!("{path}: {error}"));
                 return Ok(());
