@@ -17,6 +17,8 @@ use crate::domain::outcome::PhaseOutcome;
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepEnd {
+    /// The exit code of a command that ended by itself.
+    pub exit: Option<i32>,
     /// The outcome: passed, failed, timed out, cancelled, interrupted, or errored.
     pub outcome: PhaseOutcome,
     /// How long it took.

@@ -84,12 +84,20 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts one on the current runtime.
+    /// Starts one on the current runtime, at a port that the system chooses.
     ///
     /// # Errors
     /// When no port of the loopback interface can be had.
     pub async fn start(settings: Settings) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        Self::start_at(0, settings).await
+    }
+
+    /// Starts one at this port: a command that outlived its proxy goes on with another one.
+    ///
+    /// # Errors
+    /// When somebody else has the port by now.
+    pub async fn start_at(port: u16, settings: Settings) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let token = match settings.access {
             Access::Loopback => None,

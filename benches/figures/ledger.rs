@@ -271,6 +271,7 @@ fn case_id(number: usize) -> Result<CaseId> {
 /// A planned case, as a suite file would name it.
 pub fn planned(number: usize) -> Result<PlannedCase> {
     Ok(PlannedCase {
+        command: None,
         id: case_id(number)?,
         was: vec![],
         name: format!("What case {number} of many promises"),
@@ -296,6 +297,7 @@ pub fn attempt(number: usize, cycle: usize) -> Result<Attempt> {
         started_at: now(),
         duration_ms: 3 + number as u64 % 7,
         failure: fails.then(|| failure(number).into()),
+        skipped: None,
         evidence,
     })
 }

@@ -11,10 +11,9 @@ use super::context::{Context, load_state, printing};
 use super::error::{CliError, CliResult, Status};
 use super::output::{Out, bold, clean, clean_lines};
 use super::suggest;
-use crate::domain::event::StepStarted;
 use crate::domain::outcome::Phase;
-use crate::domain::state::{CycleState, StepRecord};
-use crate::engine::StatePaths;
+use crate::domain::state::CycleState;
+use crate::engine::{Log, LogText, StatePaths, logs_of};
 use crate::store::{CycleRow, Store, Which};
 
 const FOLLOW_POLL: Duration = Duration::from_millis(200);
@@ -33,7 +32,7 @@ pub async fn logs(context: &Context, args: &LogsArgs) -> CliResult {
     loop {
         let state = load_state(store.as_ref(), &row).await?;
         let over = !state.may_run_steps();
-        printer.print_new(&state, phase).map_err(printing)?;
+        printer.print_new(&state, phase, over || !args.follow).map_err(printing)?;
         if over || !args.follow || printer.out.reader_is_gone() {
             break;
         }
@@ -51,9 +50,10 @@ pub async fn logs(context: &Context, args: &LogsArgs) -> CliResult {
 
 fn phase_with_logs(word: &str) -> Result<Phase, CliError> {
     match Phase::parse(word) {
-        Some(phase @ (Phase::Deploy | Phase::Rollback)) => Ok(phase),
-        Some(_) => Err(CliError::usage_text(format_args!("phase {word} runs no commands"))
-            .hint("only `deploy` and `rollback` have logs; `andon show` tells about the others")),
+        Some(phase @ (Phase::Deploy | Phase::Suite | Phase::Rollback)) => Ok(phase),
+        Some(_) => Err(CliError::usage_text(format_args!("phase {word} runs no commands")).hint(
+            "only `deploy`, `suite` and `rollback` have logs; `andon show` tells about the others",
+        )),
         None => {
             let words: Vec<&str> = Phase::ALL.iter().map(|phase| phase.as_str()).collect();
             let hint = suggest::question(word, &words);
@@ -94,17 +94,27 @@ impl Printer {
         Self { out: context.out(), paths: context.paths(), step: None, offset: 0, partial_line }
     }
 
-    fn print_new(&mut self, state: &CycleState, only: Option<Phase>) -> std::io::Result<()> {
+    /// `all`: also what comes after a log that still grows. Logs that grow side by side are printed one
+    /// after the other.
+    fn print_new(
+        &mut self,
+        state: &CycleState,
+        only: Option<Phase>,
+        all: bool,
+    ) -> std::io::Result<()> {
         let first = self.step.unwrap_or(0);
-        let steps = state.all_steps().enumerate().skip(first);
-        for (position, (phase, step)) in
-            steps.filter(|(_, (phase, _))| only.is_none_or(|o| o == *phase))
-        {
-            self.begin(position, || heading(phase, step))?;
-            if let Some(run_dir) = &step.started.run_dir {
-                self.copy(&self.paths.absolute(run_dir).join("output.log"))?;
-            } else if let Some(output) = step.ended.as_ref().and_then(|end| end.output.as_ref()) {
-                clean_lines(&output.text).try_for_each(|line| self.out.line(line))?;
+        let logs = logs_of(state).into_iter().enumerate().skip(first);
+        for (position, log) in logs.filter(|(_, log)| only.is_none_or(|phase| phase == log.phase)) {
+            self.begin(position, || heading(&log))?;
+            match log.text {
+                LogText::File(path) => self.copy(&self.paths.root().join(path))?,
+                LogText::Kept(output) => {
+                    let text = output.map_or("", |output| output.text.as_str());
+                    clean_lines(text).try_for_each(|line| self.out.line(line))?;
+                }
+            }
+            if log.end.is_none() && !all {
+                break;
             }
         }
         Ok(())
@@ -156,10 +166,8 @@ impl Printer {
     }
 }
 
-fn heading(phase: Phase, step: &StepRecord) -> String {
-    let StepStarted { index, attempt, name, .. } = &step.started;
-    let end = step.ended.as_ref().map(|end| end.detail.as_str());
-    heading_of(phase.as_str(), index + 1, *attempt, name, end)
+fn heading(log: &Log<'_>) -> String {
+    heading_of(log.phase.as_str(), log.step, log.attempt, &log.name, log.end)
 }
 
 fn heading_of(phase: &str, step: u32, attempt: u32, name: &str, end: Option<&str>) -> String {

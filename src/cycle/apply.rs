@@ -1,14 +1,15 @@
 //! Events → state. Every kind of event has one function that says where it is legal.
 
+mod suite;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::domain::attempt::Attempt;
 use crate::domain::event::{
     CancelRequested, ControlKind, ControlsRead, Event, Finished, Held, Moment, PhaseEnded,
     PhaseStarted, Queued, Recorded, ReportWritten, Resumed, RevisionResolved, RollbackPlanned,
-    StepEnded, StepStarted, SuiteEnded, SuitePlanned, SurfacesRead,
+    StepEnded, StepStarted, SurfacesRead,
 };
 use crate::domain::findings::Findings;
 use crate::domain::outcome::Phase;
@@ -75,6 +76,7 @@ fn fresh(queued: Queued, at: Timestamp) -> CycleState {
         controls: Vec::new(),
         plan: None,
         attempts: std::collections::HashMap::new(),
+        commands: Vec::new(),
         suite_ended: None,
         findings: None,
         rollback: None,
@@ -108,9 +110,12 @@ pub fn apply(state: &mut CycleState, recorded: Recorded) -> Result<(), IllegalEv
         Event::StepEnded(ended) => step_ended(state, ended),
         Event::SurfacesRead(read) => surfaces_read(state, read, at),
         Event::ControlsRead(read) => controls_read(state, read, at),
-        Event::SuitePlanned(planned) => suite_planned(state, *planned),
-        Event::AttemptFinished(attempt) => attempt_finished(state, *attempt),
-        Event::SuiteEnded(ended) => suite_ended(state, ended),
+        Event::SuitePlanned(planned) => suite::suite_planned(state, *planned),
+        Event::CommandStarted(started) => suite::command_started(state, started, at),
+        Event::CasesPlanned(planned) => suite::cases_planned(state, planned),
+        Event::CommandEnded(ended) => suite::command_ended(state, *ended),
+        Event::AttemptFinished(attempt) => suite::attempt_finished(state, *attempt),
+        Event::SuiteEnded(ended) => suite::suite_ended(state, ended),
         Event::PhaseEnded(ended) => phase_ended(state, ended),
         Event::Analysed(findings) => analysed(state, findings, at),
         Event::RollbackPlanned(planned) => rollback_planned(state, planned),
@@ -264,74 +269,6 @@ fn controls_read(state: &mut CycleState, read: ControlsRead, at: Timestamp) -> L
 fn rolling_back(state: &mut CycleState) -> Option<&mut RollbackRecord> {
     let goes_back = state.running() == Some(Phase::Rollback);
     state.rollback.as_mut().filter(|_| goes_back)
-}
-
-/// In the diff phase, too: a cycle that ended before its suite says there what did not run.
-fn suite_planned(state: &mut CycleState, planned: SuitePlanned) -> Legal {
-    needs_phase(state, &[Phase::Suite, Phase::Diff])?;
-    if state.findings.is_some() {
-        return Err("the verdict was decided before".to_owned());
-    }
-    if state.plan.is_some() {
-        return Err("the suite was planned before".to_owned());
-    }
-    let mut ids = std::collections::HashSet::new();
-    if let Some(twice) = planned.cases.iter().find(|case| !ids.insert(&case.id)) {
-        return Err(format!("case {} is planned twice", twice.id));
-    }
-    state.attempts = planned.cases.iter().map(|case| (case.id.clone(), Vec::new())).collect();
-    state.plan = Some(planned);
-    Ok(())
-}
-
-fn attempt_finished(state: &mut CycleState, mut attempt: Attempt) -> Legal {
-    needs_phase(state, &[Phase::Suite])?;
-    if state.suite_ended.is_some() {
-        return Err("the suite has ended".to_owned());
-    }
-    let Some((planned, attempts)) = state.attempts.get_key_value(&attempt.case) else {
-        return Err(format!("case {} is not planned", attempt.case));
-    };
-    let expected = attempts.len() + 1;
-    if usize::try_from(attempt.number) != Ok(expected) {
-        return Err(format!("attempt {expected} of case {} is expected next", attempt.case));
-    }
-    // In a large suite what is held of each attempt decides how much memory is needed: the id is
-    // that of the plan.
-    attempt.case = planned.clone();
-    if attempt.failure.is_none() {
-        attempt.evidence.forget_content();
-    }
-    attempt.evidence.fit_exactly();
-    let attempts = state.attempts.entry(attempt.case.clone()).or_default();
-    attempts.reserve_exact(1);
-    attempts.push(attempt);
-    Ok(())
-}
-
-fn suite_ended(state: &mut CycleState, ended: SuiteEnded) -> Legal {
-    needs_phase(state, &[Phase::Suite, Phase::Diff])?;
-    if state.plan.is_none() || state.suite_ended.is_some() {
-        return Err("no suite is running".to_owned());
-    }
-    for entry in &ended.not_run {
-        match state.attempts.get(&entry.case) {
-            None => return Err(format!("case {} is not planned", entry.case)),
-            Some(attempts) if !attempts.is_empty() => {
-                return Err(format!("case {} has a result", entry.case));
-            }
-            Some(_) => {}
-        }
-    }
-    let without_result = state.attempts.values().filter(|attempts| attempts.is_empty()).count();
-    if without_result != ended.not_run.len() {
-        return Err(format!(
-            "{without_result} cases have no result, but {} are said not to have run",
-            ended.not_run.len()
-        ));
-    }
-    state.suite_ended = Some(ended);
-    Ok(())
 }
 
 fn analysed(state: &mut CycleState, findings: Arc<Findings>, at: Timestamp) -> Legal {

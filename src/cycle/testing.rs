@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::domain::attempt::Attempt;
 use crate::domain::event::*;
 use crate::domain::evidence::Evidence;
+use crate::domain::failure::{Blame, Failure, FailureClass};
 use crate::domain::findings::Findings;
 use crate::domain::history::Counts;
 use crate::domain::names::{CaseId, EnvironmentName, PipelineName};
@@ -143,11 +144,10 @@ pub(crate) fn findings(verdict: Verdict) -> Event {
     }))
 }
 
-/// A green cycle with one case, from beginning to end.
-pub(crate) fn story() -> Vec<Event> {
-    let case = CaseId::parse("test_001").unwrap();
-    let planned = PlannedCase {
-        id: case.clone(),
+/// A case as it is planned.
+pub(crate) fn planned_case(id: &str) -> PlannedCase {
+    PlannedCase {
+        id: CaseId::parse(id).unwrap(),
         was: vec![],
         name: "one".to_owned(),
         area: None,
@@ -157,23 +157,43 @@ pub(crate) fn story() -> Vec<Event> {
         digest: "d".into(),
         quarantine: None,
         events: vec![],
+        command: None,
+    }
+}
+
+/// An attempt of a case that passes or fails.
+pub(crate) fn case_attempt(id: &str, number: u32, fails: bool) -> Event {
+    let failure = Failure {
+        class: FailureClass::Reported,
+        blame: Blame::Service,
+        message: "wrong".to_owned(),
+        step: None,
+        expected: None,
+        actual: None,
+        subject: None,
+        repro: None,
     };
+    Event::AttemptFinished(Box::new(Attempt {
+        case: CaseId::parse(id).unwrap(),
+        number,
+        started_at: at(20),
+        duration_ms: 3,
+        failure: fails.then(|| Arc::new(failure)),
+        skipped: None,
+        evidence: Evidence::default(),
+    }))
+}
+
+/// A green cycle with one case, from beginning to end.
+pub(crate) fn story() -> Vec<Event> {
     let plan = SuitePlanned {
         name: "P1".to_owned(),
         digest: "s".to_owned(),
-        cases: vec![planned],
+        cases: vec![planned_case("test_001")],
         expected_cases: None,
         flaky: FlakyPolicy::Pass,
         suspicious: SuspiciousPolicy::Warn,
         deadline_at: at(1000),
-    };
-    let attempt = Attempt {
-        case,
-        number: 1,
-        started_at: at(20),
-        duration_ms: 3,
-        failure: None,
-        evidence: Evidence::default(),
     };
     let suite_end = SuiteEnded {
         stopped_by: None,
@@ -197,7 +217,7 @@ pub(crate) fn story() -> Vec<Event> {
         ended(Phase::Ready, PhaseOutcome::Passed),
         started(Phase::Suite),
         Event::SuitePlanned(Box::new(plan)),
-        Event::AttemptFinished(Box::new(attempt)),
+        case_attempt("test_001", 1, false),
         Event::SuiteEnded(suite_end),
         surfaces(Moment::After, true),
         ended(Phase::Suite, PhaseOutcome::Passed),

@@ -198,7 +198,11 @@ fn end_of(exit: &Exit, run_dir: &Path) -> StepEnd {
         detail = format!("{detail}; its output is not whole: {fault}");
     }
     let output = output_tail(run_dir, exit.output.total_bytes);
-    StepEnd { outcome, duration_ms: exit.duration_ms, detail, output }
+    let exit_code = match exit.end {
+        End::Exited { code } => Some(code),
+        End::Signaled { .. } | End::CannotStart { .. } | End::TimedOut | End::Cancelled => None,
+    };
+    StepEnd { exit: exit_code, outcome, duration_ms: exit.duration_ms, detail, output }
 }
 
 fn end_of_fault(fault: &ProcessError, run_dir: &Path) -> StepEnd {
@@ -209,15 +213,20 @@ fn end_of_fault(fault: &ProcessError, run_dir: &Path) -> StepEnd {
         ProcessError::Used { .. } | ProcessError::Record(_) => interrupted(&text, run_dir),
         ProcessError::Folder { .. }
         | ProcessError::Supervisor { .. }
-        | ProcessError::NotStarted { .. } => {
-            StepEnd { outcome: PhaseOutcome::Errored, duration_ms: 0, detail: text, output: None }
-        }
+        | ProcessError::NotStarted { .. } => StepEnd {
+            exit: None,
+            outcome: PhaseOutcome::Errored,
+            duration_ms: 0,
+            detail: text,
+            output: None,
+        },
     }
 }
 
 fn interrupted(detail: &str, run_dir: &Path) -> StepEnd {
     let output = output_tail(run_dir, 0);
     StepEnd {
+        exit: None,
         outcome: PhaseOutcome::Interrupted,
         duration_ms: 0,
         detail: detail.to_owned(),

@@ -108,6 +108,8 @@ impl<'a> Histories<'a> {
             self.results.iter().flat_map(|result| &result.was).collect();
         let gone = self.heads.list().iter().filter(|head| {
             head.planned_in >= since
+                // It is planned only where it has something to say.
+                && !head.case.is_of_command()
                 && !self.is_planned(&head.case)
                 && !earlier_ids.contains(&head.case)
         });

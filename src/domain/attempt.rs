@@ -23,6 +23,9 @@ pub struct Attempt {
     /// Why it did not pass; `None` when it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Arc<Failure>>,
+    /// Why the suite skips the case; `None` when it does not. An empty text where it gives no reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<Arc<str>>,
     /// What it saw.
     #[serde(default)]
     pub evidence: Evidence,
@@ -33,6 +36,8 @@ pub struct Attempt {
 pub enum AttemptResult {
     /// Every expectation held.
     Passed,
+    /// The suite says that the case does not apply.
+    Skipped,
     /// The service is wrong.
     Failed,
     /// We could not measure.
@@ -43,6 +48,7 @@ impl Attempt {
     /// How it ended.
     pub fn result(&self) -> AttemptResult {
         match self.failure.as_ref().map(|failure| failure.blame) {
+            None if self.skipped.is_some() => AttemptResult::Skipped,
             None => AttemptResult::Passed,
             Some(Blame::Service) => AttemptResult::Failed,
             Some(Blame::Measurement) => AttemptResult::Errored,

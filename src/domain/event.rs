@@ -4,10 +4,17 @@
 //! default, never renamed; a kind is never reused for something else. The state of a cycle is the
 //! fold of its events (`cycle::apply`), and reports are made from that state alone.
 
+mod command;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use command::{
+    Again, CasesPlanned, CommandEnded, CommandPart, CommandRun, CommandStarted, Left, MAX_DOUBTS,
+    MAX_FILES, ResultFile,
+};
 
 use super::attempt::Attempt;
 use super::evidence::Excerpt;
@@ -51,6 +58,12 @@ pub enum Event {
     ControlsRead(ControlsRead),
     /// The suite is about to start, with these cases; or it would have, had the cycle got that far.
     SuitePlanned(Box<SuitePlanned>),
+    /// A command of the suite is about to start: durable before it does.
+    CommandStarted(CommandStarted),
+    /// Cases that only became known while the suite runs join its plan.
+    CasesPlanned(CasesPlanned),
+    /// A command of the suite ended, and what it left behind was read.
+    CommandEnded(Box<CommandEnded>),
     /// An attempt is final.
     AttemptFinished(Box<Attempt>),
     /// The suite is over.
@@ -85,6 +98,9 @@ impl Event {
             Self::SurfacesRead(_) => "surfaces_read",
             Self::ControlsRead(_) => "controls_read",
             Self::SuitePlanned(_) => "suite_planned",
+            Self::CommandStarted(_) => "command_started",
+            Self::CasesPlanned(_) => "cases_planned",
+            Self::CommandEnded(_) => "command_ended",
             Self::AttemptFinished(_) => "attempt_finished",
             Self::SuiteEnded(_) => "suite_ended",
             Self::PhaseEnded(_) => "phase_ended",
@@ -103,7 +119,7 @@ impl Event {
     /// a phase without a deadline begins anew.
     pub fn may_be_batched(&self) -> bool {
         match self {
-            Self::AttemptFinished(_) => true,
+            Self::AttemptFinished(_) | Self::CasesPlanned(_) => true,
             Self::PhaseStarted(started) => started.deadline_at.is_none(),
             Self::Queued(_)
             | Self::RevisionResolved(_)
@@ -112,6 +128,8 @@ impl Event {
             | Self::SurfacesRead(_)
             | Self::ControlsRead(_)
             | Self::SuitePlanned(_)
+            | Self::CommandStarted(_)
+            | Self::CommandEnded(_)
             | Self::SuiteEnded(_)
             | Self::PhaseEnded(_)
             | Self::Analysed(_)
@@ -395,6 +413,9 @@ pub struct PlannedCase {
     /// What its steps wait for on sockets and streams, in the order of the steps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<PlannedEvents>,
+    /// The command that runs it; `None` for a native case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Arc<str>>,
 }
 
 /// The events that a step of a planned case waits for, as they were written.
@@ -469,7 +490,14 @@ pub enum NotRunReason {
         #[serde(rename = "blocked_by")]
         case: CaseId,
     },
-    /// It is a kind of test that this version does not run.
+    /// The command that should have run it said nothing about it.
+    NotReported {
+        /// The command.
+        command: String,
+        /// How that ended, as `exit 0`.
+        end: String,
+    },
+    /// It is a kind of test that the version of that time did not run.
     NotSupported {
         /// What kind.
         what: String,
@@ -488,6 +516,9 @@ impl std::fmt::Display for NotRunReason {
             Self::Interrupted => f.write_str("the process died before its result was final"),
             Self::NotReached { phase } => write!(f, "the cycle ended in its {phase} phase"),
             Self::BlockedBy { case } => write!(f, "blocked by {case}"),
+            Self::NotReported { command, end } => {
+                write!(f, "{command} did not report it ({end})")
+            }
             Self::NotSupported { what } => write!(f, "this version does not run {what}"),
         }
     }
@@ -605,6 +636,7 @@ mod tests {
             NotRunReason::Interrupted,
             NotRunReason::NotReached { phase: Phase::Deploy },
             NotRunReason::BlockedBy { case: case("login") },
+            NotRunReason::NotReported { command: "pytest".to_owned(), end: "exit 3".to_owned() },
             NotRunReason::NotSupported { what: "suite commands".to_owned() },
         ];
         for reason in reasons {

@@ -36,6 +36,9 @@ pub struct Evidence {
     /// Percentiles, where the case repeats itself or asks for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latencies: Option<Box<Latencies>>,
+    /// What a test tool says about its failure, beyond one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Box<Excerpt>>,
 }
 
 impl Evidence {
@@ -78,6 +81,7 @@ impl Evidence {
         let room = MAX_EXCHANGES.saturating_sub(self.events.len());
         self.events.extend(other.events.into_iter().take(room));
         self.latencies = self.latencies.take().or(other.latencies);
+        self.output = self.output.take().or(other.output);
     }
 }
 

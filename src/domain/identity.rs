@@ -79,8 +79,8 @@ fn says(classname: &str, suite: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', ':', '/', '\\', '$', ' ']))
 }
 
-/// A text without control characters, cut with a digest of the whole where it is too long.
-fn fit(id: String) -> String {
+/// A text without control characters, cut with a digest of the whole where it is too long: 500 bytes at most.
+pub fn fit(id: String) -> String {
     let id = match id.contains(char::is_control) {
         true => id.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
         false => id,

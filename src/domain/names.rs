@@ -111,6 +111,25 @@ impl CaseId {
     }
 }
 
+impl CaseId {
+    /// How the case begins that stands for a command of a suite as a whole.
+    const OF_COMMAND: &str = "command ";
+
+    /// The case that stands for a command as a whole: planned only where something is to be said of
+    /// the command that none of its tests says.
+    pub fn of_command(name: &str) -> Self {
+        let visible = name.chars().filter(|c| !c.is_control()).take(100);
+        let text: String = Self::OF_COMMAND.chars().chain(visible).collect();
+        Self(text.into())
+    }
+
+    /// Whether it stands for a command as a whole. Such a case is no test: it is not counted where
+    /// tests are expected, and is not missed when it is not planned.
+    pub fn is_of_command(&self) -> bool {
+        self.0.starts_with(Self::OF_COMMAND)
+    }
+}
+
 impl Fingerprint {
     /// Puts a fingerprint together from the version of its algorithm and a digest.
     pub fn new(version: u16, digest_hex: &str) -> Self {

@@ -23,6 +23,15 @@ pub struct Observed {
     pub turned_away: u64,
 }
 
+impl Observed {
+    /// The same with its connections only counted, as it is kept for good.
+    #[must_use]
+    pub fn without_times(self) -> Self {
+        let connections = self.more_connections + self.connections.len() as u64;
+        Self { connections: Vec::new(), more_connections: connections, ..self }
+    }
+}
+
 /// What was seen of one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostSeen {

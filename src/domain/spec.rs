@@ -135,6 +135,28 @@ pub enum Command {
     Argv(Vec<String>),
 }
 
+impl std::fmt::Display for Command {
+    /// As a person would type it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Shell(text) => f.write_str(text.trim()),
+            Self::Argv(argv) => {
+                let words: Vec<String> = argv.iter().map(|word| shell_word(word)).collect();
+                f.write_str(&words.join(" "))
+            }
+        }
+    }
+}
+
+/// A word that a shell reads as it is.
+fn shell_word(word: &str) -> String {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./=:,@%+".contains(&b);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 impl Command {
     /// The arguments with which it is started.
     pub fn argv(&self) -> Vec<String> {

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::attempt::Attempt;
 use super::event::{
-    CancelRequested, ControlKind, ControlReading, ControlsRead, Finished, Held, Moment,
-    NotRunReason, PlannedCase, Queued, ReportWritten, Resumed, RevisionResolved, RollbackPlanned,
-    StepEnded, StepStarted, SuiteEnded, SuitePlanned, SurfacesRead,
+    CancelRequested, CommandEnded, CommandStarted, ControlKind, ControlReading, ControlsRead,
+    Finished, Held, Moment, NotRunReason, PlannedCase, Queued, ReportWritten, Resumed,
+    RevisionResolved, RollbackPlanned, StepEnded, StepStarted, SuiteEnded, SuitePlanned,
+    SurfacesRead,
 };
 use super::findings::Findings;
 use super::names::CaseId;
@@ -42,6 +43,17 @@ pub struct StepRecord {
     pub started_at: Timestamp,
     /// How it ended; `None` while it runs, or when nobody saw its end.
     pub ended: Option<StepEnded>,
+}
+
+/// A run of a command of the suite, as far as it got.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CommandRecord {
+    /// What was to be done.
+    pub started: CommandStarted,
+    /// When.
+    pub started_at: Timestamp,
+    /// How it ended; `None` while it runs, or when nobody saw its end.
+    pub ended: Option<CommandEnded>,
 }
 
 /// How a cycle went back to the last green revision, as far as it got. Its phase says how it ended.
@@ -98,6 +110,8 @@ pub struct CycleState {
     pub plan: Option<SuitePlanned>,
     /// Finished attempts by case, in order of their number.
     pub attempts: HashMap<CaseId, Vec<Attempt>>,
+    /// The runs of the suite's commands so far.
+    pub commands: Vec<CommandRecord>,
     /// The end of the suite.
     pub suite_ended: Option<SuiteEnded>,
     /// What was found out, and when the verdict was decided.
@@ -175,6 +189,11 @@ impl CycleState {
     /// The planned cases, in order.
     pub fn planned(&self) -> &[PlannedCase] {
         self.plan.as_ref().map_or(&[], |plan| &plan.cases)
+    }
+
+    /// The runs of one command, in the order in which they began.
+    pub fn runs_of<'a>(&'a self, command: &'a str) -> impl Iterator<Item = &'a CommandRecord> {
+        self.commands.iter().filter(move |record| *record.started.run.command == *command)
     }
 
     /// The attempts of a case, in order.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::domain::event::CommandRun;
 use crate::domain::names::PipelineName;
 use crate::domain::outcome::Phase;
 use crate::domain::revision::Sha;
@@ -52,6 +53,19 @@ impl StatePaths {
         attempt: u32,
     ) -> PathBuf {
         Self::cycle_runs(pipeline, cycle).join(format!("{phase}-{:02}-{attempt}", index + 1))
+    }
+
+    /// The folder of one run of a suite's command, relative to the state folder.
+    pub fn command_run(
+        pipeline: &PipelineName,
+        cycle: u32,
+        index: usize,
+        run: &CommandRun,
+    ) -> PathBuf {
+        let CommandRun { part, attempt, shard, .. } = run;
+        let shard = shard.map_or_else(String::new, |shard| format!("-{shard}"));
+        let name = format!("suite-{:02}-{part}-{attempt}{shard}", index + 1);
+        Self::cycle_runs(pipeline, cycle).join(name)
     }
 
     /// A path that is relative to the state folder, made absolute.

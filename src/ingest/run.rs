@@ -10,6 +10,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::domain::identity::Place;
 
 use super::case::{Format, Problem, Reading, ReportedCase, ReportedOutcome, Sink};
@@ -37,8 +39,20 @@ pub struct Entry {
     pub last: ReportedOutcome,
     /// How long the decisive element took, in milliseconds.
     pub duration_ms: Option<u32>,
-    /// Why it is failing, or its first attempt was; of the text only the line that tells most is kept.
+    /// When the decisive element began.
+    pub started_at: Option<Timestamp>,
+    /// Why it is failing, or its first attempt was; of the text the line that tells most, or all of it in a
+    /// run that keeps them.
     pub problem: Option<Box<Problem>>,
+}
+
+/// Whether the whole texts of failures are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Texts {
+    /// They may be large, and a comparison needs but one line of each.
+    #[default]
+    InShort,
+    Kept,
 }
 
 /// A table of cases.
@@ -55,6 +69,7 @@ pub struct Run {
     first_of_file: usize,
     merged: u64,
     left_out: u64,
+    texts: Texts,
 }
 
 /// A hash is its own hash.
@@ -76,6 +91,11 @@ impl Hasher for Itself {
 }
 
 impl Run {
+    /// A run that keeps the whole texts of failures.
+    pub fn with_texts() -> Self {
+        Self { texts: Texts::Kept, ..Self::default() }
+    }
+
     /// The entries, in the order in which they came first.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -191,7 +211,8 @@ impl Run {
         if rank(case.outcome) < rank(entry.worst) {
             entry.worst = case.outcome;
             entry.duration_ms = milliseconds(&case);
-            entry.problem = case.problem.map(in_short);
+            entry.started_at = case.started_at;
+            entry.problem = case.problem.map(|problem| self.texts.of(problem));
         }
         self.merged += 1;
         self.again.push(at);
@@ -226,7 +247,8 @@ impl Sink for Run {
             worst: case.outcome,
             last: case.outcome,
             duration_ms: milliseconds(&case),
-            problem: case.problem.map(in_short),
+            started_at: case.started_at,
+            problem: case.problem.map(|problem| self.texts.of(problem)),
         });
     }
 }
@@ -253,10 +275,14 @@ fn is_at(place: &Place, case: &ReportedCase) -> bool {
         && same(&place.project, &case.project)
 }
 
-/// The texts of a run may be large, and its comparison needs but one line of each.
-fn in_short(mut problem: Box<Problem>) -> Box<Problem> {
-    problem.text = problem.telling().to_owned();
-    problem
+impl Texts {
+    fn of(self, mut problem: Box<Problem>) -> Box<Problem> {
+        match self {
+            Self::Kept => {}
+            Self::InShort => problem.text = problem.telling().to_owned(),
+        }
+        problem
+    }
 }
 
 fn milliseconds(case: &ReportedCase) -> Option<u32> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::domain::spec::{Case, Pipeline, Suite};
+use crate::domain::spec::{Case, Pipeline, Suite, SuiteCommand};
 
 /// The digest of what a case does: steps, shape, bounds, deadline; not its name, area or priority.
 pub(crate) fn of_case(case: &Case, file: &Path) -> String {
@@ -15,6 +15,14 @@ pub(crate) fn of_case(case: &Case, file: &Path) -> String {
         digest.add(step);
     }
     digest.add(&(case.shape, &case.latency, case.timeout));
+    digest.finish()
+}
+
+/// The digest of what a command of a suite does; not its name, area or priority.
+pub(crate) fn of_command(command: &SuiteCommand, file: &Path) -> String {
+    let mut digest = DefinitionDigest::new(file);
+    digest.add(&(&command.run, &command.list, &command.rerun, &command.results));
+    digest.add(&(&command.env, &command.env_pass, command.shards));
     digest.finish()
 }
 

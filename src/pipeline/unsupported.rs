@@ -34,7 +34,6 @@ pub fn parts_not_acted_on(pipeline: &Pipeline, by: RunBy) -> Vec<Unsupported> {
         Poll::Every(_) => true,
         Poll::Default(_) | Poll::Off => false,
     });
-    let commands = pipeline.suite.as_ref().is_some_and(|suite| !suite.commands.is_empty());
     let loops = match pipeline.cycles.until {
         Until::Once => false,
         Until::Green | Until::Always => true,
@@ -44,7 +43,6 @@ pub fn parts_not_acted_on(pipeline: &Pipeline, by: RunBy) -> Vec<Unsupported> {
     let parts = [
         (by_hand && watches, "watch.poll", "new commits do not start cycles: run one by hand"),
         (by_hand && schedules, "schedule", "no cycle starts by the clock"),
-        (commands, "suite.commands", "tests of other tools are not run: only native cases count"),
         (by_hand && loops, "cycles.until", "one cycle is run, not a loop"),
         (searches, "culprit", "no commits are deployed to search the one that broke a cycle"),
         (by_hand && pipeline.alarm.is_some(), "alarm", "silence is not noticed"),

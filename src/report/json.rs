@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::event::CommandPart;
 use crate::domain::outcome::{Cause, Change, Phase, PhaseOutcome, TriggerKind, Verdict};
 use crate::domain::state::CycleState;
 use crate::domain::{failure::FailureClass, outcome::VoidReason};
@@ -70,6 +71,80 @@ pub struct RollbackJson<'a> {
     pub summary: Option<String>,
 }
 
+/// One run of a command of the suite.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Command")]
+pub struct CommandJson<'a> {
+    /// The command's name.
+    pub command: Text<'a>,
+    /// `list`, `tests` or `rerun`.
+    #[schemars(extend("enum" = words_of!(CommandPart)))]
+    pub part: Text<'a>,
+    /// 1, or more for each rerun.
+    pub attempt: u32,
+    /// The shard, from 1; `null` where the command runs as one.
+    pub shard: Option<u32>,
+    /// How it ended; `null` while it runs.
+    #[schemars(extend("enum" = words_or_null!(PhaseOutcome)))]
+    pub outcome: Option<Text<'a>>,
+    /// Its exit code; `null` where a signal ended it, or nothing started.
+    pub exit: Option<i32>,
+    /// The same in words.
+    pub detail: Option<Text<'a>>,
+    /// How long it took.
+    pub duration_ms: Option<u64>,
+    /// How many cases it listed or reported.
+    pub cases: u32,
+    /// How many of them are failing.
+    pub failing: u32,
+    /// Whether its results are of a whole run, as far as its files tell.
+    pub complete: bool,
+    /// The first failures that belong to no case.
+    pub suite_errors: Vec<Text<'a>>,
+    /// The first result files.
+    pub files: Vec<ResultFileJson<'a>>,
+    /// How many result files there were.
+    pub files_total: u32,
+    /// The hosts that its proxy saw; `null` where it was not observed.
+    pub hosts: Option<Vec<HostJson<'a>>>,
+}
+
+/// What a command's proxy saw of one host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Host")]
+pub struct HostJson<'a> {
+    /// `host:port`.
+    pub host: Text<'a>,
+    /// Connections that were made.
+    pub connections: u64,
+    /// Plain HTTP requests; what goes through a tunnel is not seen.
+    pub requests: u64,
+    /// Connections that could not be made.
+    pub failed: u64,
+    /// Connections that the pipeline's `hosts` do not allow.
+    pub refused: u64,
+    /// Bytes to the host.
+    pub bytes_sent: u64,
+    /// Bytes from the host.
+    pub bytes_received: u64,
+}
+
+/// A result file that a command left behind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ResultFile")]
+pub struct ResultFileJson<'a> {
+    /// Its path within the folder of results.
+    pub path: Text<'a>,
+    /// The format and the tool that wrote it.
+    pub dialect: Option<Text<'a>>,
+    /// How many cases stand in it.
+    pub cases: u32,
+    /// What is wrong with it.
+    pub warnings: Vec<Text<'a>>,
+    /// Why nothing was taken from it.
+    pub refused: Option<Text<'a>>,
+}
+
 /// A cycle. `Cases` is a list, or what is written as one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "Andon cycle")]
@@ -119,6 +194,9 @@ pub struct CycleJson<'a, Cases = Vec<CaseJson<'a>>> {
     /// The way back to the last green revision; left out where none was called for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<RollbackJson<'a>>,
+    /// The runs of the suite's commands, in the order in which they began; left out where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<CommandJson<'a>>,
     /// The suite; `null` when none was planned.
     pub suite: Option<SuiteJson<'a>>,
     /// What it was compared with.

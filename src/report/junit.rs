@@ -183,7 +183,10 @@ fn body(view: &View<'_>, case: &CaseView<'_>, uncredited: Option<&str>) -> Strin
         Some(Outcome::Flaky) => attempts(case, "flakyFailure"),
         Some(Outcome::Failed) => failing(case, "failure"),
         Some(Outcome::Errored) => failing(case, "error"),
-        Some(Outcome::Skipped) => skipped("the suite skips it"),
+        Some(Outcome::Skipped) => match case.skipped_because() {
+            Some(why) => skipped(&format!("the suite skips it: {why}")),
+            None => skipped("the suite skips it"),
+        },
         Some(Outcome::NotRun) => {
             let reason = view.not_run_reason(case.id);
             let reason =

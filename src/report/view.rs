@@ -8,10 +8,10 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use crate::domain::attempt::{Attempt, AttemptResult};
+use crate::domain::attempt::Attempt;
 use crate::domain::commit::CommitInfo;
 use crate::domain::event::{Moment, NotRunReason, PlannedCase, SurfaceReading};
-use crate::domain::evidence::Exchange;
+use crate::domain::evidence::{Excerpt, Exchange};
 use crate::domain::failure::Failure;
 use crate::domain::findings::{CaseFinding, Cluster, Findings, InvestigationSnapshot};
 use crate::domain::history::Counts;
@@ -320,14 +320,23 @@ impl<'a> CaseView<'a> {
     /// did, else the last of all.
     pub fn deciding(&self) -> Option<&'a Attempt> {
         let wants_failure = self.is_failing();
-        let fits =
-            |attempt: &&Attempt| (attempt.result() != AttemptResult::Passed) == wants_failure;
+        let fits = |attempt: &&Attempt| attempt.failure.is_some() == wants_failure;
         self.attempts.iter().rev().find(fits).or(self.attempts.last())
     }
 
     /// Why it is failing.
     pub fn failure(&self) -> Option<&'a Failure> {
         self.deciding().filter(|_| self.is_failing())?.failure.as_deref()
+    }
+
+    /// Why the suite skips it, where it says so.
+    pub fn skipped_because(&self) -> Option<&'a str> {
+        self.attempts.last()?.skipped.as_deref().filter(|why| !why.is_empty())
+    }
+
+    /// What a test tool says about its failure, beyond one line.
+    pub fn output(&self) -> Option<&'a Excerpt> {
+        self.deciding().filter(|_| self.is_failing())?.evidence.output.as_deref()
     }
 
     /// The exchange that shows most: of a failing case the last one of the failing step, else the

@@ -33,6 +33,9 @@ pub fn encode(event: &Event) -> Result<StoredEvent, serde_json::Error> {
         Event::SurfacesRead(fields) => to_json(fields),
         Event::ControlsRead(fields) => to_json(fields),
         Event::SuitePlanned(fields) => to_json(fields),
+        Event::CommandStarted(fields) => to_json(fields),
+        Event::CasesPlanned(fields) => to_json(fields),
+        Event::CommandEnded(fields) => to_json(fields),
         Event::AttemptFinished(fields) => to_json(fields),
         Event::SuiteEnded(fields) => to_json(fields),
         Event::PhaseEnded(fields) => to_json(fields),
@@ -68,6 +71,9 @@ fn decode_v1(kind: &str, payload: &str) -> Result<Event, String> {
         "surfaces_read" => from_json(payload).map(Event::SurfacesRead),
         "controls_read" => from_json(payload).map(Event::ControlsRead),
         "suite_planned" => from_json(payload).map(Event::SuitePlanned),
+        "command_started" => from_json(payload).map(Event::CommandStarted),
+        "cases_planned" => from_json(payload).map(Event::CasesPlanned),
+        "command_ended" => from_json(payload).map(Event::CommandEnded),
         "attempt_finished" => from_json(payload).map(Event::AttemptFinished),
         "suite_ended" => from_json(payload).map(Event::SuiteEnded),
         "phase_ended" => from_json(payload).map(Event::PhaseEnded),
@@ -124,10 +130,13 @@ mod tests {
             Event::CancelRequested(_) => 15,
             Event::Finished(_) => 16,
             Event::RollbackPlanned(_) => 17,
+            Event::CommandStarted(_) => 18,
+            Event::CasesPlanned(_) => 19,
+            Event::CommandEnded(_) => 20,
         }
     }
 
-    const KINDS: usize = 18;
+    const KINDS: usize = 21;
 
     struct Sample {
         kind: String,

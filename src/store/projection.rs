@@ -69,6 +69,10 @@ impl RowPatch {
             | Event::StepEnded(_)
             | Event::SurfacesRead(_)
             | Event::ControlsRead(_)
+            | Event::CommandStarted(_)
+            // The row is told how many cases there were when they were judged.
+            | Event::CasesPlanned(_)
+            | Event::CommandEnded(_)
             | Event::AttemptFinished(_)
             | Event::PhaseEnded(_)
             | Event::RollbackPlanned(_)

@@ -75,6 +75,7 @@ pub(super) async fn run_attempt(
         started_at,
         duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         failure: failure.map(Arc::new),
+        skipped: None,
         evidence,
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::identity::Identities;
 use super::lookup::{EnvLookup, pieces_of};
+use crate::domain::hosts::HostList;
 use crate::domain::redact::Secret;
 use crate::domain::revision::Revision;
 use crate::domain::spec::Identity;
@@ -79,6 +80,7 @@ pub(super) struct Shared {
     pub(super) host_env: HostEnv,
     pub(super) clock: WallClock,
     pub(super) client: Client,
+    pub(super) hosts: Option<HostList>,
 }
 
 /// One variable.
@@ -112,6 +114,7 @@ impl RunEnv {
             host_env: parts.host_env,
             clock: parts.clock.clone(),
             client,
+            hosts: None,
         };
         let mut env = Self { shared: Arc::new(shared) };
         for (name, template) in parts.vars {
@@ -122,11 +125,17 @@ impl RunEnv {
             let lookup = EnvLookup::of(&env);
             let hosts =
                 hosts.iter().map(|host| host.render(&lookup)).collect::<Result<Vec<_>, _>>();
-            let rules = HostRules::only(hosts.map_err(EnvError::Host)?);
-            let client = Client::new(rules, evidencer, parts.clock);
-            env.edit(|shared| shared.client = client);
+            let hosts = hosts.map_err(EnvError::Host)?;
+            let list = HostList::new(hosts.iter().cloned());
+            let client = Client::new(HostRules::only(hosts), evidencer, parts.clock);
+            env.edit(|shared| (shared.client, shared.hosts) = (client, Some(list)));
         }
         Ok(env)
+    }
+
+    /// The hosts of the environment, where the pipeline names them.
+    pub fn hosts(&self) -> Option<&HostList> {
+        self.shared.hosts.as_ref()
     }
 
     fn edit(&mut self, change: impl FnOnce(&mut Shared)) {

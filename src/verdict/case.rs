@@ -16,10 +16,10 @@ pub fn judge_case(attempts: &[Attempt]) -> Outcome {
     match last.result() {
         AttemptResult::Passed if attempts.len() == 1 => Outcome::Passed,
         AttemptResult::Passed => {
-            let failed_before =
-                attempts.iter().any(|attempt| attempt.result() != AttemptResult::Passed);
+            let failed_before = attempts.iter().any(|attempt| attempt.failure.is_some());
             if failed_before { Outcome::Flaky } else { Outcome::Passed }
         }
+        AttemptResult::Skipped => Outcome::Skipped,
         AttemptResult::Failed => Outcome::Failed,
         AttemptResult::Errored => Outcome::Errored,
     }
@@ -75,6 +75,7 @@ mod tests {
             started_at: Timestamp::UNIX_EPOCH,
             duration_ms: 0,
             failure: failure.map(Into::into),
+            skipped: None,
             evidence: Evidence::default(),
         }
     }

@@ -50,7 +50,8 @@ pub fn judge_cycle(facts: &CycleFacts<'_>) -> (Verdict, Option<VoidReason>) {
 }
 
 fn void_reason(facts: &CycleFacts<'_>) -> Option<VoidReason> {
-    let planned = u32::try_from(facts.cases.len()).unwrap_or(u32::MAX);
+    let tests = facts.cases.iter().filter(|case| !case.case.is_of_command());
+    let planned = u32::try_from(tests.count()).unwrap_or(u32::MAX);
     if facts.expected_cases.is_some_and(|expected| expected != planned) {
         return Some(VoidReason::SuiteChanged);
     }
@@ -62,8 +63,14 @@ fn void_reason(facts: &CycleFacts<'_>) -> Option<VoidReason> {
     }
     // A suite that skipped everything showed nothing either, nor one whose every result is in
     // quarantine: no case that decides has spoken.
-    let ran = facts.cases.iter().any(|case| case.outcome.is_known() && !case.quarantined);
+    let ran = facts.cases.iter().any(|case| case.outcome.is_known() && speaks(case));
     (!ran).then_some(VoidReason::NoResults)
+}
+
+/// Whether its result says something that decides. That a command is well again says nothing of what it
+/// tests.
+fn speaks(case: &PlannedOutcome) -> bool {
+    !case.quarantined && (!case.case.is_of_command() || case.outcome.is_failing())
 }
 
 fn is_red(case: &PlannedOutcome, facts: &CycleFacts<'_>) -> bool {

@@ -27,6 +27,7 @@ fn may_run_next_time(reason: &NotRunReason) -> bool {
         NotRunReason::Timeout { .. }
         | NotRunReason::Cancelled
         | NotRunReason::Interrupted
+        | NotRunReason::NotReported { .. }
         | NotRunReason::NotReached { .. } => true,
         // Which cases need others, and which kinds of test we run, is the same next time.
         NotRunReason::BlockedBy { .. } | NotRunReason::NotSupported { .. } => false,

@@ -105,7 +105,9 @@ fn logs_are_what_the_deploy_wrote() {
     let second = stage.andon(&["logs", "small", "2", "--phase", "deploy", "--follow"]).ends(0);
     second.prints(&[&format!("deploying {}", &commits[1][..7])]);
     stage.andon(&["logs", "small", "--phase", "deplo"]).ends(2).says(&["did you mean `deploy`?"]);
-    stage.andon(&["logs", "small", "--phase", "suite"]).ends(2).says(&["runs no commands"]);
+    stage.andon(&["logs", "small", "--phase", "ready"]).ends(2).says(&["runs no commands"]);
+    let no_tests = stage.andon(&["logs", "small", "--phase", "suite"]).ends(0).prints_nothing();
+    no_tests.says(&["ran no command"]);
     stage.andon(&["logs", "small", "9"]).ends(2).says(&["has no cycle 9"]);
     stage.andon(&["run", "small", "--no-deploy"]).ends(0);
     let nothing = stage.andon(&["logs", "small"]).ends(0).prints_nothing();

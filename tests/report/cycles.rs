@@ -132,6 +132,7 @@ impl Story {
             controls: vec![],
             plan: None,
             attempts: HashMap::new(),
+            commands: vec![],
             suite_ended: None,
             findings: None,
             rollback: None,
@@ -247,6 +248,7 @@ impl Story {
         let cases = cases
             .iter()
             .map(|(case, area, impact)| PlannedCase {
+                command: None,
                 id: id(case),
                 was: vec![],
                 name: case.replace('_', " "),
@@ -298,6 +300,7 @@ impl Story {
             started_at: self.clock,
             duration_ms: ms,
             failure: failure.map(Into::into),
+            skipped: None,
             evidence,
         });
         self

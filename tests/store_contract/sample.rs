@@ -104,6 +104,7 @@ pub fn attempt(name: &str, number: u32) -> Event {
         started_at: at(10),
         duration_ms: 12,
         failure: None,
+        skipped: None,
         evidence: Evidence::default(),
     }))
 }

@@ -24,7 +24,8 @@ pub(super) async fn logs(context: &Context, args: &LogsArgs, phase: Option<Phase
     loop {
         let path = of_pipeline(&source.pipeline, &["cycles", &source.cycle, "logs"]);
         let list: LogsForm = source.remote.get(&path).await?;
-        source.print_new(&mut printer, &list.logs, phase).await?;
+        let all = list.over || !args.follow;
+        source.print_new(&mut printer, &list.logs, phase, all).await?;
         if list.over || !args.follow || printer.out.reader_is_gone() {
             break;
         }
@@ -61,6 +62,7 @@ impl Source {
         printer: &mut Printer,
         logs: &[LogForm],
         only: Option<Phase>,
+        all: bool,
     ) -> Result<(), CliError> {
         let first = printer.step.unwrap_or(0);
         for (position, log) in logs.iter().enumerate().skip(first) {
@@ -71,6 +73,9 @@ impl Source {
                 || heading_of(&log.phase, log.step, log.attempt, &log.name, log.end.as_deref());
             printer.begin(position, heading).map_err(printing)?;
             self.copy(printer, log).await?;
+            if log.end.is_none() && !all {
+                break;
+            }
         }
         Ok(())
     }

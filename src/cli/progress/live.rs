@@ -9,8 +9,10 @@ use crate::cli::output::{bold, clean, clean_lines, counted};
 use crate::cli::settings::Detail;
 use crate::domain::attempt::{Attempt, AttemptResult};
 use crate::domain::event::{
-    ControlsRead, Event, Moment, PhaseEnded, RevisionResolved, StepEnded, SuiteEnded, SurfacesRead,
+    CommandEnded, ControlsRead, Event, Moment, PhaseEnded, RevisionResolved, StepEnded, SuiteEnded,
+    SurfacesRead,
 };
+use crate::domain::evidence::Excerpt;
 use crate::domain::outcome::{Phase, PhaseOutcome};
 use crate::domain::state::CycleState;
 use crate::engine::{Observer, Progress};
@@ -86,14 +88,21 @@ impl Live {
             Event::StepEnded(ended) => self.step_ended(ended, state),
             Event::SurfacesRead(read) => self.surfaces(read),
             Event::ControlsRead(read) => self.controls(read),
-            // In the diff phase it only says what did not run.
-            Event::SuitePlanned(plan) if state.phase() == Phase::Suite => {
-                let cases = counted(plan.cases.len(), "case");
+            // Of a suite that never began it only says what did not run.
+            Event::SuitePlanned(plan) if suite_began(state) => {
+                let cases = match plan.cases.len() {
+                    0 => "what its commands report".to_owned(),
+                    cases => counted(cases, "case"),
+                };
                 self.line("suite", &format!("{}: {cases}", clean(&plan.name)));
             }
+            Event::CommandStarted(started) => {
+                self.moving(format!("suite: {} …", clean(&started.run.command)));
+            }
+            Event::CommandEnded(ended) => self.command_ended(ended),
             Event::AttemptFinished(attempt) => self.attempt(attempt, state),
-            Event::SuiteEnded(ended) if state.phase() == Phase::Suite => self.suite_ended(ended),
-            Event::SuitePlanned(_) | Event::SuiteEnded(_) => {}
+            Event::SuiteEnded(ended) if suite_began(state) => self.suite_ended(ended),
+            Event::SuitePlanned(_) | Event::SuiteEnded(_) | Event::CasesPlanned(_) => {}
             Event::PhaseEnded(ended) => self.phase_ended(ended),
             Event::RollbackPlanned(back) => self.line("rollback", &words::rollback(back)),
             Event::Analysed(_) | Event::ReportWritten(_) if self.result_follows => {}
@@ -121,16 +130,36 @@ impl Live {
     }
 
     fn step_ended(&self, ended: &StepEnded, state: &CycleState) {
-        let last = state.all_steps().last();
-        let name = last.map_or("", |(_, step)| step.started.name.as_str());
-        self.line(state.phase().as_str(), &words::step(name, ended));
-        if ended.outcome == PhaseOutcome::Passed {
-            return;
+        // Events are told once they are durable, and the state may be ahead of them.
+        let of = state.all_steps().filter(|(_, step)| step.ended.as_ref() == Some(ended)).last();
+        let (phase, name) =
+            of.map_or((state.phase(), ""), |(phase, step)| (phase, step.started.name.as_str()));
+        self.line(phase.as_str(), &words::step(name, ended));
+        if ended.outcome != PhaseOutcome::Passed {
+            self.end_of(ended.output.as_ref());
         }
-        let text = ended.output.as_ref().map_or("", |output| output.text.as_str());
+    }
+
+    /// The last lines of what a command wrote.
+    fn end_of(&self, output: Option<&Excerpt>) {
+        let text = output.map_or("", |output| output.text.as_str());
         let lines: Vec<String> = clean_lines(text).collect();
         for line in lines.iter().skip(lines.len().saturating_sub(TAIL_LINES)) {
             self.line("", line);
+        }
+    }
+
+    fn command_ended(&self, ended: &CommandEnded) {
+        self.line("suite", &words::command(ended));
+        // Where tests failed, the report has what they say.
+        if ended.outcome != PhaseOutcome::Passed && ended.left.failing == 0 {
+            self.end_of(ended.output.as_ref());
+        }
+        for file in &ended.left.files {
+            for remark in file.refused.iter().chain(&file.warnings) {
+                let text = format!("{}: {}", clean(&file.path), words::reason(remark));
+                self.line("suite", &text);
+            }
         }
     }
 
@@ -157,6 +186,7 @@ impl Live {
             let mut seen = self.seen.lock().expect("no holder of this lock panics");
             match attempt.result() {
                 AttemptResult::Passed => seen.passed += 1,
+                AttemptResult::Skipped => {}
                 AttemptResult::Failed | AttemptResult::Errored => seen.failing += 1,
             }
             (seen.passed, seen.failing)
@@ -224,6 +254,10 @@ impl Drop for Live {
     fn drop(&mut self) {
         console::clear_moving();
     }
+}
+
+fn suite_began(state: &CycleState) -> bool {
+    state.phase_record(Phase::Suite).is_some()
 }
 
 impl Observer for Live {

@@ -6,7 +6,8 @@ use crate::cli::history::shortened;
 use crate::cli::output::{self, bold, clean, duration, millis};
 use crate::domain::attempt::{Attempt, AttemptResult};
 use crate::domain::event::{
-    ControlReading, PhaseEnded, RevisionResolved, RollbackPlanned, StepEnded, SurfaceReading,
+    CommandEnded, CommandPart, ControlReading, PhaseEnded, RevisionResolved, RollbackPlanned,
+    StepEnded, SurfaceReading,
 };
 use crate::domain::findings::Findings;
 use crate::domain::outcome::Outcome;
@@ -42,6 +43,7 @@ pub(super) fn surface(surface: &SurfaceReading) -> String {
 pub(super) fn attempt(attempt: &Attempt) -> String {
     let word = output::outcome(match attempt.result() {
         AttemptResult::Passed => Outcome::Passed,
+        AttemptResult::Skipped => Outcome::Skipped,
         AttemptResult::Failed => Outcome::Failed,
         AttemptResult::Errored => Outcome::Errored,
     });
@@ -52,6 +54,24 @@ pub(super) fn attempt(attempt: &Attempt) -> String {
         .as_ref()
         .map_or_else(String::new, |failure| format!(": {}", reason(&failure.message)));
     format!("{word} {}{again}{message}", clean(attempt.case.as_str()))
+}
+
+/// How a run of a command of the suite ended, and what it left behind.
+pub(super) fn command(ended: &CommandEnded) -> String {
+    let CommandEnded { run, left, .. } = ended;
+    let which = match (run.part, run.shard) {
+        (CommandPart::List, _) => " (list)".to_owned(),
+        (CommandPart::Rerun, _) => format!(" (rerun {})", run.attempt.saturating_sub(1)),
+        (CommandPart::Tests, Some(shard)) => format!(" (shard {shard})"),
+        (CommandPart::Tests, None) => String::new(),
+    };
+    let cases = output::counted(left.cases as usize, "case");
+    let failing = match left.failing {
+        0 => String::new(),
+        failing => format!(", {failing} failing"),
+    };
+    let (how, took) = (reason(&ended.detail), duration(ended.duration_ms));
+    format!("{}{which}: {how} ({took}), {cases}{failing}", clean(&run.command))
 }
 
 pub(super) fn phase(ended: &PhaseEnded) -> String {

@@ -53,6 +53,7 @@ impl Story {
             digest: "d".into(),
             quarantine: None,
             events: vec![],
+            command: None,
         });
         self.results.push(CaseResult {
             case: case.clone(),

@@ -339,4 +339,6 @@ pub struct SuiteCommand {
     pub owner: Option<String>,
     /// What it means for the business when one fails.
     pub impact: Option<String>,
+    /// The digest of what it does (twelve hex digits); not its name, area or priority.
+    pub digest: String,
 }

@@ -219,11 +219,21 @@ fn baseline_range(baseline: Option<&CycleSummary>, state: &CycleState) -> Option
 fn results_of(state: &CycleState) -> (Vec<CaseResult>, Vec<Suspicious>) {
     let mut results = Vec::with_capacity(state.planned().len());
     let mut suspicious = Vec::new();
+    let ends = state.commands.iter().filter_map(|record| record.ended.as_ref());
+    let doubted: HashMap<_, _> =
+        ends.flat_map(|ended| &ended.doubts).map(|doubt| (&doubt.case, &doubt.why)).collect();
     for planned in state.planned() {
         let attempts = state.attempts_of(&planned.id);
         let last = attempts.last();
-        results.push(result_of(planned, attempts));
-        if let Some(why) = last.and_then(verdict::suspicious_pass) {
+        let result = result_of(planned, attempts);
+        let passes = matches!(result.outcome, Outcome::Passed | Outcome::Flaky);
+        results.push(result);
+        if let Some(why) = doubted.get(&planned.id).filter(|_| passes) {
+            suspicious.push(Suspicious { case: planned.id.clone(), why: (*why).clone() });
+        }
+        // What a tool did on the network is not in its results.
+        let native = last.filter(|_| planned.command.is_none());
+        if let Some(why) = native.and_then(verdict::suspicious_pass) {
             suspicious.push(Suspicious { case: planned.id.clone(), why });
         }
     }

@@ -77,7 +77,7 @@ impl World {
             None => self.find_revision(requested.as_deref()).await,
         };
         let laid_out = match found {
-            Ok(revision) => self.lay_out_if_deployed(journal, revision).await,
+            Ok(revision) => self.lay_out_if_needed(journal, revision).await,
             Err(fault) => Err(fault),
         };
         let mut told = Projection::default();
@@ -97,14 +97,16 @@ impl World {
         journal.note_with(events, told)
     }
 
-    async fn lay_out_if_deployed(
+    async fn lay_out_if_needed(
         &self,
         journal: &Journal,
         revision: Revision,
     ) -> Result<RevisionResolved, Arc<git::Error>> {
         let queued = &journal.state().queued;
-        // A cycle that deploys nothing needs no files.
-        if !queued.options.deploy || self.pipeline().deploy.is_none() {
+        let deploys = queued.options.deploy && self.pipeline().deploy.is_some();
+        let tests = self.suite.as_deref().is_some_and(|suite| !suite.commands.is_empty());
+        // A cycle that neither deploys nor runs a command needs no files.
+        if !deploys && !tests {
             return Ok(RevisionResolved { revision, checkout: None, left_out: vec![] });
         }
         let laid_out = self.lay_out(&queued.pipeline, queued.cycle, &revision.sha).await?;

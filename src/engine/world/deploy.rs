@@ -43,7 +43,7 @@ impl World {
                 }
             }
         };
-        let StepEnd { outcome, duration_ms, detail, output } = end;
+        let StepEnd { outcome, duration_ms, detail, output, exit: _ } = end;
         let ended = StepEnded { index, attempt, outcome, duration_ms, detail, output };
         journal.note(vec![Event::StepEnded(ended)])
     }
@@ -112,7 +112,7 @@ impl World {
         let to_run = CommandStep {
             command,
             cwd: &checkout,
-            variables: self.command_variables(journal, step, &checkout)?,
+            variables: self.variables_of(journal, &checkout, &step.env, &step.env_pass)?,
             mask: self.secret_values(),
             deadline_at: record.started.deadline_at,
             now: journal.now(),
@@ -120,11 +120,13 @@ impl World {
         Ok(deploy::run(&self.setup.launcher, &run_dir, to_run, on_output, cancel).await)
     }
 
-    fn command_variables(
+    /// The whole environment of a command: what the cycle tells it, its own variables, what is passed on.
+    pub(super) fn variables_of(
         &self,
         journal: &Journal,
-        step: &DeployStep,
         checkout: &std::path::Path,
+        own: &[(String, String)],
+        pass: &[String],
     ) -> Result<Vec<(String, String)>, EngineError> {
         let state = journal.state();
         let revision = Side::now(state).revision(state);
@@ -139,7 +141,7 @@ impl World {
             vars: &self.env_of(journal)?.vars(),
             secrets: &self.secrets,
         };
-        Ok(deploy::variables(&facts, &step.env, &step.env_pass, &self.setup.host))
+        Ok(deploy::variables(&facts, own, pass, &self.setup.host))
     }
 
     async fn request_step(
@@ -173,7 +175,7 @@ impl World {
                 (PhaseOutcome::Failed, failure.message, body)
             }
         };
-        Ok(StepEnd { outcome, duration_ms: millis(started.elapsed()), detail, output })
+        Ok(StepEnd { exit: None, outcome, duration_ms: millis(started.elapsed()), detail, output })
     }
 
     /// A step's end is unknown: what do the surfaces serve?
@@ -189,7 +191,7 @@ impl World {
         step.ok_or_else(|| internal("the pipeline has no such deploy step"))
     }
 
-    fn checkout(&self, journal: &Journal) -> Result<PathBuf, EngineError> {
+    pub(super) fn checkout(&self, journal: &Journal) -> Result<PathBuf, EngineError> {
         let relative = Side::now(journal.state()).checkout(journal.state());
         Ok(self.absolute(relative.ok_or_else(|| internal("nothing was checked out"))?))
     }
@@ -197,6 +199,7 @@ impl World {
 
 fn interrupted() -> StepEnd {
     StepEnd {
+        exit: None,
         outcome: PhaseOutcome::Interrupted,
         duration_ms: 0,
         detail: "nobody saw the answer to its request".to_owned(),
@@ -206,6 +209,7 @@ fn interrupted() -> StepEnd {
 
 fn never_began() -> StepEnd {
     StepEnd {
+        exit: None,
         outcome: PhaseOutcome::Cancelled,
         duration_ms: 0,
         detail: "was cancelled before it began".to_owned(),

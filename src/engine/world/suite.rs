@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use super::commands::{self, Commands};
 use super::{World, phase_ended};
 use crate::domain::event::{
     ControlKind, ControlsRead, Event, Moment, NotRun, NotRunReason, PlannedCase, PlannedEvents,
@@ -31,7 +32,7 @@ const CHANNEL: usize = 1024;
 const SURFACE_TRIES: u32 = 3;
 /// How often the surfaces are looked at while the suite runs: a revision that came and went between
 /// two looks is not seen, and a look costs one request for each surface. There is one more at the end.
-const WATCH_EVERY: Duration = Duration::from_secs(5);
+pub(super) const WATCH_EVERY: Duration = Duration::from_secs(5);
 
 impl World {
     pub(super) async fn run_suite(
@@ -107,7 +108,12 @@ impl World {
         let Some(suite) = self.suite.as_deref().filter(|_| journal.state().plan.is_none()) else {
             return Ok(());
         };
-        let planned = planned_suite(journal, suite, journal.now());
+        let mut planned = planned_suite(journal, suite, journal.now());
+        let today = jiff::tz::TimeZone::UTC.to_datetime(journal.now()).date();
+        // What a command would have tested, only it can tell.
+        planned
+            .cases
+            .extend(suite.commands.iter().map(|command| planned_whole(suite, command, today)));
         let reason = why_not_reached(journal.state());
         let not_run = |case: &PlannedCase| NotRun { case: case.id.clone(), reason: reason.clone() };
         let ended = SuiteEnded {
@@ -130,13 +136,9 @@ impl World {
         cancel: &CancellationToken,
     ) -> Result<SuiteEnded, EngineError> {
         let (news, mut receiver) = mpsc::channel(CHANNEL);
-        let native: HashSet<CaseId> = journal
-            .state()
-            .planned()
-            .iter()
-            .map(|planned| planned.id.clone())
-            .filter(|id| !is_command(suite, id))
-            .collect();
+        let planned = journal.state().planned().iter();
+        let native = planned.filter(|planned| planned.command.is_none());
+        let native: HashSet<CaseId> = native.map(|planned| planned.id.clone()).collect();
         let plan = SuitePlan {
             suite: Arc::clone(suite),
             env: self.env_of(journal)?,
@@ -157,7 +159,17 @@ impl World {
             what: format!("the suite's task ended: {fault}"),
         })?;
         recorded?;
-        Ok(suite_ended(ended, suite, journal))
+        let commands = Commands { suite, deadline_at, cancel };
+        let began = std::time::Instant::now();
+        let withheld = self.run_commands(journal, &commands).await?;
+        let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ended = SuiteEnd {
+            stopped_by: ended.stopped_by.or_else(|| commands.cut_short_by(journal)),
+            retries_withheld: ended.retries_withheld.or(withheld),
+            duration_ms: ended.duration_ms.saturating_add(took),
+            ..ended
+        };
+        Ok(suite_ended(ended, journal, &commands))
     }
 
     /// Takes attempts into the ledger, in small batches, until the suite is over; looks at the
@@ -181,14 +193,19 @@ impl World {
                     let events = batch.drain(..).filter_map(|news| event_of(journal, news)).collect();
                     journal.append(events).await?;
                 }
-                _ = watch.tick() => {
-                    let read = SurfacesRead { moment: Moment::During, surfaces: self.read_surfaces(journal).await? };
-                    if differs(journal, &read.surfaces) {
-                        journal.append(vec![Event::SurfacesRead(read)]).await?;
-                    }
-                }
+                _ = watch.tick() => self.watch_surfaces(journal).await?,
             }
         }
+    }
+
+    /// Looks at the surfaces while the suite runs; what they serve is recorded when it changes.
+    pub(super) async fn watch_surfaces(&self, journal: &mut Journal) -> Result<(), EngineError> {
+        let surfaces = self.read_surfaces(journal).await?;
+        let read = SurfacesRead { moment: Moment::During, surfaces };
+        if !differs(journal, &read.surfaces) {
+            return Ok(());
+        }
+        journal.append(vec![Event::SurfacesRead(read)]).await
     }
 
     /// Surfaces and controls once more, then the end of the phase.
@@ -282,15 +299,10 @@ fn differs(journal: &Journal, now: &[SurfaceReading]) -> bool {
     })
 }
 
-/// The end of the suite, with the commands that this version cannot run among what did not run.
-fn suite_ended(ended: SuiteEnd, suite: &Suite, journal: &Journal) -> SuiteEnded {
-    let commands =
-        journal.state().planned().iter().filter(|planned| is_command(suite, &planned.id));
-    let unsupported = commands.map(|planned| NotRun {
-        case: planned.id.clone(),
-        reason: NotRunReason::NotSupported { what: "suite commands".to_owned() },
-    });
-    let mut not_run: Vec<NotRun> = ended.not_run.into_iter().chain(unsupported).collect();
+/// The end of the suite, with every planned case that has no result.
+fn suite_ended(ended: SuiteEnd, journal: &Journal, commands: &Commands<'_>) -> SuiteEnded {
+    let of_commands = commands::not_run(journal, commands);
+    let mut not_run: Vec<NotRun> = ended.not_run.into_iter().chain(of_commands).collect();
     // The suite may be another one than was planned, when it was changed while nobody ran it: what
     // it no longer knows did not run either.
     let told: HashSet<&CaseId> = not_run.iter().map(|entry| &entry.case).collect();
@@ -314,21 +326,16 @@ fn suite_ended(ended: SuiteEnd, suite: &Suite, journal: &Journal) -> SuiteEnded 
 /// The ids of everything that a suite can plan.
 pub fn case_ids(suite: &Suite) -> Vec<CaseId> {
     let native = suite.cases().map(|case| case.id.clone());
-    native.chain(suite.commands.iter().map(command_id)).collect()
+    let whole = suite.commands.iter().map(|command| CaseId::of_command(&command.name));
+    native.chain(whole).collect()
 }
 
 /// The cases that this cycle should run: those whose id matches, and those that they need.
 fn planned_cases(suite: &Suite, only: Option<&str>, today: jiff::civil::Date) -> Vec<PlannedCase> {
     let selected = only.map(|glob| with_needs(suite, glob));
     let is_selected = |id: &CaseId| selected.as_ref().is_none_or(|ids| ids.contains(id));
-    let native =
-        suite.cases().filter(|case| is_selected(&case.id)).map(|case| planned(suite, case, today));
-    let commands = suite
-        .commands
-        .iter()
-        .map(|command| planned_command(suite, command, today))
-        .filter(|case| only.is_none_or(|glob| glob_matches(glob, case.id.as_str())));
-    native.chain(commands).collect()
+    let native = suite.cases().filter(|case| is_selected(&case.id));
+    native.map(|case| planned(suite, case, today)).collect()
 }
 
 fn with_needs(suite: &Suite, glob: &str) -> HashSet<CaseId> {
@@ -357,6 +364,7 @@ fn planned(suite: &Suite, case: &Case, today: jiff::civil::Date) -> PlannedCase 
         digest: case.digest.as_str().into(),
         quarantine: quarantined(suite, &case.id, today),
         events: case.steps.iter().filter_map(planned_events).collect(),
+        command: None,
     }
 }
 
@@ -370,30 +378,39 @@ fn planned_events(step: &Step) -> Option<PlannedEvents> {
     })
 }
 
-/// A command stands in the plan as one case, so that what it would have tested is never forgotten.
-fn planned_command(suite: &Suite, command: &SuiteCommand, today: jiff::civil::Date) -> PlannedCase {
-    let id = command_id(command);
+/// A test that a command lists or reports.
+pub(super) fn planned_reported(
+    suite: &Suite,
+    command: &SuiteCommand,
+    id: CaseId,
+    name: String,
+    digest: Arc<str>,
+    today: jiff::civil::Date,
+) -> PlannedCase {
     PlannedCase {
         quarantine: quarantined(suite, &id, today),
         id,
         was: vec![],
-        name: format!("command {}", command.name),
-        area: command.area.clone(),
+        name,
+        area: command.area.clone().or_else(|| Some(command.name.clone())),
         priority: command.priority,
         owner: command.owner.clone(),
         impact: command.impact.clone(),
-        digest: suite.digest.as_str().into(),
+        digest,
         events: vec![],
+        command: Some(command.name.as_str().into()),
     }
 }
 
-fn command_id(command: &SuiteCommand) -> CaseId {
-    let name: String = command.name.chars().filter(|c| !c.is_control()).take(400).collect();
-    CaseId::parse(&format!("command {name}")).expect("the prefix makes it a valid id")
-}
-
-fn is_command(suite: &Suite, id: &CaseId) -> bool {
-    suite.commands.iter().any(|command| command_id(command) == *id)
+/// A command as a whole.
+pub(super) fn planned_whole(
+    suite: &Suite,
+    command: &SuiteCommand,
+    today: jiff::civil::Date,
+) -> PlannedCase {
+    let id = CaseId::of_command(&command.name);
+    let name = format!("the command {} as a whole", command.name);
+    planned_reported(suite, command, id, name, command.digest.as_str().into(), today)
 }
 
 fn quarantined(suite: &Suite, id: &CaseId, today: jiff::civil::Date) -> Option<Quarantined> {

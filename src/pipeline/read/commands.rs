@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::spec::{Priority, Quarantine, SuiteCommand};
+use crate::pipeline::digest;
 use crate::pipeline::faults::Span;
 use crate::pipeline::read::case::priority;
 use crate::pipeline::reader::{Cx, Fields, Shape};
@@ -51,7 +52,7 @@ pub(crate) static QUARANTINE: Shape = Shape {
 pub(crate) fn command(cx: &mut Cx<'_>, node: &Node) -> (SuiteCommand, Span) {
     let fields = Fields::open(cx, node, &COMMAND);
     let results = fields.one_or_many(cx, "results", results);
-    let command = SuiteCommand {
+    let mut command = SuiteCommand {
         name: fields.required(cx, "name", Cx::text),
         run: fields.required(cx, "run", Cx::command),
         timeout: fields.optional(cx, "timeout", Cx::duration).unwrap_or(DEFAULT_TIMEOUT),
@@ -70,7 +71,9 @@ pub(crate) fn command(cx: &mut Cx<'_>, node: &Node) -> (SuiteCommand, Span) {
         priority: fields.optional(cx, "priority", priority).unwrap_or(Priority::P1),
         owner: fields.optional(cx, "owner", Cx::text),
         impact: fields.optional(cx, "impact", Cx::text),
+        digest: String::new(),
     };
+    command.digest = digest::of_command(&command, cx.faults.path(node.span.file));
     (command, fields.value_span("name"))
 }
 

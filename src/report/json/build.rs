@@ -5,18 +5,20 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 
 use super::{
-    CarriedJson, CaseJson, ChangesJson, ClusterJson, CycleJson, CycleRefJson, EventsJson,
-    EvidenceJson, FailureJson, FlakyRateJson, HeldJson, PhaseJson, QuarantineJson, RenameJson,
-    RevisionJson, RollbackJson, ServingJson, SlowerJson, SuiteJson, SuspiciousJson, Text,
-    TriggerJson,
+    CarriedJson, CaseJson, ChangesJson, ClusterJson, CommandJson, CycleJson, CycleRefJson,
+    EventsJson, EvidenceJson, FailureJson, FlakyRateJson, HeldJson, HostJson, PhaseJson,
+    QuarantineJson, RenameJson, ResultFileJson, RevisionJson, RollbackJson, ServingJson,
+    SlowerJson, SuiteJson, SuspiciousJson, Text, TriggerJson,
 };
+use crate::domain::event::ResultFile;
 use crate::domain::evidence::Evidence;
 use crate::domain::findings::{CaseFinding, Cluster};
 use crate::domain::history::{CycleRef, CycleSummary};
 use crate::domain::names::CaseId;
+use crate::domain::observed::HostSeen;
 use crate::domain::outcome::{Outcome, Phase, PhaseOutcome};
 use crate::domain::revision::{Revision, Sha};
-use crate::domain::state::{CycleState, PhaseRecord};
+use crate::domain::state::{CommandRecord, CycleState, PhaseRecord};
 use crate::report::rollback;
 use crate::report::view::{CaseView, View};
 
@@ -78,6 +80,7 @@ fn arranged<'a, Cases>(view: &View<'a>, cases: Cases) -> CycleJson<'a, Cases> {
         phases: view.phases().map(phase_json).collect(),
         serving: serving(view),
         rollback: way_back(state),
+        commands: state.commands.iter().map(command).collect(),
         suite: suite(view),
         baseline: view.findings.and_then(|f| f.baseline.as_ref()).map(baseline),
         changes: changes(view),
@@ -97,6 +100,57 @@ fn arranged<'a, Cases>(view: &View<'a>, cases: Cases) -> CycleJson<'a, Cases> {
 fn shown_phase(view: &View<'_>) -> Phase {
     let goes_back = view.state.running() == Some(Phase::Rollback) && view.state.finished.is_none();
     if view.verdict().is_some() && !goes_back { Phase::Finished } else { view.state.phase() }
+}
+
+fn command(record: &CommandRecord) -> CommandJson<'_> {
+    let (run, ended) = (&record.started.run, record.ended.as_ref());
+    let left = ended.map(|ended| &ended.left);
+    CommandJson {
+        command: borrowed(&run.command),
+        part: borrowed(run.part.as_str()),
+        attempt: run.attempt,
+        shard: run.shard,
+        outcome: ended.map(|ended| borrowed(ended.outcome.as_str())),
+        exit: ended.and_then(|ended| ended.exit),
+        detail: ended.map(|ended| borrowed(&ended.detail)),
+        duration_ms: ended.map(|ended| ended.duration_ms),
+        cases: left.map_or(0, |left| left.cases),
+        failing: left.map_or(0, |left| left.failing),
+        complete: left.is_some_and(|left| left.complete),
+        suite_errors: left.map_or_else(Vec::new, |left| texts(&left.suite_errors)),
+        files: left.map_or_else(Vec::new, |left| left.files.iter().map(result_file).collect()),
+        files_total: left.map_or(0, |left| left.files_total),
+        hosts: ended
+            .and_then(|ended| ended.observed.as_ref())
+            .map(|observed| observed.hosts.iter().map(host).collect()),
+    }
+}
+
+fn host(seen: &HostSeen) -> HostJson<'_> {
+    let totals = &seen.totals;
+    HostJson {
+        host: borrowed(&seen.host),
+        connections: totals.connections,
+        requests: totals.requests,
+        failed: totals.failed,
+        refused: totals.refused,
+        bytes_sent: totals.bytes_sent,
+        bytes_received: totals.bytes_received,
+    }
+}
+
+fn result_file(file: &ResultFile) -> ResultFileJson<'_> {
+    ResultFileJson {
+        path: borrowed(&file.path),
+        dialect: file.dialect.as_deref().map(borrowed),
+        cases: file.cases,
+        warnings: texts(&file.warnings),
+        refused: file.refused.as_deref().map(borrowed),
+    }
+}
+
+fn texts(texts: &[String]) -> Vec<Text<'_>> {
+    texts.iter().map(|text| borrowed(text)).collect()
 }
 
 fn way_back(state: &CycleState) -> Option<RollbackJson<'_>> {

@@ -5,8 +5,8 @@ use super::page::Page;
 use super::{headline, short};
 use crate::domain::commit::CommitInfo;
 use crate::domain::escape::{self, Keep};
-use crate::domain::evidence::{Direction, Exchange, Frame, Protocol, TlsSeen};
-use crate::domain::failure::Blame;
+use crate::domain::evidence::{Direction, Excerpt, Exchange, Frame, Protocol, TlsSeen};
+use crate::domain::failure::{Blame, FailureClass};
 use crate::domain::findings::{Cluster, InvestigationState};
 use crate::domain::history::{CycleRef, FailureChange};
 use crate::report::view::{CaseView, View};
@@ -47,6 +47,9 @@ fn body(page: &mut Page, view: &View<'_>, cluster: &Cluster) {
     page.table(&["", ""], &rows(view, cluster, example));
     if let Some(exchange) = example.and_then(CaseView::telling_exchange) {
         answer(page, exchange);
+    }
+    if let Some(output) = example.and_then(CaseView::output) {
+        told_by_tool(page, output, cluster.class);
     }
     repro(page, cluster);
 }
@@ -323,6 +326,22 @@ fn answer(page: &mut Page, exchange: &Exchange) {
     };
     page.block(&format!("The answer's body{cut}:"));
     page.block(&escape::fenced(&escape::clip(&body.text, 1_200), "text", Keep::First, 15));
+}
+
+/// What a test tool says beyond one line: of a test its beginning, where the reason stands; of a command
+/// as a whole the end, where it broke.
+fn told_by_tool(page: &mut Page, output: &Excerpt, class: FailureClass) {
+    let (what, keep) = match class {
+        FailureClass::Command => ("The end of its output", Keep::Last),
+        _ => ("What the tool says", Keep::First),
+    };
+    let cut = if output.cut {
+        format!(", cut from {}", words::bytes(output.bytes))
+    } else {
+        String::new()
+    };
+    page.block(&format!("{what}{cut}:"));
+    page.block(&escape::fenced(&output.text, "text", keep, 20));
 }
 
 fn frames(page: &mut Page, exchange: &Exchange) {

@@ -204,6 +204,7 @@ fn reason_kind(reason: Option<&NotRunReason>) -> String {
             | NotRunReason::Interrupted
             | NotRunReason::NotReached { .. }),
         ) => reason.to_string(),
+        Some(reason @ NotRunReason::NotReported { .. }) => escape::text(&reason.to_string()),
     }
 }
 
@@ -238,6 +239,7 @@ pub(super) fn running_for(view: &View<'_>, case: &CaseView<'_>) -> Option<u64> {
         NotRunReason::Cancelled
         | NotRunReason::Interrupted
         | NotRunReason::NotReached { .. }
+        | NotRunReason::NotReported { .. }
         | NotRunReason::BlockedBy { .. }
         | NotRunReason::NotSupported { .. } => None,
     }

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::page::Page;
 use super::{MAX_ROWS, cut_note, served};
 use crate::domain::escape;
-use crate::domain::event::{ControlKind, Moment, SurfaceReading};
+use crate::domain::event::{CommandEnded, CommandPart, ControlKind, Left, Moment, SurfaceReading};
 use crate::domain::evidence::Exchange;
-use crate::report::view::{SurfaceView, View};
+use crate::domain::observed::HostSeen;
+use crate::domain::outcome::PhaseOutcome;
+use crate::domain::state::CommandRecord;
+use crate::report::view::{CaseView, SurfaceView, View};
 use crate::report::words;
 
 /// A certificate that ends within so many days is named.
@@ -47,12 +50,23 @@ pub fn write(page: &mut Page, view: &View<'_>) {
     } else {
         traffic(page, view);
     }
+    commands(page, view);
     surfaces(page, view);
     controls(page, view);
     doubts(page, view);
 }
 
+/// The cases whose every request is ours to see.
+fn native<'v, 'a>(view: &'v View<'a>) -> impl Iterator<Item = &'v CaseView<'a>> {
+    let by_command =
+        |case: &&CaseView<'_>| case.planned.is_some_and(|planned| planned.command.is_some());
+    view.cases.iter().filter(move |case| !by_command(case))
+}
+
 fn traffic(page: &mut Page, view: &View<'_>) {
+    if native(view).all(|case| case.attempts.is_empty()) {
+        return;
+    }
     let traffic = collect(view);
     let mut sentence = format!(
         "{} over {}, {} in all.",
@@ -80,7 +94,7 @@ fn traffic(page: &mut Page, view: &View<'_>) {
 
 fn collect<'a>(view: &View<'a>) -> Traffic<'a> {
     let mut traffic = Traffic::default();
-    for attempt in view.cases.iter().flat_map(|case| case.attempts) {
+    for attempt in native(view).flat_map(|case| case.attempts) {
         let evidence = &attempt.evidence;
         traffic.exchanges += u64::from(evidence.exchanges_total);
         traffic.connections += u64::from(evidence.connections);
@@ -141,6 +155,147 @@ fn host_row(name: &str, host: &Host<'_>) -> Vec<String> {
         format!("{} · {}", words::bytes(host.sent), words::bytes(host.received)),
         tls,
     ]
+}
+
+/// Tests that other tools ran: how each run ended, beside what its files say.
+fn commands(page: &mut Page, view: &View<'_>) {
+    let runs = &view.state.commands;
+    let rows: Vec<Vec<String>> = runs.iter().take(MAX_ROWS).map(command_row).collect();
+    page.table(&["command", "ended", "took", "cases", "failing", "result files"], &rows);
+    page.block(&cut_note(view, runs.len().saturating_sub(MAX_ROWS)).unwrap_or_default());
+    let ended = || runs.iter().filter_map(|record| record.ended.as_ref());
+    seen_by_proxies(page, view, ended());
+    let mut remarks: Vec<String> = ended().flat_map(remarks_on).collect();
+    let more = remarks.len().saturating_sub(MAX_ROWS);
+    remarks.truncate(MAX_ROWS);
+    remarks.extend(cut_note(view, more));
+    page.list(&remarks);
+}
+
+fn command_row(record: &CommandRecord) -> Vec<String> {
+    let run = &record.started.run;
+    let which = match (run.part, run.shard) {
+        (CommandPart::List, _) => " (list)".to_owned(),
+        (CommandPart::Rerun, _) => " (again)".to_owned(),
+        (CommandPart::Tests, Some(shard)) => format!(" (shard {shard})"),
+        (CommandPart::Tests, None) => String::new(),
+    };
+    let name = format!("{}{which}", escape::cell_code(&run.command));
+    let Some(ended) = &record.ended else {
+        return vec![
+            name,
+            "nobody saw".to_owned(),
+            "–".to_owned(),
+            "–".to_owned(),
+            "–".to_owned(),
+            "–".to_owned(),
+        ];
+    };
+    let left = &ended.left;
+    vec![
+        name,
+        escape::cell(&ended.detail),
+        words::duration(ended.duration_ms),
+        words::number(left.cases),
+        words::number(left.failing),
+        match run.part {
+            CommandPart::List => "–".to_owned(),
+            CommandPart::Tests | CommandPart::Rerun => files_of(left),
+        },
+    ]
+}
+
+/// Whom the commands talked to, where a proxy saw it; and whose traffic nobody saw.
+fn seen_by_proxies<'a>(
+    page: &mut Page,
+    view: &View<'_>,
+    ended: impl Iterator<Item = &'a CommandEnded>,
+) {
+    let mut hosts: Vec<(&CommandEnded, &HostSeen)> = Vec::new();
+    let mut unseen: Vec<String> = Vec::new();
+    for ended in ended.filter(|ended| ended.run.part != CommandPart::List) {
+        match &ended.observed {
+            Some(observed) if observed.hosts.is_empty() => page.block(&format!(
+                "The proxy of {} saw **no connection**.",
+                escape::code(&ended.run.command)
+            )),
+            Some(observed) => hosts.extend(observed.hosts.iter().map(|host| (ended, host))),
+            None => unseen.push(escape::code(&ended.run.command)),
+        }
+    }
+    hosts.sort_by_key(|(_, host)| std::cmp::Reverse(host.totals.connections));
+    let rows: Vec<Vec<String>> =
+        hosts.iter().take(MAX_ROWS).map(|(ended, host)| seen_row(ended, host)).collect();
+    page.table(&["command", "host", "connections", "requests", "sent · received", ""], &rows);
+    page.block(&cut_note(view, hosts.len().saturating_sub(MAX_ROWS)).unwrap_or_default());
+    unseen.sort();
+    unseen.dedup();
+    if !unseen.is_empty() {
+        let whose = words::list(&unseen);
+        page.block(&format!(
+            "What {whose} sent over the network was not observed (`observe: proxy`)."
+        ));
+    }
+}
+
+fn seen_row(ended: &CommandEnded, host: &HostSeen) -> Vec<String> {
+    let totals = &host.totals;
+    let mut remarks = Vec::new();
+    if totals.failed > 0 {
+        remarks.push(format!("**{} could not be made**", words::number(totals.failed)));
+    }
+    if totals.refused > 0 {
+        remarks.push(format!("**{} refused**: not one of `hosts`", words::number(totals.refused)));
+    }
+    vec![
+        escape::cell_code(&ended.run.command),
+        escape::cell_code(&host.host),
+        words::number(totals.connections),
+        words::number(totals.requests),
+        format!("{} · {}", words::bytes(totals.bytes_sent), words::bytes(totals.bytes_received)),
+        remarks.join(", "),
+    ]
+}
+
+fn files_of(left: &Left) -> String {
+    const SHOWN: usize = 3;
+    let taken = left.files.iter().filter(|file| file.refused.is_none());
+    let mut files: Vec<String> = taken
+        .clone()
+        .take(SHOWN)
+        .map(|file| match &file.dialect {
+            Some(dialect) => format!("{} {}", escape::cell_code(&file.path), escape::cell(dialect)),
+            None => escape::cell_code(&file.path),
+        })
+        .collect();
+    let refused = left.files.iter().filter(|file| file.refused.is_some()).count();
+    let more = (left.files_total as usize).saturating_sub(files.len() + refused);
+    if more > 0 {
+        files.push(format!("{} more", words::number(more as u64)));
+    }
+    if files.is_empty() { "**none**".to_owned() } else { files.join(", ") }
+}
+
+/// What is wrong with the files of a run, and where they and the exit code do not agree.
+fn remarks_on(ended: &CommandEnded) -> Vec<String> {
+    let name = escape::code(&ended.run.command);
+    let mut remarks = Vec::new();
+    if ended.outcome == PhaseOutcome::Passed && ended.left.failing > 0 {
+        let failing = words::count(ended.left.failing, "case is", "cases are");
+        remarks.push(format!("{name} ended with exit 0 although {failing} failing."));
+    }
+    for file in &ended.left.files {
+        let path = escape::code(&file.path);
+        remarks.extend(
+            file.refused
+                .iter()
+                .map(|why| format!("{path} of {name} **was not taken**: {}", escape::text(why))),
+        );
+        remarks.extend(
+            file.warnings.iter().map(|what| format!("{path} of {name}: {}", escape::text(what))),
+        );
+    }
+    remarks
 }
 
 fn surfaces(page: &mut Page, view: &View<'_>) {

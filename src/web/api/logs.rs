@@ -1,7 +1,6 @@
-//! What the deploy steps of a cycle wrote, in ranges: a file is sent in pieces, never held whole.
+//! What the steps and commands of a cycle wrote, in ranges: a file is sent in pieces, never held whole.
 
 use std::io::SeekFrom;
-use std::path::PathBuf;
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
@@ -13,7 +12,8 @@ use tokio_util::io::ReaderStream;
 
 use super::cycles::state_of;
 use super::range::{Wanted, wanted};
-use crate::domain::state::StepRecord;
+use crate::domain::evidence::Excerpt;
+use crate::engine::{LogText, logs_of};
 use crate::web::call::{Answer, Call, ok};
 use crate::web::forms::{LogForm, LogsForm};
 use crate::web::problem::Problem;
@@ -27,15 +27,15 @@ pub(in crate::web) async fn list(call: Call) -> Answer {
     let row = call.cycle().await?;
     let state = state_of(&call.site, &row).await?;
     let mut logs = Vec::new();
-    for (log, (phase, step)) in (1..).zip(state.all_steps()) {
+    for (number, log) in (1..).zip(logs_of(&state)) {
         logs.push(LogForm {
-            log,
-            phase: phase.to_string(),
-            step: step.started.index + 1,
-            attempt: step.started.attempt,
-            name: step.started.name.clone(),
-            bytes: length(&call.site, step).await,
-            end: step.ended.as_ref().map(|end| end.detail.clone()),
+            log: number,
+            phase: log.phase.to_string(),
+            step: log.step,
+            attempt: log.attempt,
+            bytes: length(&call.site, &log.text).await,
+            name: log.name,
+            end: log.end.map(str::to_owned),
         });
     }
     ok(&LogsForm { logs, over: !state.may_run_steps() })
@@ -47,32 +47,28 @@ pub(in crate::web) async fn one(call: Call) -> Answer {
     let state = state_of(&call.site, &row).await?;
     let given = call.parameter("log");
     let place = given.parse().ok().and_then(|log: usize| log.checked_sub(1));
-    let (_, step) = place.and_then(|place| state.all_steps().nth(place)).ok_or_else(|| {
+    let log = place.and_then(|place| logs_of(&state).into_iter().nth(place)).ok_or_else(|| {
         Problem::not_found(format!("{} has no log {given:?}", row.key()))
             .help("the list of its logs is one step up in the address")
     })?;
     let range = call.header(RANGE.as_str());
-    match path_of(&call.site, step) {
-        Some(path) => from_file(&path, range).await,
-        None => from_text(step, range),
+    match &log.text {
+        LogText::File(path) => from_file(&call.site.paths().root().join(path), range).await,
+        LogText::Kept(kept) => from_text(text_of(*kept), range),
     }
 }
 
-/// The file of a command's output; `None` for a request, whose answer is in the records.
-fn path_of(site: &Site, step: &StepRecord) -> Option<PathBuf> {
-    let folder = step.started.run_dir.as_deref()?;
-    Some(site.paths().absolute(folder).join("output.log"))
+fn text_of(kept: Option<&Excerpt>) -> &str {
+    kept.map_or("", |output| output.text.as_str())
 }
 
-fn text_of(step: &StepRecord) -> &str {
-    step.ended.as_ref().and_then(|end| end.output.as_ref()).map_or("", |output| &output.text)
-}
-
-async fn length(site: &Site, step: &StepRecord) -> u64 {
-    match path_of(site, step) {
+async fn length(site: &Site, text: &LogText<'_>) -> u64 {
+    match text {
         // Not there yet, or expired: nothing to read either way.
-        Some(path) => tokio::fs::metadata(path).await.map_or(0, |file| file.len()),
-        None => text_of(step).len() as u64,
+        LogText::File(path) => {
+            tokio::fs::metadata(site.paths().root().join(path)).await.map_or(0, |file| file.len())
+        }
+        LogText::Kept(kept) => text_of(*kept).len() as u64,
     }
 }
 
@@ -95,8 +91,8 @@ async fn from_file(path: &std::path::Path, range: Option<&str>) -> Answer {
     Ok(plain(body, range.is_some(), from, to, length))
 }
 
-fn from_text(step: &StepRecord, range: Option<&str>) -> Answer {
-    let text = text_of(step).as_bytes();
+fn from_text(text: &str, range: Option<&str>) -> Answer {
+    let text = text.as_bytes();
     let length = text.len() as u64;
     let (from, to) = match wanted(range, length) {
         Wanted::Whole => (0, length),

@@ -1,0 +1,29 @@
+//! Tests that another tool runs: one command of the suite, from what it lists to what its results say.
+//!
+//! What a command does next, what its end means beside its results, and how a reported case reads in
+//! the terms of a cycle are decided purely, from the records; only [`collect`] and [`RunFolder`] touch
+//! the disk. A command itself runs as a deploy step does, under a supervisor that outlives us.
+//!
+//! What it must not do: judge a cycle, append events, or believe what a file says about itself.
+
+mod conclude;
+mod definition;
+mod folder;
+mod listed;
+mod next;
+mod reported;
+mod results;
+mod shards;
+mod spelling;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use conclude::{Conclusion, conclude, why_not_reported};
+pub use definition::Definitions;
+pub use folder::{RunFolder, listing};
+pub use listed::{Listed, MAX_LISTED, id_of_listed, parse_listed};
+pub use next::{Next, NextRun, cases_of, next};
+pub use reported::{Reported, ReportedAttempt, Traffic};
+pub use results::{Pattern, Results, collect};
+pub use shards::split;
+pub use spelling::spelling;

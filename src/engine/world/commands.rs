@@ -1,0 +1,360 @@
+//! The commands of the suite: one after another, the shards of one side by side.
+//!
+//! What comes next, and what an end means, is decided by [`crate::command`] from the records. The order
+//! is that of a deploy step: the start is durable, then the command runs, then what it reported goes
+//! into the ledger, and its end after that. After a crash a run that has no end is taken up: its files
+//! are read again, and what was recorded of it is left as it is.
+
+mod outcome;
+mod running;
+
+pub(super) use outcome::not_run;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::World;
+use super::suite::{WATCH_EVERY, planned_reported};
+use crate::command::{
+    self, Conclusion, Definitions, Listed, Next, NextRun, RunFolder, id_of_listed, parse_listed,
+    spelling,
+};
+use crate::domain::event::{
+    CasesPlanned, CommandEnded, CommandPart, CommandRun, CommandStarted, Event, Left, NotRunReason,
+    PlannedCase, StoppedBy,
+};
+use crate::domain::identity::fit;
+use crate::domain::names::CaseId;
+use crate::domain::redact::Masker;
+use crate::domain::spec::{Suite, SuiteCommand};
+use crate::domain::state::{CommandRecord, CycleState};
+use crate::engine::{EngineError, Journal, StatePaths};
+use crate::observe::Proxy;
+use crate::verdict::glob_matches;
+
+/// Listed ids that are planned together, at most.
+const BATCH: usize = 2_000;
+
+/// The commands of a suite in one cycle.
+pub(super) struct Commands<'a> {
+    pub suite: &'a Suite,
+    /// The deadline of the suite.
+    pub deadline_at: Timestamp,
+    pub cancel: &'a CancellationToken,
+}
+
+impl Commands<'_> {
+    /// Why nothing new may begin, if so.
+    fn stopped_by(&self, journal: &Journal) -> Option<StoppedBy> {
+        if journal.state().cancelled.is_some() || self.cancel.is_cancelled() {
+            return Some(StoppedBy::Cancelled);
+        }
+        (journal.now() >= self.deadline_at).then_some(StoppedBy::Timeout)
+    }
+
+    /// Why a command was cut short, if one was.
+    pub(super) fn cut_short_by(&self, journal: &Journal) -> Option<StoppedBy> {
+        let mut whole = self.selected(journal.state()).into_iter().map(|command| {
+            command::conclude(journal.state(), command, self.deadline_at, self.stopped_by(journal))
+        });
+        let cut = whole.any(|conclusion| {
+            matches!(
+                conclusion,
+                Conclusion::NotRun(NotRunReason::Timeout { .. } | NotRunReason::Cancelled)
+            )
+        });
+        cut.then(|| self.stopped_by(journal)).flatten()
+    }
+
+    /// The commands that this cycle runs: all, or with `--only` those that are named, and where the glob
+    /// names no native case, all of which only the cases that match are taken.
+    fn selected(&self, state: &CycleState) -> Vec<&SuiteCommand> {
+        let Some(only) = state.queued.options.only.as_deref() else {
+            return self.suite.commands.iter().collect();
+        };
+        let names = |command: &&SuiteCommand| is_named(command, only);
+        let native = self.suite.cases().any(|case| glob_matches(only, case.id.as_str()));
+        if native || self.suite.commands.iter().any(|command| names(&command)) {
+            return self.suite.commands.iter().filter(names).collect();
+        }
+        self.suite.commands.iter().collect()
+    }
+}
+
+fn is_named(command: &SuiteCommand, only: &str) -> bool {
+    let whole = CaseId::of_command(&command.name);
+    glob_matches(only, &command.name) || glob_matches(only, whole.as_str())
+}
+
+/// The glob over the cases of a command, where not all of them are wanted.
+fn only_of<'a>(state: &'a CycleState, command: &SuiteCommand) -> Option<&'a str> {
+    state.queued.options.only.as_deref().filter(|only| !is_named(command, only))
+}
+
+impl World {
+    /// Runs the commands to their end; gives back why failing cases were not run again, where the
+    /// outage rule forbade it.
+    pub(super) async fn run_commands(
+        &self,
+        journal: &mut Journal,
+        commands: &Commands<'_>,
+    ) -> Result<Option<String>, EngineError> {
+        let mut withheld = None;
+        let selected: Vec<&SuiteCommand> = commands.selected(journal.state());
+        for command in selected {
+            let why = self.run_one(journal, commands, command).await?;
+            withheld = withheld.or(why);
+            self.conclude(journal, commands, command).await?;
+        }
+        Ok(withheld)
+    }
+
+    async fn run_one(
+        &self,
+        journal: &mut Journal,
+        commands: &Commands<'_>,
+        command: &SuiteCommand,
+    ) -> Result<Option<String>, EngineError> {
+        loop {
+            let stopped_by = commands.stopped_by(journal);
+            let retries = commands.suite.retries;
+            match command::next(journal.state(), command, retries, stopped_by) {
+                Next::Done { retries_withheld } => return Ok(retries_withheld),
+                Next::Run(runs) => self.run_side_by_side(journal, commands, command, runs).await?,
+            }
+        }
+    }
+
+    async fn run_side_by_side(
+        &self,
+        journal: &mut Journal,
+        commands: &Commands<'_>,
+        command: &SuiteCommand,
+        runs: Vec<NextRun>,
+    ) -> Result<(), EngineError> {
+        let mut proxies = self.record_starts(journal, commands, command, &runs).await?;
+        let mut running = FuturesUnordered::new();
+        for next in &runs {
+            let record = record_of(journal.state(), &next.run)?.clone();
+            let proxy = match record.started.proxy_port.filter(|_| next.recorded) {
+                Some(port) => self.proxy(journal, command, (next.run.part, Some(port))).await?,
+                None => proxies.remove(&next.run),
+            };
+            let how = (next.recorded, proxy);
+            running.push(self.execution(journal, command, &record, how, commands.cancel)?);
+        }
+        let mut watch = tokio::time::interval(WATCH_EVERY);
+        watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        watch.tick().await;
+        loop {
+            tokio::select! {
+                ended = running.next() => match ended {
+                    Some(ended) => self.record_end(journal, commands, command, ended).await?,
+                    None => return Ok(()),
+                },
+                _ = watch.tick() => self.watch_surfaces(journal).await?,
+            }
+        }
+    }
+
+    /// Makes the folders and proxies of new runs, and then their starts durable.
+    async fn record_starts(
+        &self,
+        journal: &mut Journal,
+        commands: &Commands<'_>,
+        command: &SuiteCommand,
+        runs: &[NextRun],
+    ) -> Result<BTreeMap<CommandRun, Proxy>, EngineError> {
+        let mut proxies = BTreeMap::new();
+        let fresh: Vec<&NextRun> = runs.iter().filter(|next| !next.recorded).collect();
+        let shards = self.shards(journal, command, &fresh).await?;
+        let mut events = Vec::with_capacity(fresh.len());
+        for (place, next) in fresh.into_iter().enumerate() {
+            let state = journal.state();
+            let (pipeline, cycle) = (&state.queued.pipeline, state.queued.cycle);
+            let dir =
+                StatePaths::command_run(pipeline, cycle, index_of(commands, command), &next.run);
+            let dir = dir.to_string_lossy().into_owned();
+            let folder = RunFolder::at(self.absolute(&dir));
+            let prepared = folder.prepare().and_then(|()| {
+                let again = self.spelled(journal, command, next)?;
+                RunFolder::write_ids(&folder.rerun(), again.iter().map(String::as_str))?;
+                let shard = shards.get(place).map_or(&[][..], Vec::as_slice);
+                RunFolder::write_ids(&folder.shard(), shard.iter().map(String::as_str))
+            });
+            prepared.map_err(|fault| EngineError::Internal {
+                what: format!("the folder of command {} cannot be made: {fault}", command.name),
+            })?;
+            let proxy = self.proxy(journal, command, (next.run.part, None)).await?;
+            let timeout = SignedDuration::try_from(command.timeout).unwrap_or(SignedDuration::MAX);
+            let own = journal.now().saturating_add(timeout).unwrap_or(Timestamp::MAX);
+            events.push(Event::CommandStarted(CommandStarted {
+                run: next.run.clone(),
+                deadline_at: own.min(commands.deadline_at),
+                dir,
+                proxy_port: proxy.as_ref().map(|proxy| proxy.address().port()),
+                again: next.again.clone(),
+            }));
+            proxies.extend(proxy.map(|proxy| (next.run.clone(), proxy)));
+        }
+        journal.append(events).await?;
+        Ok(proxies)
+    }
+
+    /// What a rerun is for, as the tool names it.
+    fn spelled(
+        &self,
+        journal: &Journal,
+        command: &SuiteCommand,
+        next: &NextRun,
+    ) -> std::io::Result<Vec<String>> {
+        if next.again.is_empty() {
+            return Ok(Vec::new());
+        }
+        let text = self.listed_text(journal.state(), command);
+        let listed = Listed::of(parse_listed(&text));
+        let checkout = self.checkout(journal).map_err(std::io::Error::other)?;
+        let spell = |id: &CaseId| spelling(id.as_str(), &listed, &checkout);
+        Ok(next.again.iter().map(|again| spell(&again.case)).collect())
+    }
+
+    /// What the command listed in this cycle.
+    fn listed_text(&self, state: &CycleState, command: &SuiteCommand) -> String {
+        let mut runs = state.runs_of(&command.name);
+        let list = runs.find(|record| record.started.run.part == CommandPart::List);
+        list.map_or_else(String::new, |record| self.folder_of(&record.started).listed())
+    }
+
+    fn folder_of(&self, started: &CommandStarted) -> RunFolder {
+        RunFolder::at(self.absolute(&started.dir))
+    }
+
+    /// The tests of each of these shards, as they were listed.
+    async fn shards(
+        &self,
+        journal: &Journal,
+        command: &SuiteCommand,
+        runs: &[&NextRun],
+    ) -> Result<Vec<Vec<String>>, EngineError> {
+        let text = self.listed_text(journal.state(), command);
+        let listed = parse_listed(&text);
+        if listed.is_empty() || runs.iter().all(|next| next.run.shard.is_none()) {
+            return Ok(Vec::new());
+        }
+        let key = journal.key();
+        let environment = &journal.state().queued.environment;
+        let heads = journal.store().case_heads(&key.pipeline, environment).await?;
+        let took: HashMap<&str, u64> = heads
+            .iter()
+            .filter_map(|head| {
+                Some((head.case.as_str(), u64::from(head.recent.last()?.duration_ms)))
+            })
+            .collect();
+        let tests: Vec<(&str, Option<u64>)> = listed
+            .into_iter()
+            .map(|line| (line, took.get(id_of_listed(line).as_str()).copied()))
+            .collect();
+        let parts = command::split(&tests, command.shards as usize);
+        let part = |next: &&NextRun| {
+            let place = next.run.shard.unwrap_or(1).saturating_sub(1) as usize;
+            parts
+                .get(place)
+                .map_or_else(Vec::new, |part| part.iter().map(|&id| id.to_owned()).collect())
+        };
+        Ok(runs.iter().map(part).collect())
+    }
+
+    /// What was listed joins the plan, and the list has ended.
+    async fn record_list(
+        &self,
+        journal: &mut Journal,
+        commands: &Commands<'_>,
+        command: &SuiteCommand,
+        ended: CommandEnded,
+    ) -> Result<(), EngineError> {
+        let text = self.listed_text(journal.state(), command);
+        let checkout = self.checkout(journal)?;
+        let names = Names::of(journal.state(), command, &self.masker);
+        let mut cases: Vec<PlannedCase> = Vec::new();
+        let mut definitions = Definitions::of(command, checkout);
+        for line in parse_listed(&text) {
+            let id = names.case_id(&id_of_listed(line));
+            let known = journal.state().attempts.contains_key(&id);
+            let wanted = only_of(journal.state(), command)
+                .is_none_or(|only| glob_matches(only, id.as_str()));
+            if known || !wanted {
+                continue;
+            }
+            let digest = definitions.digest(None, line);
+            let name = id.to_string();
+            cases.push(planned_reported(commands.suite, command, id, name, digest, today(journal)));
+        }
+        let mut seen = HashSet::new();
+        cases.retain(|case| seen.insert(case.id.clone()));
+        let name = ended.run.command.clone();
+        while !cases.is_empty() {
+            let rest = cases.split_off(cases.len().min(BATCH));
+            let planned = CasesPlanned { command: name.clone(), cases };
+            journal.append(vec![Event::CasesPlanned(planned)]).await?;
+            cases = rest;
+        }
+        let planned = command::cases_of(journal.state(), command).count();
+        let left = Left { cases: count(planned), complete: true, ..Left::default() };
+        journal.append(vec![Event::CommandEnded(Box::new(CommandEnded { left, ..ended }))]).await
+    }
+}
+
+/// The ids under which the tests of a command are planned: their own, unless something else of the suite
+/// has that.
+struct Names<'a> {
+    foreign: HashSet<CaseId>,
+    command: &'a SuiteCommand,
+    masker: &'a Masker,
+}
+
+impl<'a> Names<'a> {
+    fn of(state: &CycleState, command: &'a SuiteCommand, masker: &'a Masker) -> Self {
+        let own = Some(command.name.as_str());
+        let foreign = state.planned().iter().filter(|case| case.command.as_deref() != own);
+        Self { foreign: foreign.map(|case| case.id.clone()).collect(), command, masker }
+    }
+
+    fn case_id(&self, id: &str) -> CaseId {
+        let masked = self.masker.mask(id);
+        let own = id_from_outside(masked.clone());
+        if !self.foreign.contains(&own) && !own.is_of_command() {
+            return own;
+        }
+        id_from_outside(format!("[{}] {masked}", self.command.name))
+    }
+}
+
+fn id_from_outside(id: String) -> CaseId {
+    let id = if id.is_empty() { "(no name)".to_owned() } else { id };
+    CaseId::parse(&fit(id)).expect("what is fitted is an id")
+}
+
+fn record_of<'a>(
+    state: &'a CycleState,
+    run: &CommandRun,
+) -> Result<&'a CommandRecord, EngineError> {
+    let record = state.commands.iter().find(|record| record.started.run == *run);
+    record.ok_or_else(|| EngineError::Internal { what: format!("{} was not started", run.command) })
+}
+
+fn index_of(commands: &Commands<'_>, command: &SuiteCommand) -> usize {
+    commands.suite.commands.iter().position(|other| other.name == command.name).unwrap_or(0)
+}
+
+fn today(journal: &Journal) -> jiff::civil::Date {
+    jiff::tz::TimeZone::UTC.to_datetime(journal.now()).date()
+}
+
+fn count(many: usize) -> u32 {
+    u32::try_from(many).unwrap_or(u32::MAX)
+}
