@@ -67,4 +67,6 @@ scenarios! {
     s56_several_cycles => "56-several-cycles",
     s57_rollback => "57-rollback",
     s58_rollback_to_what_was_there => "58-rollback-to-what-was-there",
+    s59_tests_of_another_tool => "59-tests-of-another-tool",
+    s60_exit_code_and_results => "60-exit-code-and-results",
 }

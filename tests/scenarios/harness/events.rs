@@ -42,6 +42,16 @@ fn line(event: &Value) -> String {
             details
         }
         "suite_planned" => vec![format!("{} cases", list(&event["cases"]).len())],
+        "command_started" => vec![run_of(event), again(event)],
+        "cases_planned" => {
+            let cases = list(&event["cases"]).iter().map(|case| text(&case["id"]));
+            std::iter::once(text(&event["command"])).chain(cases).collect()
+        }
+        "command_ended" => {
+            let left = &event["left"];
+            let found = format!("{} cases, {} failing", left["cases"], left["failing"]);
+            vec![run_of(event), text(&event["outcome"]), text(&event["detail"]), found]
+        }
         "suite_ended" => suite_ended(event),
         "analysed" => {
             vec![text(&event["verdict"]), optional(&event["void_reason"]), text(&event["reason"])]
@@ -63,10 +73,22 @@ fn line(event: &Value) -> String {
 fn attempt(event: &Value) -> String {
     let failure = &event["failure"];
     let word = match failure["blame"].as_str() {
+        None if event["skipped"].is_string() => "skipped".to_owned(),
         None => "passed".to_owned(),
         Some(blame) => format!("{blame}: {}", text(&failure["class"])),
     };
     format!("attempt_finished {} · {} · {word}", text(&event["case"]), event["number"])
+}
+
+fn run_of(event: &Value) -> String {
+    let run = &event["run"];
+    let shard = run["shard"].as_u64().map_or(String::new(), |shard| format!(", shard {shard}"));
+    format!("{} {} {}{shard}", text(&run["command"]), text(&run["part"]), run["attempt"])
+}
+
+fn again(event: &Value) -> String {
+    let again = event["again"].as_array().map_or(&[][..], Vec::as_slice);
+    again.iter().map(|case| text(&case["case"])).collect::<Vec<_>>().join(", ")
 }
 
 fn step(event: &Value) -> String {
