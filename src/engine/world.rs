@@ -64,8 +64,9 @@ pub struct World {
     masker: Masker,
     /// What the steps of a cycle know, made once for each revision that it rolls out.
     env: Mutex<Option<(u32, Option<Sha>, RunEnv)>>,
-    /// Opened and fetched once for each process: a cycle tests one revision.
-    mirror: OnceCell<Result<(Mirror, Fetched), Arc<git::Error>>>,
+    /// Opened once for each process, and fetched once at most: a cycle tests one revision.
+    mirror: OnceCell<Result<Mirror, Arc<git::Error>>>,
+    fetched: OnceCell<Result<Fetched, Arc<git::Error>>>,
 }
 
 impl World {
@@ -80,8 +81,9 @@ impl World {
         let suite = setup.pipeline.suite.clone();
         let secrets = loaded.secrets;
         let env = Mutex::new(None);
-        let mirror = OnceCell::new();
-        Ok((Self { setup, suite, secrets, masker, env, mirror }, loaded.warnings))
+        let (mirror, fetched) = (OnceCell::new(), OnceCell::new());
+        let world = Self { setup, suite, secrets, masker, env, mirror, fetched };
+        Ok((world, loaded.warnings))
     }
 
     /// The pipeline.

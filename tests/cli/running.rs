@@ -34,6 +34,16 @@ fn json_lines_are_the_events_and_then_the_cycle() {
 }
 
 #[test]
+fn a_commit_that_was_seen_is_known_by_its_full_id_without_the_remote() {
+    let (stage, commits) = Stage::with_history();
+    fs::rename(stage.path().join("chat"), stage.path().join("away")).unwrap();
+    let ran = stage.andon(&["run", "small", "--revision", &commits[2]]).ends(0);
+    ran.prints(&[&commits[2]]);
+    // What a branch names now, only the remote can tell.
+    stage.andon(&["run", "small", "--revision", "main"]).ends(2).says(&["chat"]);
+}
+
+#[test]
 fn what_is_wrong_decides_the_exit_code() {
     let stage = Stage::new();
     stage.commit("Chat goes", &[("chat", None)]);

@@ -115,7 +115,10 @@ impl World {
         if wanted.is_empty() {
             return ranges;
         }
-        let Ok(mirror) = self.mirror().await else { return ranges };
+        let Ok(mirror) = self.mirror_with(wanted.iter().flat_map(|(from, to)| [from, to])).await
+        else {
+            return ranges;
+        };
         for (from, to) in wanted {
             if let Some(range) = commits_between(mirror, &from, &to).await {
                 ranges.insert((from, to), range);

@@ -125,8 +125,17 @@ impl World {
         let folder = self.setup.paths.root().join(&relative);
         // A checkout that a crash left behind was never recorded: it may be incomplete.
         remove_leftover(&folder);
-        let mirror = self.mirror().await?;
-        let done = mirror.checkout(sha, &folder, CheckoutLimits::default()).await?;
+        let limits = CheckoutLimits::default;
+        let here = self.mirror_as_it_is().await?.checkout(sha, &folder, limits()).await;
+        let done = match here {
+            Ok(done) => done,
+            // What is missing or damaged is fetched, and the mirror made anew if need be.
+            Err(fault) => {
+                tracing::info!(%fault, "the mirror cannot lay out {}; it is fetched", sha.short());
+                remove_leftover(&folder);
+                self.mirror().await?.checkout(sha, &folder, limits()).await?
+            }
+        };
         let left_out = done
             .skipped
             .iter()
@@ -160,9 +169,16 @@ impl World {
     }
 
     async fn find_revision(&self, requested: Option<&str>) -> Result<Revision, Arc<git::Error>> {
+        let requested = requested.map(RevisionSpec::parse).transpose()?;
+        // Whoever saw a commit arrive has fetched it: what a full id names never changes.
+        if let Some(spec @ RevisionSpec::Commit(_)) = &requested
+            && let Ok(revision) = self.mirror_as_it_is().await?.resolve(spec.clone()).await
+        {
+            return Ok(revision);
+        }
         let mirror = self.mirror().await?;
         let spec = match requested {
-            Some(text) => RevisionSpec::parse(text)?,
+            Some(spec) => spec,
             None => self.default_revision(mirror).await?,
         };
         Ok(mirror.resolve(spec).await?)
@@ -196,12 +212,30 @@ impl World {
 
     /// The mirror, fetched once.
     pub(super) async fn mirror(&self) -> Result<&Mirror, Arc<git::Error>> {
-        let fetched = self.mirror.get_or_init(|| async {
-            let mirror = self.open_mirror().await?;
-            let fetched = mirror.fetch(FETCH_TIME).await?;
-            Ok((mirror, fetched))
-        });
-        fetched.await.as_ref().map(|(mirror, _)| mirror).map_err(Arc::clone)
+        let mirror = self.mirror_as_it_is().await?;
+        let fetched = self.fetched.get_or_init(|| async { Ok(mirror.fetch(FETCH_TIME).await?) });
+        fetched.await.as_ref().map_err(Arc::clone)?;
+        Ok(mirror)
+    }
+
+    /// The mirror with these commits, fetched only where one is not in it.
+    pub(super) async fn mirror_with(
+        &self,
+        commits: impl Iterator<Item = &Sha> + Send,
+    ) -> Result<&Mirror, Arc<git::Error>> {
+        let mirror = self.mirror_as_it_is().await?;
+        for sha in commits {
+            if mirror.resolve(RevisionSpec::Commit(sha.clone())).await.is_err() {
+                return self.mirror().await;
+            }
+        }
+        Ok(mirror)
+    }
+
+    /// The mirror as an earlier look left it: enough for a commit that is in it.
+    async fn mirror_as_it_is(&self) -> Result<&Mirror, Arc<git::Error>> {
+        let opened = self.mirror.get_or_init(|| async { Ok(self.open_mirror().await?) });
+        opened.await.as_ref().map_err(Arc::clone)
     }
 
     /// The mirror of the pipeline's repository, with the login of this moment; nothing is fetched.

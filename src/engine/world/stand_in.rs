@@ -67,6 +67,7 @@ impl World {
             masker: Masker::new(Vec::<String>::new()),
             env: Mutex::new(None),
             mirror: OnceCell::new_with(Some(Err(Arc::new(nowhere)))),
+            fetched: OnceCell::new(),
             setup,
         }
     }
