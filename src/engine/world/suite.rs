@@ -109,11 +109,9 @@ impl World {
             return Ok(());
         };
         let mut planned = planned_suite(journal, suite, journal.now());
-        let today = jiff::tz::TimeZone::UTC.to_datetime(journal.now()).date();
-        // What a command would have tested, only it can tell.
-        planned
-            .cases
-            .extend(suite.commands.iter().map(|command| planned_whole(suite, command, today)));
+        if !suite.commands.is_empty() {
+            planned.cases.extend(self.reported_before(journal, suite).await?);
+        }
         let reason = why_not_reached(journal.state());
         let not_run = |case: &PlannedCase| NotRun { case: case.id.clone(), reason: reason.clone() };
         let ended = SuiteEnded {
