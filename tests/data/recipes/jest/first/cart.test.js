@@ -1,0 +1,8 @@
+const { slug, total } = require("./cart");
+
+describe("total", () => {
+  test("adds", () => expect(total([1, 2])).toBe(3));
+  test("of one", () => expect(total([5])).toBe(5));
+});
+
+test("slug", () => expect(slug("Green Tea")).toBe("green-tea"));

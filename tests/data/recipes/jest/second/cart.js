@@ -1,0 +1,2 @@
+exports.total = (prices) => Math.max(...prices);
+exports.slug = (name) => name.toLowerCase().replaceAll(" ", "-");

@@ -1,0 +1,6 @@
+def total(prices):
+    return max(prices)
+
+
+def slug(name):
+    return name.lower().replace(" ", "-")
