@@ -113,13 +113,23 @@ impl Recipe {
     }
 }
 
+fn page() -> String {
+    fs::read_to_string(Path::new(ROOT).join("docs/recipes/README.md")).unwrap()
+}
+
+fn sections(page: &str) -> impl Iterator<Item = &str> {
+    page.split("\n## ").skip(1)
+}
+
+/// The heading of a section that says that its recipe is tried.
+fn tried(section: &str) -> Option<&str> {
+    section.lines().next()?.strip_suffix(" — *tried*")
+}
+
 /// The fragment under that heading of the page, as it stands under `suite.commands`.
 fn fragment(heading: &str) -> String {
-    let page = fs::read_to_string(Path::new(ROOT).join("docs/recipes/README.md")).unwrap();
-    let under = page.split("\n## ").find(|section| {
-        let title = section.lines().next().unwrap_or_default();
-        title.strip_suffix(" — *tried*") == Some(heading)
-    });
+    let page = page();
+    let under = sections(&page).find(|section| tried(section) == Some(heading));
     let under = under.unwrap_or_else(|| panic!("no recipe {heading} that is said to be tried"));
     let (_, yaml) = under.split_once("```yaml\n").unwrap();
     let (yaml, _) = yaml.split_once("```").unwrap();
@@ -145,9 +155,25 @@ fn path_with(tools: &[&str]) -> String {
     std::env::join_paths(folders).unwrap().into_string().unwrap()
 }
 
-#[test]
-fn pytest() {
-    Recipe {
+macro_rules! recipes {
+    ($($test:ident => $recipe:expr,)*) => {
+        $(#[test]
+        fn $test() {
+            $recipe.play();
+        })*
+
+        /// A recipe that says that it is tried, and is not, would be a lie.
+        #[test]
+        fn every_recipe_that_is_said_to_be_tried_is() {
+            let page = page();
+            let said: Vec<_> = sections(&page).filter_map(tried).collect();
+            assert_eq!(said, [$($recipe.heading),*]);
+        }
+    };
+}
+
+recipes! {
+    pytest => Recipe {
         heading: "pytest",
         project: "pytest",
         tools: &["pytest"],
@@ -155,41 +181,8 @@ fn pytest() {
         fixed: &["tests.test_cart::test_slug[Caf\\xe9 au lait-caf\\xe9-au-lait]"],
         cases: 6,
         parts: &["list", "tests", "rerun"],
-    }
-    .play();
-}
-
-#[test]
-fn jest() {
-    Recipe {
-        heading: "Jest",
-        project: "jest",
-        tools: &["npx", "jest"],
-        regressed: &["cart.test.js > total::adds"],
-        fixed: &["cart.test.js::slug"],
-        cases: 3,
-        parts: &["tests"],
-    }
-    .play();
-}
-
-#[test]
-fn vitest() {
-    Recipe {
-        heading: "Vitest",
-        project: "vitest",
-        tools: &["npx", "vitest"],
-        regressed: &["cart.test.js::total > adds"],
-        fixed: &["cart.test.js::slug"],
-        cases: 3,
-        parts: &["tests"],
-    }
-    .play();
-}
-
-#[test]
-fn playwright() {
-    Recipe {
+    },
+    playwright => Recipe {
         heading: "Playwright",
         project: "playwright",
         tools: &["npx", "playwright"],
@@ -197,55 +190,26 @@ fn playwright() {
         fixed: &["cart.spec.js::slug"],
         cases: 3,
         parts: &["tests"],
-    }
-    .play();
-}
-
-#[test]
-fn cargo_nextest() {
-    Recipe {
-        heading: "cargo nextest",
-        project: "nextest",
-        tools: &["cargo", "cargo-nextest"],
-        regressed: &["cart::cart::total_adds"],
-        fixed: &["cart::cart::slugs"],
+    },
+    jest => Recipe {
+        heading: "Jest",
+        project: "jest",
+        tools: &["npx", "jest"],
+        regressed: &["cart.test.js > total::adds"],
+        fixed: &["cart.test.js::slug"],
         cases: 3,
         parts: &["tests"],
-    }
-    .play();
-}
-
-#[test]
-fn robot_framework() {
-    Recipe {
-        heading: "Robot Framework",
-        project: "robot",
-        tools: &["robot"],
-        regressed: &["Cart > Tests.Cart::Total Adds"],
-        fixed: &["Cart > Tests.Cart::Slug"],
+    },
+    vitest => Recipe {
+        heading: "Vitest",
+        project: "vitest",
+        tools: &["npx", "vitest"],
+        regressed: &["cart.test.js::total > adds"],
+        fixed: &["cart.test.js::slug"],
         cases: 3,
         parts: &["tests"],
-    }
-    .play();
-}
-
-#[test]
-fn bats() {
-    Recipe {
-        heading: "bats",
-        project: "bats",
-        tools: &["bats"],
-        regressed: &["total adds"],
-        fixed: &["slug"],
-        cases: 3,
-        parts: &["tests"],
-    }
-    .play();
-}
-
-#[test]
-fn go_test() {
-    Recipe {
+    },
+    go_test => Recipe {
         heading: "go test",
         project: "go",
         tools: &["go"],
@@ -253,13 +217,17 @@ fn go_test() {
         fixed: &["example.com/cart::TestSlug"],
         cases: 4,
         parts: &["tests"],
-    }
-    .play();
-}
-
-#[test]
-fn maven() {
-    Recipe {
+    },
+    cargo_nextest => Recipe {
+        heading: "cargo nextest",
+        project: "nextest",
+        tools: &["cargo", "cargo-nextest"],
+        regressed: &["cart::cart::total_adds"],
+        fixed: &["cart::cart::slugs"],
+        cases: 3,
+        parts: &["tests"],
+    },
+    maven => Recipe {
         heading: "Maven (Surefire)",
         project: "maven",
         tools: &["mvn", "javac"],
@@ -267,6 +235,23 @@ fn maven() {
         fixed: &["com.example.CartTest::slug"],
         cases: 3,
         parts: &["tests"],
-    }
-    .play();
+    },
+    robot_framework => Recipe {
+        heading: "Robot Framework",
+        project: "robot",
+        tools: &["robot"],
+        regressed: &["Cart > Tests.Cart::Total Adds"],
+        fixed: &["Cart > Tests.Cart::Slug"],
+        cases: 3,
+        parts: &["tests"],
+    },
+    bats => Recipe {
+        heading: "bats",
+        project: "bats",
+        tools: &["bats"],
+        regressed: &["total adds"],
+        fixed: &["slug"],
+        cases: 3,
+        parts: &["tests"],
+    },
 }
