@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use super::folder::open_regular;
 use super::spelling::node_id;
 use crate::domain::spec::SuiteCommand;
 
@@ -66,7 +67,7 @@ impl Definitions {
 
 fn digest_of(path: &Path, command: &str) -> Option<Arc<str>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path).ok()?.take(MAX_FILE_BYTES).read_to_end(&mut bytes).ok()?;
+    open_regular(path).ok()?.take(MAX_FILE_BYTES).read_to_end(&mut bytes).ok()?;
     let mut hasher = Sha256::new();
     hasher.update(command.as_bytes());
     hasher.update(&bytes);

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 use crate::domain::spec::Command;
 
 /// A list of more than this is read no further.
@@ -78,11 +80,26 @@ impl RunFolder {
     pub fn listed(&self) -> String {
         use io::Read as _;
         let mut bytes = Vec::new();
-        if let Ok(file) = fs::File::open(self.list()) {
+        if let Ok(file) = open_regular(&self.list()) {
             // What cannot be read was not listed; the end of the command says more.
             let _ = file.take(MAX_LIST_BYTES).read_to_end(&mut bytes);
         }
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// Opens a regular file to read it: a pipe that lies in its place would hold whoever opens it, and a link
+/// may lead anywhere.
+///
+/// # Errors
+/// When it is something else, or cannot be opened.
+pub(super) fn open_regular(path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("is no regular file")),
     }
 }
 

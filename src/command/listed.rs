@@ -12,12 +12,13 @@ pub const MAX_LISTED: usize = 200_000;
 /// The ids in what a tool printed: the first block of lines that are not empty. pytest ends it with an
 /// empty line, and then counts.
 pub fn parse_listed(text: &str) -> Vec<&str> {
+    listed_in(text).take(MAX_LISTED).collect()
+}
+
+/// The same, however many there are.
+pub fn listed_in(text: &str) -> impl Iterator<Item = &str> {
     let lines = text.lines().map(str::trim).skip_while(|line| line.is_empty());
-    lines
-        .take_while(|line| !line.is_empty())
-        .filter(|line| !is_count(line))
-        .take(MAX_LISTED)
-        .collect()
+    lines.take_while(|line| !line.is_empty()).filter(|line| !is_count(line))
 }
 
 /// `25 tests collected in 0.02s`, which pytest prints without an empty line before it where it lists
@@ -66,10 +67,19 @@ impl<'a> Listed<'a> {
         listed
     }
 
+    /// The listed spelling of a test that was reported under this id.
+    pub fn by_id(&self, id: &str) -> Option<&'a str> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The one listed test of this name.
+    pub fn by_name(&self, name: &str) -> Option<&'a str> {
+        self.by_name.get(name).copied().flatten()
+    }
+
     /// The listed spelling of a test that was reported under this id and name.
     pub fn find(&self, id: &str, name: &str) -> Option<&'a str> {
-        let by_name = || self.by_name.get(name).copied().flatten();
-        self.by_id.get(id).copied().or_else(by_name)
+        self.by_id(id).or_else(|| self.by_name(name))
     }
 }
 

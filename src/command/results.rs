@@ -1,11 +1,12 @@
 //! The result files of a run: found, refused where they cannot be of this run, read. Blocking.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::folder::open_regular;
 use crate::domain::errors::chain;
 use crate::domain::event::{Left, MAX_FILES, ResultFile};
 use crate::domain::glob::Glob;
@@ -53,20 +54,23 @@ impl Pattern {
 pub fn collect(dir: &Path, patterns: &[Pattern], since: Timestamp, masker: &Masker) -> Results {
     let mut results = Results { run: Run::with_texts(), left: Left::default() };
     let mut complete = true;
-    for path in files_beneath(dir) {
+    let (found, all) = beneath(dir);
+    if !all {
+        complete = false;
+        let why = format!("holds more than {MAX_ENTRIES} files: the rest was not looked at");
+        name(&mut results.left, ResultFile { refused: Some(why), ..named(".".to_owned()) });
+    }
+    for Found { path, kind } in found {
         let shown = path.strip_prefix(dir).unwrap_or(&path).to_string_lossy().into_owned();
         let Some(pattern) = patterns.iter().find(|pattern| pattern.glob.matches_path(&shown))
         else {
             continue;
         };
-        let read = read_file(&path, pattern, since, &mut results.run);
-        let mut file = ResultFile {
-            path: masker.mask(&shown),
-            dialect: None,
-            cases: 0,
-            warnings: Vec::new(),
-            refused: None,
+        let read = match kind {
+            Kind::File => read_file(&path, pattern, since, &mut results.run),
+            Kind::Other(why) => Err(why),
         };
+        let mut file = named(masker.mask(&shown));
         match read {
             Ok(reading) => {
                 complete &= reading.complete;
@@ -79,17 +83,25 @@ pub fn collect(dir: &Path, patterns: &[Pattern], since: Timestamp, masker: &Mask
             }
             Err(refused) => {
                 results.run.lose_file();
-                complete = false;
+                complete &= !refused.may_hold_results();
                 file.refused = Some(masker.mask(&refused.to_string()));
             }
         }
-        results.left.files_total += 1;
-        if results.left.files.len() < MAX_FILES {
-            results.left.files.push(file);
-        }
+        name(&mut results.left, file);
     }
     results.left.complete = complete;
     results
+}
+
+fn named(path: String) -> ResultFile {
+    ResultFile { path, dialect: None, cases: 0, warnings: Vec::new(), refused: None }
+}
+
+fn name(left: &mut Left, file: ResultFile) {
+    left.files_total += 1;
+    if left.files.len() < MAX_FILES {
+        left.files.push(file);
+    }
 }
 
 fn take(left: &mut Left, file: &mut ResultFile, reading: Reading, masker: &Masker) {
@@ -105,10 +117,17 @@ fn take(left: &mut Left, file: &mut ResultFile, reading: Reading, masker: &Maske
             None => masker.mask(&warning.what),
         })
         .collect();
-    left.suite_errors_total += count(reading.suite_errors.len());
-    let room = MAX_SUITE_ERRORS.saturating_sub(left.suite_errors.len());
-    let errors = reading.suite_errors.iter().take(room);
-    left.suite_errors.extend(errors.map(|error| masker.mask(&error.message)));
+    for error in &reading.suite_errors {
+        belongs_to_no_case(left, || masker.mask(&error.message));
+    }
+}
+
+/// Adds a failure that no case of the run tells.
+pub fn belongs_to_no_case(left: &mut Left, error: impl FnOnce() -> String) {
+    left.suite_errors_total = left.suite_errors_total.saturating_add(1);
+    if left.suite_errors.len() < MAX_SUITE_ERRORS {
+        left.suite_errors.push(error());
+    }
 }
 
 /// Why nothing is taken from a file.
@@ -122,6 +141,27 @@ enum Refused {
     Empty,
     #[error("cannot be read: {0}")]
     Unreadable(String),
+    #[error("is a link: only what the command itself left here is read")]
+    Link,
+    #[error("is no file")]
+    Special,
+    #[error("is a folder within more than {MAX_DEPTH} others: it was not looked into")]
+    TooDeep,
+}
+
+impl Refused {
+    /// Whether something may be missing for what was refused. A pipe or a socket holds no results.
+    fn may_hold_results(&self) -> bool {
+        match self {
+            Self::Special => false,
+            Self::Stale
+            | Self::NotResults(_)
+            | Self::Empty
+            | Self::Unreadable(_)
+            | Self::Link
+            | Self::TooDeep => true,
+        }
+    }
 }
 
 impl From<Unreadable> for Refused {
@@ -143,34 +183,64 @@ fn read_file(
     run: &mut Run,
 ) -> Result<Reading, Refused> {
     let unreadable = |fault: std::io::Error| Refused::Unreadable(fault.to_string());
-    let file = File::open(path).map_err(unreadable)?;
+    let file = open_regular(path).map_err(unreadable)?;
     let written = file.metadata().and_then(|metadata| metadata.modified()).map_err(unreadable)?;
     if Timestamp::try_from(written).is_ok_and(|written| written < since - CLOCK_GRAIN) {
+        // A screenshot that was copied is older, too, and nobody's result.
+        ingest::read(&mut BufReader::new(file), pattern.format, &mut Run::default())?;
         return Err(Refused::Stale);
     }
     Ok(ingest::read(&mut BufReader::new(file), pattern.format, run)?)
 }
 
-/// Regular files beneath a folder, by path. Links are not followed: what a test leaves behind must not
-/// lead anywhere else.
-fn files_beneath(dir: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let mut folders = vec![(dir.to_path_buf(), 0)];
-    while let Some((folder, depth)) = folders.pop() {
-        let Ok(entries) = fs::read_dir(&folder) else { continue };
-        for entry in entries.flatten() {
-            let Ok(kind) = entry.file_type() else { continue };
-            if kind.is_file() && files.len() < MAX_ENTRIES {
-                files.push(entry.path());
-            } else if kind.is_dir() && depth < MAX_DEPTH {
-                folders.push((entry.path(), depth + 1));
-            }
-        }
-    }
-    files.sort_unstable();
-    files
+/// What lies beneath a folder.
+struct Found {
+    path: PathBuf,
+    kind: Kind,
 }
 
-fn count(many: usize) -> u32 {
-    u32::try_from(many).unwrap_or(u32::MAX)
+enum Kind {
+    File,
+    Other(Refused),
 }
+
+/// What lies beneath a folder, by path, and whether that is all. Links are not followed: what a test
+/// leaves behind must not lead anywhere else. A link to a folder is nobody's result.
+fn beneath(dir: &Path) -> (Vec<Found>, bool) {
+    let mut found = Vec::new();
+    let mut folders = vec![(dir.to_path_buf(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(fault) => {
+                let why = Refused::Unreadable(fault.to_string());
+                found.push(Found { path: folder, kind: Kind::Other(why) });
+                continue;
+            }
+        };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            let kind = match entry.file_type() {
+                Ok(kind) if kind.is_file() => Kind::File,
+                Ok(kind) if kind.is_dir() && depth < MAX_DEPTH => {
+                    folders.push((path, depth + 1));
+                    continue;
+                }
+                Ok(kind) if kind.is_dir() => Kind::Other(Refused::TooDeep),
+                Ok(kind) if kind.is_symlink() && path.is_dir() => continue,
+                Ok(kind) if kind.is_symlink() => Kind::Other(Refused::Link),
+                Ok(_) => Kind::Other(Refused::Special),
+                Err(fault) => Kind::Other(Refused::Unreadable(fault.to_string())),
+            };
+            if found.len() == MAX_ENTRIES {
+                return (found, false);
+            }
+            found.push(Found { path, kind });
+        }
+    }
+    found.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    (found, true)
+}
+
+#[cfg(test)]
+mod tests;

@@ -22,16 +22,15 @@ use tokio_util::sync::CancellationToken;
 use super::World;
 use super::suite::{WATCH_EVERY, planned_reported};
 use crate::command::{
-    self, Conclusion, Definitions, Listed, Next, NextRun, RunFolder, id_of_listed, parse_listed,
-    spelling,
+    self, Conclusion, Definitions, Listed, MAX_LISTED, Names, Next, NextRun, RunFolder,
+    id_of_listed, listed_in, parse_listed, spelling,
 };
 use crate::domain::event::{
     CasesPlanned, CommandEnded, CommandPart, CommandRun, CommandStarted, Event, Left, NotRunReason,
     PlannedCase, StoppedBy,
 };
-use crate::domain::identity::fit;
 use crate::domain::names::CaseId;
-use crate::domain::redact::Masker;
+use crate::domain::outcome::PhaseOutcome;
 use crate::domain::spec::{Suite, SuiteCommand};
 use crate::domain::state::{CommandRecord, CycleState};
 use crate::engine::{EngineError, Journal, StatePaths};
@@ -280,11 +279,11 @@ impl World {
     ) -> Result<(), EngineError> {
         let text = self.listed_text(journal.state(), command);
         let checkout = self.checkout(journal)?;
-        let names = Names::of(journal.state(), command, &self.masker);
+        let names = Names::of(journal.state(), &command.name, &self.masker);
         let mut cases: Vec<PlannedCase> = Vec::new();
         let mut definitions = Definitions::of(command, checkout);
         for line in parse_listed(&text) {
-            let id = names.case_id(&id_of_listed(line));
+            let id = names.of_listed(line);
             let known = journal.state().attempts.contains_key(&id);
             let wanted = only_of(journal.state(), command)
                 .is_none_or(|only| glob_matches(only, id.as_str()));
@@ -305,39 +304,11 @@ impl World {
             cases = rest;
         }
         let planned = command::cases_of(journal.state(), command).count();
-        let left = Left { cases: count(planned), complete: true, ..Left::default() };
+        let whole = listed_in(&text).nth(MAX_LISTED).is_none();
+        let complete = whole && ended.outcome == PhaseOutcome::Passed;
+        let left = Left { cases: count(planned), complete, ..Left::default() };
         journal.append(vec![Event::CommandEnded(Box::new(CommandEnded { left, ..ended }))]).await
     }
-}
-
-/// The ids under which the tests of a command are planned: their own, unless something else of the suite
-/// has that.
-struct Names<'a> {
-    foreign: HashSet<CaseId>,
-    command: &'a SuiteCommand,
-    masker: &'a Masker,
-}
-
-impl<'a> Names<'a> {
-    fn of(state: &CycleState, command: &'a SuiteCommand, masker: &'a Masker) -> Self {
-        let own = Some(command.name.as_str());
-        let foreign = state.planned().iter().filter(|case| case.command.as_deref() != own);
-        Self { foreign: foreign.map(|case| case.id.clone()).collect(), command, masker }
-    }
-
-    fn case_id(&self, id: &str) -> CaseId {
-        let masked = self.masker.mask(id);
-        let own = id_from_outside(masked.clone());
-        if !self.foreign.contains(&own) && !own.is_of_command() {
-            return own;
-        }
-        id_from_outside(format!("[{}] {masked}", self.command.name))
-    }
-}
-
-fn id_from_outside(id: String) -> CaseId {
-    let id = if id.is_empty() { "(no name)".to_owned() } else { id };
-    CaseId::parse(&fit(id)).expect("what is fitted is an id")
 }
 
 fn record_of<'a>(

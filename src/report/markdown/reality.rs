@@ -284,6 +284,11 @@ fn remarks_on(ended: &CommandEnded) -> Vec<String> {
         let failing = words::count(ended.left.failing, "case is", "cases are");
         remarks.push(format!("{name} ended with exit 0 although {failing} failing."));
     }
+    if ended.run.part == CommandPart::List && !ended.left.complete {
+        remarks.push(format!(
+            "The list of {name} **is not whole**: of a test beyond it nobody notices that it is gone."
+        ));
+    }
     for file in &ended.left.files {
         let path = escape::code(&file.path);
         remarks.extend(

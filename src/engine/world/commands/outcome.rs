@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::running::Ended;
-use super::{Commands, Names, count, only_of, record_of, today};
+use super::{Commands, count, only_of, record_of, today};
 use crate::command::{
-    self, Conclusion, Definitions, Listed, Pattern, Reported, Traffic, id_of_listed, parse_listed,
+    self, Conclusion, Definitions, Listed, Named, Names, Pattern, Reported, Traffic, parse_listed,
     spelling,
 };
 use crate::deploy::StepEnd;
@@ -18,15 +18,13 @@ use crate::domain::evidence::Evidence;
 use crate::domain::failure::Failure;
 use crate::domain::findings::Suspicious;
 use crate::domain::history::Heads;
-use crate::domain::identity::{normalised, numbered};
 use crate::domain::names::CaseId;
 use crate::domain::observed::Observed;
 use crate::domain::spec::SuiteCommand;
-use crate::domain::state::CommandRecord;
+use crate::domain::state::{CommandRecord, CycleState};
 use crate::engine::world::World;
 use crate::engine::world::suite::{planned_reported, planned_whole};
 use crate::engine::{EngineError, Journal};
-use crate::ingest::{Entry, Run};
 use crate::verdict::{self, ReportedRun, glob_matches};
 
 /// Cases whose results are made durable together, at most.
@@ -65,12 +63,16 @@ impl World {
             return self.record_list(journal, commands, command, ended).await;
         }
         let record = record_of(journal.state(), &run)?.clone();
-        let Read { mut reported, left } = self.read(journal, command, &record).await?;
+        let Read { mut reported, mut left } = self.read(journal, command, &record).await?;
         let doubts = match &observed {
             Some(observed) => self.doubts(journal, observed, &mut reported).await?,
             None => Vec::new(),
         };
-        self.record_cases(journal, commands, command, &record, reported).await?;
+        let hidden = self.record_cases(journal, commands, command, &record, reported).await?;
+        for case in hidden {
+            let what = || format!("{case} failed here, and passed in another part");
+            command::belongs_to_no_case(&mut left, what);
+        }
         let observed = observed.map(|observed| Box::new(observed.without_times()));
         let ended = CommandEnded { observed, doubts, left, ..ended };
         journal.append(vec![Event::CommandEnded(Box::new(ended))]).await
@@ -117,22 +119,19 @@ impl World {
         let since = record.started_at;
         let (command, masker) = (command.clone(), self.masker.clone());
         let listed = self.listed_text(journal.state(), &command);
-        let names = Names::of(journal.state(), &command, &masker).foreign;
+        let names = Names::of(journal.state(), &command.name, &masker);
         let checkout = self.checkout(journal)?;
         let read = tokio::task::spawn_blocking(move || {
-            let names = Names { foreign: names, command: &command, masker: &masker };
             let patterns = Pattern::of(&command.results);
             let results = command::collect(&folder.results(), &patterns, since, &masker);
             let listed = Listed::of(parse_listed(&listed));
             let mut definitions = Definitions::of(&command, checkout.clone());
             let mut left = results.left;
             let mut reported = Vec::new();
-            let mut namesakes: HashMap<String, u32> = HashMap::new();
-            for entry in results.run.entries() {
+            let named = names.of_reported(&results.run, &listed);
+            for (entry, Named { id, own, listed: found }) in results.run.entries().iter().zip(named)
+            {
                 let (name, file) = (results.run.name_of(entry), results.run.file_of(entry));
-                let own = own_id(&results.run, entry, &mut namesakes);
-                let found = listed.find(&own, name);
-                let id = names.case_id(&found.map_or_else(|| own.clone(), id_of_listed));
                 let digest = definitions.digest(file, found.unwrap_or(&own));
                 let spelled = spelling(&own, &listed, &checkout);
                 let named = (id, name, file);
@@ -149,6 +148,7 @@ impl World {
     }
 
     /// New cases join the plan with their attempts; what an earlier process recorded stays as it is.
+    /// Gives back the cases that failed in this part, of which another part said before that they pass.
     async fn record_cases(
         &self,
         journal: &mut Journal,
@@ -156,7 +156,8 @@ impl World {
         command: &SuiteCommand,
         record: &CommandRecord,
         reported: Vec<(Reported, Arc<str>)>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Vec<CaseId>, EngineError> {
+        let mut hidden = Vec::new();
         let mut reported = reported.into_iter().peekable();
         while reported.peek().is_some() {
             let mut planned = Vec::new();
@@ -165,8 +166,11 @@ impl World {
                 let state = journal.state();
                 let wanted =
                     only_of(state, command).is_none_or(|only| glob_matches(only, case.id.as_str()));
-                let Some(before) = attempts_before(journal, record, &case.id).filter(|_| wanted)
-                else {
+                if !wanted {
+                    continue;
+                }
+                let Some(before) = attempts_before(journal, record, &case.id) else {
+                    hidden.extend(is_hidden(state, record, &case).then_some(case.id));
                     continue;
                 };
                 if !state.attempts.contains_key(&case.id) {
@@ -193,7 +197,7 @@ impl World {
             let joins = (!planned.cases.is_empty()).then_some(Event::CasesPlanned(planned));
             journal.append(joins.into_iter().chain(attempts).collect()).await?;
         }
-        Ok(())
+        Ok(hidden)
     }
 
     /// What none of the command's tests says becomes a case of its own.
@@ -253,15 +257,6 @@ impl World {
     }
 }
 
-/// The id of a reported case: without what varies in its name, and with a number where several share it.
-fn own_id(run: &Run, entry: &Entry, namesakes: &mut HashMap<String, u32>) -> String {
-    let place = &run.places()[run.place_of(entry) as usize];
-    let id = place.id_of(&normalised(run.name_of(entry)));
-    let number = namesakes.entry(id.clone()).or_default();
-    *number += 1;
-    numbered(&id, *number)
-}
-
 /// How many attempts a reported case has before those of this run; `None` where nothing more is taken.
 fn attempts_before(journal: &Journal, record: &CommandRecord, case: &CaseId) -> Option<u32> {
     let now = count(journal.state().attempts_of(case).len());
@@ -277,6 +272,14 @@ fn attempts_before(journal: &Journal, record: &CommandRecord, case: &CaseId) -> 
             .map(|again| again.attempts)?,
     };
     (now == before).then_some(before)
+}
+
+/// Whether a failure would be lost, because another part said first that the test passes. What this part
+/// recorded itself before a crash says what it says now.
+fn is_hidden(state: &CycleState, record: &CommandRecord, case: &Reported) -> bool {
+    let first = state.attempts_of(&case.id).last();
+    let passed = first.is_some_and(|first| first.failure.is_none());
+    record.started.run.part == CommandPart::Tests && passed && case.is_failing()
 }
 
 /// The attempt of a command as a whole.
