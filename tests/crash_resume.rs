@@ -10,6 +10,8 @@
 mod bench;
 #[path = "crash_resume/cancelled.rs"]
 mod cancelled;
+#[path = "crash_resume/commands.rs"]
+mod commands;
 #[path = "crash_resume/killed.rs"]
 mod killed;
 #[path = "crash_resume/left_behind.rs"]
