@@ -69,4 +69,5 @@ scenarios! {
     s58_rollback_to_what_was_there => "58-rollback-to-what-was-there",
     s59_tests_of_another_tool => "59-tests-of-another-tool",
     s60_exit_code_and_results => "60-exit-code-and-results",
+    s61_what_a_tool_leaves_behind => "61-what-a-tool-leaves-behind",
 }

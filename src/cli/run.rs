@@ -19,13 +19,13 @@ use crate::domain::paths::normal;
 use crate::domain::spec::Pipeline;
 use crate::engine::{
     Effects, Ended, Engine, Observer, Progress, Request, Resolved, Setup, SystemClock, World,
-    case_ids, least_cycle,
+    case_ids, least_cycle, may_select,
 };
 use crate::pipeline::{self, RunBy};
 use crate::process::Launcher;
 use crate::report::{CycleJson, rollback};
 use crate::store::{CycleRow, Store};
-use crate::verdict::{deserves_rerun, glob_matches};
+use crate::verdict::deserves_rerun;
 
 /// `andon run`
 pub async fn run(context: &Context, args: &RunArgs) -> CliResult {
@@ -82,10 +82,10 @@ fn tell_not_acted_on(context: &Context, pipeline: &Pipeline) {
 
 /// A glob that matches no case is a slip, found before anything is deployed.
 fn refuse_empty_selection(pipeline: &Pipeline, only: &str) -> Result<(), CliError> {
-    let ids = pipeline.suite.as_deref().map(case_ids).unwrap_or_default();
-    if ids.iter().any(|id| glob_matches(only, id.as_str())) {
+    if pipeline.suite.as_deref().is_some_and(|suite| may_select(suite, only)) {
         return Ok(());
     }
+    let ids = pipeline.suite.as_deref().map(case_ids).unwrap_or_default();
     let error = CliError::usage_text(format_args!("no case of {} matches {only:?}", pipeline.name));
     let ids: Vec<&str> = ids.iter().map(CaseId::as_str).collect();
     Err(error.hint(suggest::question(only, &ids).unwrap_or_else(|| match ids.first() {

@@ -40,7 +40,7 @@ use crate::suite::{EnvError, EnvParts, Facts, HostEnv, RunEnv, SecretError, load
 
 pub use checkout::Resolved;
 pub use stand_in::pipeline_of_records;
-pub use suite::case_ids;
+pub use suite::{case_ids, may_select};
 
 /// What the world is made of.
 pub struct Setup {

@@ -8,7 +8,7 @@ use andon::store::{
 };
 
 use crate::Backend;
-use crate::sample::{append, at, environment, finished, pipeline, queued, sha};
+use crate::sample::{append, at, environment, finished, pipeline, queued, resolved, sha};
 use crate::triggers::{start, trigger};
 
 fn commit(digit: char) -> SeenCommit {
@@ -346,6 +346,15 @@ pub async fn the_fate_follows_the_cycle<B: Backend>() {
         ('b', CommitFate::Tested { cycle: 1, verdict }),
         ('a', CommitFate::TakenTogether { cycle: 1, verdict }),
     ];
+    assert_eq!(fates(&*store).await, expected);
+    // A loop runs the same commit again: the newest answer counts, and none that is no answer.
+    for (digit, end) in [('b', Verdict::Green), ('b', Verdict::Void)] {
+        let (again, _) = store.create_cycle(queued("chat", "staging"), at(50)).await.unwrap();
+        let events = vec![resolved(digit), finished(end)];
+        store.append(append(&again, 1, events)).await.unwrap();
+    }
+    let mended = CommitFate::Tested { cycle: 2, verdict: Some(Verdict::Green) };
+    let expected = [('b', mended), ('a', CommitFate::TakenTogether { cycle: 1, verdict })];
     assert_eq!(fates(&*store).await, expected);
 }
 

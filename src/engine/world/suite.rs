@@ -328,6 +328,11 @@ pub fn case_ids(suite: &Suite) -> Vec<CaseId> {
     native.chain(whole).collect()
 }
 
+/// Whether a glob can select anything of a suite. What the commands report is not known before they ran.
+pub fn may_select(suite: &Suite, only: &str) -> bool {
+    !suite.commands.is_empty() || suite.cases().any(|case| glob_matches(only, case.id.as_str()))
+}
+
 /// The cases that this cycle should run: those whose id matches, and those that they need.
 fn planned_cases(suite: &Suite, only: Option<&str>, today: jiff::civil::Date) -> Vec<PlannedCase> {
     let selected = only.map(|glob| with_needs(suite, glob));

@@ -9,9 +9,8 @@ use crate::domain::event::{ResumeAs, RunOptions};
 use crate::domain::names::PipelineName;
 use crate::domain::outcome::{Trigger, TriggerKind};
 use crate::domain::spec::Pipeline;
-use crate::engine::{Resume, ResumeError, case_ids, resume as resume_cycle};
+use crate::engine::{Resume, ResumeError, may_select, resume as resume_cycle};
 use crate::store::{CycleRow, NewTrigger, PutTrigger, TriggerId};
-use crate::verdict::glob_matches;
 use crate::web::access::Caller;
 use crate::web::call::{Answer, Call, json};
 use crate::web::forms::{CancelForm, DoneForm, ResumeForm, StartForm, StartedForm};
@@ -155,8 +154,8 @@ fn check(form: &StartForm, pipeline: &Pipeline) -> Result<(), Problem> {
         }
     }
     let Some(only) = &form.only else { return Ok(()) };
-    let ids = pipeline.suite.as_deref().map(case_ids).unwrap_or_default();
-    if only.len() <= MAX_TEXT && ids.iter().any(|id| glob_matches(only, id.as_str())) {
+    let selects = |suite| may_select(suite, only);
+    if only.len() <= MAX_TEXT && pipeline.suite.as_deref().is_some_and(selects) {
         return Ok(());
     }
     Err(no_case(&pipeline.name, only))

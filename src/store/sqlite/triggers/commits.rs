@@ -122,11 +122,18 @@ pub(super) async fn list(
 ) -> Result<Vec<CommitRow>> {
     let rows: Vec<StoredCommit> = sqlx::query_as(
         "SELECT s.sha, s.branch, s.subject, s.author, s.seen_at_us, s.skipped_by,
-                t.requested, t.dropped, t.cycle, c.verdict, c.revision AS tested
+                t.requested, t.dropped, coalesce(c.number, t.cycle) AS cycle, c.verdict,
+                c.revision AS tested
          FROM pipeline p
          JOIN seen_commit s ON s.pipeline_id = p.id
          LEFT JOIN trigger t ON t.id = s.trigger_id
-         LEFT JOIN cycle c ON c.pipeline_id = p.id AND c.number = t.cycle
+         LEFT JOIN cycle c ON c.pipeline_id = p.id AND c.number = coalesce(
+             -- A later cycle of the whole suite on that very commit knows better.
+             (SELECT max(n.number) FROM cycle n
+              WHERE n.pipeline_id = p.id AND n.number > t.cycle AND n.revision = s.sha
+                AND n.only_cases IS NULL AND n.trigger_kind <> 'culprit'
+                AND n.verdict IN ('green', 'red', 'incomplete')),
+             t.cycle)
          WHERE p.name = ?
          ORDER BY s.id DESC LIMIT ?",
     )
