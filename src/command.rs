@@ -10,6 +10,7 @@ mod conclude;
 mod definition;
 mod folder;
 mod listed;
+mod masking;
 mod names;
 mod next;
 mod reported;

@@ -194,8 +194,8 @@ fn read_file(
 }
 
 /// What lies beneath a folder.
-struct Found {
-    path: PathBuf,
+pub(super) struct Found {
+    pub(super) path: PathBuf,
     kind: Kind,
 }
 
@@ -206,7 +206,7 @@ enum Kind {
 
 /// What lies beneath a folder, by path, and whether that is all. Links are not followed: what a test
 /// leaves behind must not lead anywhere else. A link to a folder is nobody's result.
-fn beneath(dir: &Path) -> (Vec<Found>, bool) {
+pub(super) fn beneath(dir: &Path) -> (Vec<Found>, bool) {
     let mut found = Vec::new();
     let mut folders = vec![(dir.to_path_buf(), 0)];
     while let Some((folder, depth)) = folders.pop() {

@@ -110,8 +110,32 @@ impl World {
             let why = self.run_one(journal, commands, command).await?;
             withheld = withheld.or(why);
             self.conclude(journal, commands, command).await?;
+            self.mask_what_is_left(journal, command).await;
         }
         Ok(withheld)
+    }
+
+    /// Nobody reads the folders of a command any more: no secret stays in them.
+    async fn mask_what_is_left(&self, journal: &Journal, command: &SuiteCommand) {
+        if self.secrets.is_empty() {
+            return;
+        }
+        let folders: Vec<RunFolder> = journal
+            .state()
+            .runs_of(&command.name)
+            .map(|record| self.folder_of(&record.started))
+            .collect();
+        let masker = self.masker.clone();
+        let masking = tokio::task::spawn_blocking(move || {
+            for folder in folders {
+                if let Err(fault) = folder.mask(&masker) {
+                    tracing::error!(%fault, "what a suite command left behind cannot be masked");
+                }
+            }
+        });
+        if masking.await.is_err() {
+            tracing::error!("what a suite command left behind was not masked");
+        }
     }
 
     async fn run_one(
