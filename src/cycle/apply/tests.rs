@@ -180,7 +180,7 @@ fn a_command_starts_plans_and_ends_while_its_suite_runs() {
     let at = until_planned().len();
     let legal = [begins(None), joins(&["a", "b"]), joins(&["c"]), ends(None)];
     let mut events = until_planned();
-    events.extend(legal.clone());
+    events.extend(legal);
     let state = fold(testing::record(events)).unwrap();
     assert_eq!(state.planned().len(), 4, "what a command reports joins the plan");
     assert!(state.commands[0].ended.is_some());
