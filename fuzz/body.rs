@@ -61,11 +61,9 @@ pub fn check(format: Option<Format>, bytes: &[u8]) {
     }
 }
 
-/// Of a file that is given up in its middle, more or less of the rest was decoded by then.
+/// Bytes that are no text are told once, wherever a reader stopped; that warning is not compared.
 fn without_look_ahead((counted, mut reading): Read) -> Read {
-    if let Ok(reading) = &mut reading
-        && !reading.complete
-    {
+    if let Ok(reading) = &mut reading {
         reading.warnings.retain(|warning| !warning.what.contains("were replaced"));
     }
     (counted, reading)

@@ -27,7 +27,7 @@ mod totals;
 mod warnings;
 mod xml;
 
-use std::io::{BufRead, Cursor, Read};
+use std::io::{self, BufRead, Cursor, Read};
 
 pub use case::{
     Format, Problem, ProblemKind, Reading, ReportedCase, ReportedOutcome, Sink, Stated, SuiteError,
@@ -69,6 +69,9 @@ pub fn read(
         Format::Libtest => libtest::read(&mut whole, sink),
         Format::Playwright => playwright::read(&mut whole, sink),
     }?;
+    // Whether all of it was text must not depend on how far a reader looked. What was read stands,
+    // whatever becomes of the rest.
+    let _ = io::copy(&mut whole, &mut io::sink());
     if decoded.replaced() {
         let what = "bytes that are no text in the file's encoding were replaced".into();
         reading.warnings.insert(0, Warning { line: None, what });
