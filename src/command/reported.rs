@@ -199,7 +199,7 @@ impl Teller<'_> {
         let says_more =
             problem.text.trim() != problem.message.trim() && !problem.text.trim().is_empty();
         let text = says_more.then(|| self.masker.mask(&problem.text))?;
-        Some(Excerpt::of(&text, problem.text.len() as u64))
+        Some(Excerpt::of(&text, text.len() as u64))
     }
 
     fn reason(&self, case: &Entry) -> Arc<str> {

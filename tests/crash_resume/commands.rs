@@ -12,14 +12,17 @@ const PARTS: &str = "      run: sh tool.sh tests\n      list: sh tool.sh list\n 
                      rerun: sh tool.sh again\n      shards: 2\n";
 const STARTS: [&str; 4] = ["list", "tests1", "tests2", "again"];
 
-fn bench(command: &str) -> Bench {
-    let mut place = Place::new();
-    let pipeline = format!(
+fn pipeline(name: &str, command: &str) -> String {
+    format!(
         "version: 1\nname: shop\nvars: {{ stage: \"${{env.STAGE_DIR}}\" }}\n\
          watch: {{ repo: repo, poll: off }}\nsuite:\n  name: P1\n  timeout: 60s\n  retries: 1\n  \
-         commands:\n    - name: unit\n      timeout: 60s\n{command}"
-    );
-    place.write("pipeline.yaml", &pipeline);
+         commands:\n    - name: {name}\n      timeout: 60s\n{command}"
+    )
+}
+
+fn bench(command: &str) -> Bench {
+    let mut place = Place::new();
+    place.write("pipeline.yaml", &pipeline("unit", command));
     place.commit("First version", &vec![("tool.sh".to_owned(), TOOL.to_owned(), true)]);
     Bench { place }
 }
@@ -162,4 +165,32 @@ fn a8_at_each_tenth_of_a_result_file() {
     assert!(cases(&bench, 1).iter().all(|(_, _, attempts)| *attempts == 1));
     let starts = bench.place.stage().starts();
     assert_eq!(starts, ["many of cycle 1", "many of cycle 2"]);
+}
+
+/// The pipeline has another command by now, while one of the cycle's still runs: that is ended, nothing of it
+/// starts again, and the environment is free.
+#[test]
+fn a7_a_command_that_the_pipeline_no_longer_has_is_ended() {
+    let bench = bench(PARTS);
+    await_start(&bench, "tests", 2).kill();
+    let scripts = bench.pids("script.pids");
+    bench.place.write("pipeline.yaml", &pipeline("other", "      run: sh tool.sh list\n"));
+    // What the new command leaves is no result; what counts here is that its cycle runs.
+    bench.run().expect_code(1);
+    let verdicts = bench.verdicts();
+    assert_eq!(verdicts.last(), Some(&(1, Some("cancelled".to_owned()))), "{verdicts:?}");
+    assert_eq!(starts(&bench, 1), [1, 1, 1, 0]);
+    assert!(scripts.into_iter().all(|pid| !alive(pid)), "nothing of it lives on");
+}
+
+/// The same where only the records are left: whoever cancels frees the environment.
+#[test]
+fn a7_a_command_is_ended_by_whoever_cancels_without_its_pipeline() {
+    let bench = bench(PARTS);
+    await_start(&bench, "tests", 2).kill();
+    let scripts = bench.pids("script.pids");
+    std::fs::remove_file(bench.place.file("pipeline.yaml")).unwrap();
+    bench.place.andon(&["cancel", "shop"]).expect_code(0);
+    assert_eq!(bench.verdicts(), [(1, Some("cancelled".to_owned()))]);
+    assert!(scripts.into_iter().all(|pid| !alive(pid)), "nothing of it lives on");
 }

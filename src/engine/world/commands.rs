@@ -5,6 +5,7 @@
 //! into the ledger, and its end after that. After a crash a run that has no end is taken up: its files
 //! are read again, and what was recorded of it is left as it is.
 
+mod forgotten;
 mod known;
 mod outcome;
 mod running;

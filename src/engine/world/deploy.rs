@@ -207,7 +207,8 @@ fn interrupted() -> StepEnd {
     }
 }
 
-fn never_began() -> StepEnd {
+/// The end of what was recorded to start, and never did.
+pub(super) fn never_began() -> StepEnd {
     StepEnd {
         exit: None,
         outcome: PhaseOutcome::Cancelled,

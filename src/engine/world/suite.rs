@@ -56,6 +56,7 @@ impl World {
 
     /// The pipeline has no suite, or none any more: then what was planned and has no result did not run.
     async fn end_without_suite(&self, journal: &mut Journal) -> Result<(), EngineError> {
+        self.end_forgotten_runs(journal).await?;
         let state = journal.state();
         if state.plan.is_none() || state.suite_ended.is_some() {
             let outcome =
@@ -149,7 +150,8 @@ impl World {
         if journal.state().cancelled.is_some() {
             stop.cancel();
         }
-        let running = tokio::spawn(async move { run_suite(plan, &news, &stop).await });
+        let native_stop = stop.clone();
+        let running = tokio::spawn(async move { run_suite(plan, &news, &native_stop).await });
         let recorded = self.record_news(journal, &mut receiver).await;
         // When the ledger refuses, the receiver is gone and the runner stops by itself.
         drop(receiver);
@@ -157,9 +159,10 @@ impl World {
             what: format!("the suite's task ended: {fault}"),
         })?;
         recorded?;
-        let commands = Commands { suite, deadline_at, cancel };
+        let commands = Commands { suite, deadline_at, cancel: &stop };
         let began = std::time::Instant::now();
         let withheld = self.run_commands(journal, &commands).await?;
+        self.end_forgotten_runs(journal).await?;
         let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let ended = SuiteEnd {
             stopped_by: ended.stopped_by.or_else(|| commands.cut_short_by(journal)),

@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::running::Ended;
+use super::running::{Ended, unread};
 use super::{Commands, count, only_of, record_of, today};
 use crate::command::{
     self, Conclusion, Definitions, Listed, Named, Names, Pattern, Reported, Traffic, parse_listed,
     spelling,
 };
-use crate::deploy::StepEnd;
 use crate::domain::attempt::Attempt;
 use crate::domain::event::{
     CasesPlanned, CommandEnded, CommandPart, Event, Left, MAX_DOUBTS, NotRun, PlannedCase,
@@ -47,18 +46,7 @@ impl World {
         command: &SuiteCommand,
         Ended { run, end, observed }: Ended,
     ) -> Result<(), EngineError> {
-        let StepEnd { exit, outcome, duration_ms, detail, output } = end;
-        let ended = CommandEnded {
-            run: run.clone(),
-            outcome,
-            exit,
-            duration_ms,
-            detail,
-            output,
-            observed: None,
-            doubts: Vec::new(),
-            left: Left::default(),
-        };
+        let ended = unread(run.clone(), end);
         if run.part == CommandPart::List {
             return self.record_list(journal, commands, command, ended).await;
         }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::World;
 use crate::command::{RunFolder, listing};
 use crate::deploy::{self, CommandStep, StepEnd, TakenUp};
-use crate::domain::event::{CommandPart, CommandRun};
+use crate::domain::event::{CommandEnded, CommandPart, CommandRun, Left};
 use crate::domain::observed::Observed;
 use crate::domain::spec::{Command, SuiteCommand};
 use crate::domain::state::CommandRecord;
@@ -22,6 +22,22 @@ pub(super) struct Ended {
     pub end: StepEnd,
     /// What its proxy saw.
     pub observed: Option<Observed>,
+}
+
+/// The end of a run, before what it left is read.
+pub(super) fn unread(run: CommandRun, end: StepEnd) -> CommandEnded {
+    let StepEnd { exit, outcome, duration_ms, detail, output } = end;
+    CommandEnded {
+        run,
+        outcome,
+        exit,
+        duration_ms,
+        detail,
+        output,
+        observed: None,
+        doubts: Vec::new(),
+        left: Left::default(),
+    }
 }
 
 /// A run, until its end.
