@@ -26,6 +26,7 @@ pub mod redact;
 pub mod refname;
 pub mod retention;
 pub mod revision;
+pub mod search;
 pub mod spec;
 pub mod state;
 pub mod template;

@@ -8,7 +8,7 @@
 //! L4  web  cli  demo                                          surfaces
 //! L3  engine  upkeep  daemon                                  runs cycles, one or all
 //! L2  store git process deploy readiness probe observe suite command trigger notify    adapters: async, I/O
-//! L1  pipeline cycle verdict diff cluster investigation ingest compare report watch queue retention room    decisions: sync, no I/O, no clock
+//! L1  pipeline cycle verdict diff cluster investigation ingest compare report watch culprit queue retention room    decisions: sync, no I/O, no clock
 //! L0  domain                                                  types
 //! ```
 
@@ -17,6 +17,7 @@ pub mod cli;
 pub mod cluster;
 pub mod command;
 pub mod compare;
+pub mod culprit;
 pub mod cycle;
 pub mod daemon;
 pub mod demo;

@@ -22,6 +22,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("compare", &["domain"]),
     ("report", &["domain"]),
     ("watch", &["domain"]),
+    ("culprit", &["domain"]),
     ("queue", &["domain"]),
     ("retention", &["domain"]),
     ("room", &[]),
@@ -220,6 +221,7 @@ fn decisions_have_no_effects() {
         "compare",
         "report",
         "watch",
+        "culprit",
         "queue",
     ];
     let mut faults = Vec::new();

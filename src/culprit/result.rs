@@ -1,0 +1,163 @@
+//! What a search came to, and in which words.
+
+use super::next::{deploys, ending};
+use super::weigh::Line;
+use super::{Group, Search, Step, StepOutcome};
+use crate::domain::names::CaseId;
+use crate::domain::revision::Sha;
+use crate::domain::search::{
+    SearchAnswer, SearchCause, SearchEnding, SearchResult, SearchStep, SearchedFailure,
+};
+
+/// A commit is a suspect while it is not less probable than this.
+const LEAST_SUSPICION: f64 = 0.001;
+
+/// What the answers so far add up to.
+pub fn result(search: &Search) -> SearchResult {
+    let failures: Vec<SearchedFailure> =
+        search.groups.iter().map(|group| failure(search, group)).collect();
+    let ending = ending(search);
+    let posterior = Line::of(search, &search.groups[0]).posterior();
+    let no_commit = posterior[0] + posterior[posterior.len() - 1];
+    let culprit = failures[0].culprit.clone();
+    let cause = match ending {
+        SearchEnding::BaselineFails | SearchEnding::Gone => SearchCause::Environment,
+        SearchEnding::Found => SearchCause::Code,
+        SearchEnding::Open
+        | SearchEnding::BaselineUnusable
+        | SearchEnding::Undecided
+        | SearchEnding::OutOfDeploys
+        | SearchEnding::Cancelled
+        | SearchEnding::Overtaken => {
+            if no_commit > 0.5 {
+                SearchCause::Environment
+            } else {
+                SearchCause::Code
+            }
+        }
+    };
+    let confidence = match (&culprit, cause) {
+        (Some(_), _) => failures[0].confidence,
+        (None, SearchCause::Environment) => no_commit,
+        (None, SearchCause::Code) => 1.0 - no_commit,
+    };
+    SearchResult {
+        cycle: search.cycle,
+        culprit,
+        cause,
+        confidence: rounded(confidence),
+        deploys: deploys(search),
+        steps: steps(search),
+        ending,
+        because: because(search, ending, &failures[0]),
+        failures,
+    }
+}
+
+fn failure(search: &Search, group: &Group) -> SearchedFailure {
+    let line = Line::of(search, group);
+    let posterior = line.posterior();
+    let found = line.found();
+    let suspects = (1..line.len()).filter(|at| posterior[*at] >= LEAST_SUSPICION);
+    SearchedFailure {
+        fingerprint: group.fingerprint.clone(),
+        cases: group.witnesses.iter().map(|witness| witness.case.clone()).collect(),
+        culprit: found.map(|(at, _)| search.line[at].clone()),
+        confidence: rounded(found.map_or_else(|| line.likeliest().1, |(_, sure)| sure)),
+        suspects: match found {
+            Some((at, _)) => vec![search.line[at].clone()],
+            None => suspects.map(|at| search.line[at].clone()).collect(),
+        },
+    }
+}
+
+/// Four digits: more would claim more than the model knows.
+fn rounded(share: f64) -> f64 {
+    (share * 10_000.0).round() / 10_000.0
+}
+
+/// Each deploy with all the runs on it.
+fn steps(search: &Search) -> Vec<SearchStep> {
+    let group = &search.groups[0];
+    let mut visits: Vec<Vec<&Step>> = Vec::new();
+    for step in &search.steps {
+        match visits.last_mut() {
+            Some(visit) if !step.deployed && visit[0].revision == step.revision => visit.push(step),
+            _ => visits.push(vec![step]),
+        }
+    }
+    let visit = |visit: Vec<&Step>| {
+        let (answer, runs) = answer(search, group, &visit);
+        let revision = visit[0].revision.clone();
+        SearchStep { revision, answer, runs, cycles: visit.iter().map(|s| s.cycle).collect() }
+    };
+    visits.into_iter().map(visit).collect()
+}
+
+fn answer(search: &Search, group: &Group, visit: &[&Step]) -> (SearchAnswer, u32) {
+    let alone = Search {
+        line: vec![visit[0].revision.clone(); 2],
+        at_the_end: vec![],
+        steps: visit.iter().map(|step| (*step).clone()).collect(),
+        ..search.clone()
+    };
+    let runs = visit.iter().map(|step| runs_of(step, group)).sum();
+    (Line::of(&alone, group).answer(0), runs)
+}
+
+fn runs_of(step: &Step, group: &Group) -> u32 {
+    let StepOutcome::Answered(answers) = &step.outcome else { return 0 };
+    let asked = |case: &CaseId| group.witnesses.iter().any(|witness| witness.case == *case);
+    let of_group = answers.iter().filter(|answer| asked(&answer.case));
+    of_group.map(|answer| answer.passed + answer.failed).max().unwrap_or(0)
+}
+
+fn because(search: &Search, ending: SearchEnding, worst: &SearchedFailure) -> String {
+    let (first, last) = (search.line[0].short(), search.line[search.line.len() - 1].short());
+    match ending {
+        SearchEnding::Found => {
+            let culprit = worst.culprit.as_ref();
+            let at = culprit.and_then(|sha| search.line.iter().position(|other| other == sha));
+            let parent = at.map_or(first, |at| search.line[at - 1].short());
+            let culprit = culprit.map_or(last, Sha::short);
+            format!(
+                "its cases pass on {parent} and fail on {culprit}, the next commit of the branch"
+            )
+        }
+        SearchEnding::BaselineFails => format!(
+            "the last good revision {first} fails now, too: something else than a commit changed"
+        ),
+        SearchEnding::Gone => {
+            format!("{last} passes now, unchanged: the failure came and went without a commit")
+        }
+        SearchEnding::BaselineUnusable => format!(
+            "the last good revision {first} cannot be deployed and tested any more, so nothing can be \
+             compared with it"
+        ),
+        SearchEnding::Undecided => format!(
+            "{} cannot be told apart: what lies between them cannot be tested, or answers now this, \
+             now that",
+            commits(worst.suspects.len())
+        ),
+        SearchEnding::OutOfDeploys => format!(
+            "{} left when the {} deploys that `max_deploys` allows were used",
+            commits_are(worst.suspects.len()),
+            search.limits.max_deploys
+        ),
+        SearchEnding::Cancelled => {
+            format!("a person ended it; {} left", commits_are(worst.suspects.len()))
+        }
+        SearchEnding::Overtaken => {
+            format!("{} was tested meanwhile and passes", search.newest.revision.short())
+        }
+        SearchEnding::Open => format!("it goes on; {} left", commits_are(worst.suspects.len())),
+    }
+}
+
+fn commits(count: usize) -> String {
+    if count == 1 { "1 commit".to_owned() } else { format!("{count} commits") }
+}
+
+fn commits_are(count: usize) -> String {
+    if count == 1 { "1 commit is".to_owned() } else { format!("{count} commits are") }
+}
