@@ -11,6 +11,7 @@ mod commits;
 mod compare;
 pub mod console;
 mod context;
+mod culprit;
 mod daemon;
 mod demo;
 mod diff;
@@ -67,6 +68,7 @@ async fn perform(context: &Context, command: &Command) -> CliResult {
         Command::Cycles(args) => history::cycles(context, args).await,
         Command::Case(args) => history::case(context, args).await,
         Command::Diff(args) => diff::diff(context, args).await,
+        Command::Culprit(args) => culprit::culprit(context, args).await,
         Command::Report(args) => report::report(context, args).await,
         Command::List(args) => history::list(context, args).await,
         Command::Logs(args) => logs::logs(context, args).await,

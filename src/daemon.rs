@@ -14,6 +14,7 @@ mod keeper;
 mod lock;
 mod observer;
 mod run;
+mod search;
 mod warden;
 mod watching;
 

@@ -43,7 +43,10 @@ pub use publish::Publisher;
 pub use report_folder::{LeadsOut, ReportFolder};
 pub use request::Request;
 pub use resume::{Resume, ResumeError, resume};
-pub use world::{Resolved, Setup, World, case_ids, may_select, pipeline_of_records};
+pub use world::{
+    NoSearch, Resolved, SearchState, Setup, World, case_ids, cycle_to_search, may_select,
+    pipeline_of_records,
+};
 
 use crate::cycle::{self, Action, NextStep, next_step};
 use crate::domain::event::{CancelRequested, Event, Queued};

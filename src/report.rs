@@ -15,7 +15,7 @@ pub mod verify;
 pub mod view;
 pub mod words;
 
-pub use json::{CycleJson, cycle_json};
+pub use json::{CycleJson, SearchJson, cycle_json};
 pub use verify::{Contradiction, verify};
 
 use std::io::{self, Write};

@@ -35,7 +35,7 @@ pub use http::{Answer, judge_http, judge_stream, judge_unfinished};
 pub use latency::{judge_percentiles, percentiles};
 pub use matcher::{JudgeError, Mismatch, judge_value};
 pub use message::{Message, MessageFold};
-pub use quarantine::{glob_matches, in_quarantine};
+pub use quarantine::{glob_matches, in_quarantine, selects};
 pub use reached::{Attribution, CaseTraffic, ReportedRun, attribute, doubt_passes};
 pub use reason::{Judged, reason};
 pub use rerun::deserves_rerun;

@@ -20,6 +20,8 @@ mod probing;
 mod results;
 #[path = "cli/running.rs"]
 mod running;
+#[path = "cli/searching.rs"]
+mod searching;
 #[path = "cli/settings.rs"]
 mod settings;
 #[path = "cli/stage.rs"]

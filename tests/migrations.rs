@@ -81,6 +81,9 @@ async fn every_schema_with_data_becomes_the_present_one() {
         if version >= 3 {
             the_data_of_schema_3_is_there(&store).await;
         }
+        if version >= 4 {
+            the_data_of_schema_4_is_there(&store).await;
+        }
         store.close().await;
         SqliteStore::open(&path, Mode::ReadOnly).await.unwrap().close().await;
     }
@@ -93,6 +96,17 @@ async fn a_new_database_has_the_newest_schema() {
     SqliteStore::open(&path, Mode::ReadWrite).await.unwrap().close().await;
     let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
     assert_eq!(Some(user_version(&mut connection).await), versions().last().copied());
+}
+
+async fn the_data_of_schema_4_is_there(store: &SqliteStore) {
+    let chat = PipelineName::parse("chat-staging").unwrap();
+    let steps = store.cycles_of_search(&chat, 3).await.unwrap();
+    assert_eq!(steps.iter().map(|row| row.summary.cycle).collect::<Vec<_>>(), [5]);
+    let waiting = store.waiting_triggers().await.unwrap();
+    assert!(waiting.iter().any(|trigger| trigger.options.search_of == Some(3)));
+    let failure = Fingerprint::parse("v1-8f3a11c09d2e").unwrap();
+    let seen = store.fingerprints(&chat, std::slice::from_ref(&failure)).await.unwrap();
+    assert_eq!(seen[0].culprit.as_ref().unwrap().short(), "4f1c2aa");
 }
 
 async fn the_data_of_schema_3_is_there(store: &SqliteStore) {

@@ -323,7 +323,7 @@ async fn numbers_of_triggers_and_messages_are_never_used_again() {
             environment: environment("staging"),
             cause: queued("chat", "staging").trigger,
             requested: None,
-            options: RunOptions { deploy: true, only: None },
+            options: RunOptions { deploy: true, only: None, search_of: None },
             key: None,
             not_before: at(1),
         };

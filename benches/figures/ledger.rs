@@ -203,7 +203,7 @@ pub fn queued(pipeline: &Pipeline) -> Queued {
             idempotent_deploy: false,
             andon: env!("CARGO_PKG_VERSION").to_owned(),
         },
-        options: RunOptions { deploy: false, only: None },
+        options: RunOptions { deploy: false, only: None, search_of: None },
         queued_by: None,
     }
 }

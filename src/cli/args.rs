@@ -12,7 +12,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use acting::{DemoArgs, DemoServiceArgs, ProbeArgs, ResumeArgs, ResumeHow, RunArgs};
+pub use acting::{
+    CulpritArgs, DemoArgs, DemoServiceArgs, ProbeArgs, ResumeArgs, ResumeHow, RunArgs,
+};
 pub use looking::{
     Against, CaseArgs, CheckArgs, CompletionsArgs, CyclesArgs, DiffArgs, DoctorArgs, ListArgs,
     LogsArgs, ReportArgs, SchemaArgs, SchemaOf, ShowArgs, WhysAction, WhysArgs, WhysId,
@@ -118,6 +120,8 @@ pub enum Command {
     Cycles(CyclesArgs),
     /// Show the history of one case
     Case(CaseArgs),
+    /// Search the commit that broke a cycle, by deploying those between
+    Culprit(CulpritArgs),
     /// Compare two cycles (default: the newest and its baseline)
     Diff(DiffArgs),
     /// Print a report, write all again from the records, or recount one
@@ -180,6 +184,7 @@ impl Command {
             | Self::Cycles(_)
             | Self::Case(_)
             | Self::Diff(_)
+            | Self::Culprit(_)
             | Self::Report(_)
             | Self::List(_)
             | Self::Logs(_)

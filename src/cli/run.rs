@@ -45,26 +45,18 @@ pub async fn run_with(
     if let Some(only) = &args.only {
         refuse_empty_selection(&pipeline, only)?;
     }
-    refuse_reports_elsewhere(context, &pipeline)?;
-    let store = context.store_for_writing().await?;
-    let observer = observer(context, args);
-    let world =
-        open_world(context, Arc::clone(&pipeline), Arc::clone(&host), observer.as_ref()).await?;
-    if let Resolved::Refused(fault) = world.resolve(args.revision.as_deref()).await {
+    let shows = if args.json { Shows::Json } else { Shows::Text };
+    let foreground = Foreground::open(context, &args.pipeline, shows, pipeline, host).await?;
+    if let Resolved::Refused(fault) = foreground.world.resolve(args.revision.as_deref()).await {
         let hint = fault.hint();
         return Err(CliError::usage(anyhow::Error::new(fault)).hint(hint));
     }
-    let engine = Engine::new(Arc::clone(&store), Arc::new(SystemClock), Arc::clone(&observer));
-    let told = Arc::clone(&pipeline);
-    let kept = Arc::clone(&store);
-    let foreground = Foreground { store, context, args, pipeline, world, engine, observer };
     let status = match foreground.finish_earlier().await {
         Ok(Some(held)) => Ok(held),
-        Ok(None) => foreground.run_cycles().await,
+        Ok(None) => foreground.run_cycles(args).await,
         Err(error) => Err(error),
     };
-    tell(context, &told, host, &kept).await;
-    kept.close().await;
+    foreground.close().await;
     status
 }
 
@@ -106,30 +98,68 @@ fn reports_of<'a>(context: &'a Context, pipeline: &'a Pipeline) -> &'a Path {
     pipeline.report.dir.as_deref().unwrap_or(&context.settings.reports)
 }
 
-/// A run in the foreground, with everything it needs.
-struct Foreground<'a> {
+/// Cycles in the foreground, with everything they need.
+pub(super) struct Foreground<'a> {
     context: &'a Context,
-    args: &'a RunArgs,
-    store: Arc<dyn Store>,
-    pipeline: Arc<Pipeline>,
-    world: World,
+    file: &'a Path,
+    shows: Shows,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) world: World,
+    host: HostEnv,
     engine: Engine,
     observer: Arc<dyn Observer>,
 }
 
-impl Foreground<'_> {
-    async fn run_cycles(&self) -> CliResult {
+impl<'a> Foreground<'a> {
+    /// Opens the state for writing and makes the pipeline ready to run; `file` is where it was read from.
+    ///
+    /// # Errors
+    /// When its reports would lie elsewhere, or the state or a secret cannot be had.
+    pub(super) async fn open(
+        context: &'a Context,
+        file: &'a Path,
+        shows: Shows,
+        pipeline: Arc<Pipeline>,
+        host: HostEnv,
+    ) -> Result<Self, CliError> {
+        refuse_reports_elsewhere(context, &pipeline)?;
+        let store = context.store_for_writing().await?;
+        let observer = observer(context, shows);
+        let (own, variables) = (Arc::clone(&pipeline), Arc::clone(&host));
+        let world = open_world(context, own, variables, observer.as_ref()).await?;
+        let engine = Engine::new(Arc::clone(&store), Arc::new(SystemClock), Arc::clone(&observer));
+        Ok(Self { context, file, shows, store, pipeline, world, host, engine, observer })
+    }
+
+    /// Delivers what is news, and lets go of the state.
+    pub(super) async fn close(self) {
+        tell(self.context, &self.pipeline, self.host, &self.store).await;
+        self.store.close().await;
+    }
+
+    async fn run_cycles(&self, args: &RunArgs) -> CliResult {
+        let asked = Asked {
+            requested: args.revision.clone(),
+            options: RunOptions {
+                deploy: !args.no_deploy,
+                only: args.only.clone(),
+                search_of: None,
+            },
+        };
         let mut status = Status::Green;
-        for number in 1..=self.args.cycles {
-            let detail = match self.args.cycles {
+        for number in 1..=args.cycles {
+            let detail = match args.cycles {
                 1 => "by hand".to_owned(),
                 cycles => format!("by hand, {number} of {cycles}"),
             };
-            let mut ended = self.run_cycle(TriggerKind::Manual, detail).await?;
+            let cause = Trigger { kind: TriggerKind::Manual, detail };
+            let mut ended = self.run_cycle(cause, asked.clone()).await?;
             if deserves_rerun(ended.state()) {
                 let detail = format!("cycle {} was void", ended.state().queued.cycle);
                 self.conclude(&ended)?;
-                ended = self.run_cycle(TriggerKind::Retry, detail).await?;
+                let cause = Trigger { kind: TriggerKind::Retry, detail };
+                ended = self.run_cycle(cause, asked.clone()).await?;
             }
             let this = self.conclude(&ended)?;
             status = status.max(this);
@@ -140,38 +170,39 @@ impl Foreground<'_> {
         Ok(status)
     }
 
-    async fn run_cycle(&self, kind: TriggerKind, detail: String) -> Result<Ended, CliError> {
+    /// Runs one cycle to its end, or to where a person must decide.
+    pub(super) async fn run_cycle(&self, cause: Trigger, asked: Asked) -> Result<Ended, CliError> {
         let folder = report_folder(reports_of(self.context, &self.pipeline))?;
         let least = least_cycle(self.store.as_ref(), &folder, &self.pipeline.name).await?;
         if let Some(text) = &least.warning {
             self.observer.on(Progress::Note { text });
         }
-        let queued = self.queued(Trigger { kind, detail }, least.number);
+        let queued = self.queued(cause, asked, least.number);
         let cancel = &self.context.host.cancel;
         Ok(self.engine.run(queued, &self.pipeline, &self.world as &dyn Effects, cancel).await?)
     }
 
-    fn queued(&self, trigger: Trigger, least: u32) -> Queued {
+    fn queued(&self, trigger: Trigger, asked: Asked, least: u32) -> Queued {
         let request = Request {
             pipeline: &self.pipeline,
             least,
-            file: &normal(&self.args.pipeline),
+            file: &normal(self.file),
             reports: &normal(reports_of(self.context, &self.pipeline)),
             not_acted_on: pipeline::parts_not_acted_on(&self.pipeline, RunBy::Hand)
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
             trigger,
-            requested: self.args.revision.clone(),
+            requested: asked.requested,
             taken_together: vec![],
-            options: RunOptions { deploy: !self.args.no_deploy, only: self.args.only.clone() },
+            options: asked.options,
         };
         request.queued()
     }
 
     /// Cycles that an earlier process left behind come first: their deploy may still be running.
     /// Gives back a status when one of them must be decided by a person before anything else.
-    async fn finish_earlier(&self) -> Result<Option<Status>, CliError> {
+    pub(super) async fn finish_earlier(&self) -> Result<Option<Status>, CliError> {
         for row in self.store.open_cycles(Some(&self.pipeline.environment)).await? {
             if self.engine.is_attended(&row).await? {
                 continue;
@@ -197,13 +228,13 @@ impl Foreground<'_> {
     }
 
     /// Prints what came of a cycle.
-    fn conclude(&self, ended: &Ended) -> CliResult {
+    pub(super) fn conclude(&self, ended: &Ended) -> CliResult {
         let state = ended.state();
         let mut out = self.context.out();
-        if self.args.json {
-            out.json_line(&CycleJson::of(state)).map_err(printing)?;
-        } else {
-            show::print(&mut out, state).map_err(printing)?;
+        match self.shows {
+            Shows::Json => out.json_line(&CycleJson::of(state)).map_err(printing)?,
+            Shows::Text => show::print(&mut out, state).map_err(printing)?,
+            Shows::Nothing => {}
         }
         if let Ended::Held(_) = ended {
             let (pipeline, cycle) = (&state.queued.pipeline, state.queued.cycle);
@@ -224,6 +255,26 @@ impl Foreground<'_> {
         }
         Ok(Status::of_verdict(verdict))
     }
+}
+
+/// What is printed of each cycle on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// It in short.
+    Text,
+    /// Each event as it happens, then the cycle.
+    Json,
+    /// Nothing: the caller says what came of all of them.
+    Nothing,
+}
+
+/// What a cycle is asked to test, and how.
+#[derive(Clone)]
+pub(super) struct Asked {
+    /// The revision as it was asked for.
+    pub(super) requested: Option<String>,
+    /// How to run.
+    pub(super) options: RunOptions,
 }
 
 /// The environment is another pipeline's until that one's cycle is over. What to do about it depends on
@@ -250,8 +301,8 @@ async fn left_by_another(store: &dyn Store, row: &CycleRow) -> Result<CliError, 
     Ok(CliError::not_free(text).hint(hint))
 }
 
-fn observer(context: &Context, args: &RunArgs) -> Arc<dyn Observer> {
-    if args.json {
+fn observer(context: &Context, shows: Shows) -> Arc<dyn Observer> {
+    if shows == Shows::Json {
         return Arc::new(JsonLines::new(context));
     }
     Arc::new(Live::new(context))

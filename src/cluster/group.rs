@@ -237,7 +237,12 @@ impl<'a> Draft<'a> {
                 range.commits.iter().map(|commit| commit.sha.clone()).collect()
             }),
             commits: commits.cloned(),
-            culprit: None,
+            culprit: seen.and_then(|seen| seen.culprit.clone()).filter(|culprit| {
+                // What brought it an earlier time need not have brought it back.
+                commits.is_some_and(|range| {
+                    range.is_cut() || range.commits.iter().any(|commit| commit.sha == *culprit)
+                })
+            }),
             investigation: None,
         }
     }

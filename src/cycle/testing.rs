@@ -64,7 +64,7 @@ pub(crate) fn queued() -> Event {
             idempotent_deploy: false,
             andon: "0".to_owned(),
         },
-        options: RunOptions { deploy: true, only: None },
+        options: RunOptions { deploy: true, only: None, search_of: None },
         queued_by: None,
     }))
 }
@@ -140,6 +140,7 @@ pub(crate) fn findings(verdict: Verdict) -> Event {
         renames: vec![],
         commits: None,
         chain: vec![],
+        search: None,
         investigations: vec![],
     }))
 }

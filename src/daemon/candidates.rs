@@ -51,7 +51,7 @@ mod tests {
             requested: requested.map(str::to_owned),
             branch: branch.map(str::to_owned),
             taken_together: vec![],
-            options: RunOptions { deploy: true, only: None },
+            options: RunOptions { deploy: true, only: None, search_of: None },
             created_at: at,
             not_before: at,
         }

@@ -136,7 +136,7 @@ impl Parts {
             Ended::Held(state) => tracing::warn!("{}", held(&state)),
             Ended::Finished(state) => {
                 tracing::info!("{}", finished(&state));
-                self.decide_what_follows(pipeline).await?;
+                self.decide_what_follows(pipeline, world).await?;
             }
         }
         Ok(())
@@ -152,7 +152,16 @@ impl Parts {
 
     /// Stores the next cycle of the loop, where there is one. Harmless to ask again: the trigger has
     /// a key of its own for each cycle that it follows.
-    pub(super) async fn decide_what_follows(&self, pipeline: &Pipeline) -> Result<(), CycleError> {
+    pub(super) async fn decide_what_follows(
+        &self,
+        pipeline: &Pipeline,
+        world: &World,
+    ) -> Result<(), CycleError> {
+        self.decide_loop(pipeline).await?;
+        self.decide_search(pipeline, world).await
+    }
+
+    async fn decide_loop(&self, pipeline: &Pipeline) -> Result<(), CycleError> {
         let past = self.past(pipeline).await?;
         let Some(newest) = past.first() else { return Ok(()) };
         let (pause, why) = match after_cycle(&pipeline.cycles, &past) {
@@ -178,7 +187,7 @@ impl Parts {
             environment: pipeline.environment.clone(),
             cause: Trigger { kind: TriggerKind::Retry, detail },
             requested: newest.revision.as_ref().map(|sha| sha.as_str().to_owned()),
-            options: RunOptions { deploy: begun.options.deploy, only: begun.options.only },
+            options: RunOptions { search_of: None, ..begun.options },
             key: Some(format!("after cycle {}", newest.cycle)),
             not_before: now.saturating_add(pause).unwrap_or(Timestamp::MAX),
         };
@@ -193,7 +202,11 @@ impl Parts {
             pipeline.cycles.max.max(pipeline.cycles.no_progress).saturating_add(1).min(100);
         let rows = store.list_cycles(&pipeline.name, wanted).await?;
         let mut past = Vec::new();
-        for row in rows {
+        // After a step of a search nothing follows but its next step, and to the loop it never was.
+        if rows.first().is_some_and(|row| row.search_of.is_some()) {
+            return Ok(past);
+        }
+        for row in rows.into_iter().filter(|row| row.search_of.is_none()) {
             // One that is open is newer than all that the policy asks about, or nothing follows yet.
             let Some(verdict) = row.summary.verdict.filter(|_| row.finished_at.is_some()) else {
                 return Ok(Vec::new());

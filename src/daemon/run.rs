@@ -230,13 +230,14 @@ impl Daemon {
         }
     }
 
-    async fn follow_up_of(&self, pipeline: &Pipeline) -> Result<(), super::cycle::CycleError> {
+    async fn follow_up_of(&self, pipeline: &Arc<Pipeline>) -> Result<(), super::cycle::CycleError> {
         let store = self.handle().store();
         let latest = store.find_cycle(&pipeline.name, Which::Latest).await?;
         // What a person ran by hand in the foreground begins no loop here.
         match latest {
             Some(row) if row.cause.kind != TriggerKind::Manual => {
-                self.parts.decide_what_follows(pipeline).await
+                let world = self.parts.open_world(pipeline).await?;
+                self.parts.decide_what_follows(pipeline, &world).await
             }
             Some(_) | None => Ok(()),
         }

@@ -172,7 +172,7 @@ impl Simulation {
             kind,
             requested: wanted.map(|sha| sha.as_str().to_owned()),
             newest_of: None,
-            options: RunOptions { deploy: true, only: None },
+            options: RunOptions { deploy: true, only: None, search_of: None },
             created_at: self.now,
             not_before,
         };

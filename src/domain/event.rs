@@ -206,9 +206,20 @@ pub struct Definition {
 pub struct RunOptions {
     /// Whether to deploy, or to test what is there.
     pub deploy: bool,
-    /// A glob over case ids; the others are not planned.
+    /// Globs over case ids, one a line; what fits none of them is not planned.
     #[serde(default)]
     pub only: Option<String>,
+    /// The cycle whose regressions this one is about: it is a step of the search for what broke it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search_of: Option<u32>,
+}
+
+impl RunOptions {
+    /// Whether the cycle asks an older commit about some cases. What it says of them holds for that commit
+    /// only: nothing of it is remembered for later comparisons, and it is nobody's news.
+    pub fn is_question(&self) -> bool {
+        self.search_of.is_some() && self.only.is_some()
+    }
 }
 
 /// A phase began.

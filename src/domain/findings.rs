@@ -11,6 +11,7 @@ use super::history::{Counts, CycleRef, CycleSummary, FailureChange};
 use super::names::{CaseId, Fingerprint, InvestigationId};
 use super::outcome::{Cause, Change, Outcome, Verdict, VoidReason};
 use super::revision::Sha;
+use super::search::SearchResult;
 
 /// The version of the comparison, the fingerprints and the clusters together.
 pub const FINDINGS_VERSION: u16 = 1;
@@ -65,6 +66,9 @@ pub struct Findings {
     /// The last cycles before this one, oldest first, for the trend.
     #[serde(default)]
     pub chain: Vec<CycleSummary>,
+    /// What a search came to, for the cycle that put the newest revision back after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchResult>,
     /// What people wrote about the failures that live now, as it stood when the report was made.
     #[serde(default)]
     pub investigations: Vec<InvestigationSnapshot>,

@@ -144,6 +144,9 @@ pub struct FingerprintSeen {
     pub last_cycle: u32,
     /// In how many cycles.
     pub times: u32,
+    /// The commit that brought it, as far as a search found one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub culprit: Option<Sha>,
 }
 
 /// One cycle in a line: for lists, the summary's baseline column, and the trend.

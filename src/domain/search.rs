@@ -39,6 +39,8 @@ pub enum SearchCause {
     Environment,
 }
 
+super::outcome::words!(SearchCause { Code => "code", Environment => "environment" });
+
 /// A revision that a search deployed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchStep {

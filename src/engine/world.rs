@@ -15,6 +15,7 @@ mod ready;
 mod report;
 mod rollback;
 mod rollout;
+mod search;
 mod stand_in;
 mod suite;
 
@@ -39,6 +40,7 @@ use crate::process::Launcher;
 use crate::suite::{EnvError, EnvParts, Facts, HostEnv, RunEnv, SecretError, load_secrets};
 
 pub use checkout::Resolved;
+pub use search::{NoSearch, SearchState, cycle_to_search};
 pub use stand_in::pipeline_of_records;
 pub use suite::{case_ids, may_select};
 

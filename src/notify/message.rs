@@ -13,6 +13,7 @@ use crate::domain::event::Held;
 use crate::domain::findings::{Cluster, Findings};
 use crate::domain::history::Counts;
 use crate::domain::outcome::Verdict;
+use crate::domain::search::{SearchCause, SearchResult};
 use crate::domain::state::CycleState;
 use crate::report::{rollback, words};
 
@@ -77,6 +78,32 @@ impl Notice {
             facts: vec![about(state), held.reason.clone(), hint],
             failures: Vec::new(),
             report: None,
+        }
+    }
+
+    /// A search for the commit that broke a cycle is over.
+    pub(super) fn searched(state: &CycleState, search: &SearchResult) -> Self {
+        let name = &state.queued.pipeline;
+        let what = match (&search.culprit, search.cause) {
+            (Some(culprit), _) => format!("{} broke cycle {}", culprit.short(), search.cycle),
+            (None, SearchCause::Environment) => {
+                format!("no commit broke cycle {}: it is the environment", search.cycle)
+            }
+            (None, SearchCause::Code) => {
+                format!("the search for what broke cycle {} names no commit", search.cycle)
+            }
+        };
+        let sure = format!(
+            "{:.1} % sure, after {}",
+            search.confidence * 100.0,
+            words::count(u64::from(search.deploys), "deploy", "deploys")
+        );
+        Self {
+            event: "culprit",
+            title: format!("{name}: {what}"),
+            facts: vec![search.because.clone(), sure],
+            failures: Vec::new(),
+            report: state.report.as_ref().map(|report| report.path.clone()),
         }
     }
 

@@ -130,6 +130,12 @@ pub fn finished(pipeline: &Pipeline, state: &CycleState, earlier: &[Earlier]) ->
         let notice = Notice::of_cycle(state, news);
         out.tell(&news.kinds(), &key, &notice, || cycle_body(state));
     }
+    if let Some(search) = findings.and_then(|findings| findings.search.as_ref()) {
+        let key = format!("{}/{}/culprit", queued.pipeline, queued.cycle);
+        out.tell(&[NewsKind::Culprit], &key, &Notice::searched(state, search), || {
+            cycle_body(state)
+        });
+    }
     if let Some(sha) = sha_of(state) {
         let text = description(state, verdict);
         out.status(&end_key(queued), &sha, StatusState::of(verdict), &text);
@@ -195,7 +201,7 @@ pub fn held(pipeline: &Pipeline, state: &CycleState, held: &Held) -> Vec<NewMess
 
 /// Whether anybody is told of such a cycle.
 fn is_told(queued: &Queued) -> bool {
-    queued.options.only.is_none() && queued.trigger.kind != TriggerKind::Culprit
+    queued.options.only.is_none()
 }
 
 /// The commit of a cycle; where it was never resolved, the one that was asked for by its full id.
@@ -247,8 +253,7 @@ fn standing(verdict: Verdict, void_reason: Option<VoidReason>) -> Option<Standin
 }
 
 fn standing_of(earlier: &Earlier) -> Option<Standing> {
-    let told = !earlier.only_some && earlier.trigger != TriggerKind::Culprit;
-    if told { standing(earlier.verdict, earlier.void_reason) } else { None }
+    if !earlier.only_some { standing(earlier.verdict, earlier.void_reason) } else { None }
 }
 
 fn is_anew(change: Change) -> bool {

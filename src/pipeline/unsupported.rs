@@ -44,7 +44,7 @@ pub fn parts_not_acted_on(pipeline: &Pipeline, by: RunBy) -> Vec<Unsupported> {
         (by_hand && watches, "watch.poll", "new commits do not start cycles: run one by hand"),
         (by_hand && schedules, "schedule", "no cycle starts by the clock"),
         (by_hand && loops, "cycles.until", "one cycle is run, not a loop"),
-        (searches, "culprit", "no commits are deployed to search the one that broke a cycle"),
+        (by_hand && searches, "culprit", "no search follows: `andon culprit` makes one"),
         (by_hand && pipeline.alarm.is_some(), "alarm", "silence is not noticed"),
     ];
     parts

@@ -192,7 +192,7 @@ mod tests {
             kind,
             requested: Some(format!("{id}")),
             newest_of: None,
-            options: RunOptions { deploy: true, only: None },
+            options: RunOptions { deploy: true, only: None, search_of: None },
             created_at: at(0),
             not_before: at(0),
         }
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(choice.start, [Start { id: 3, joined: vec![1, 2] }]);
         // Another branch, another way to run, and a commit that was named are no newest of this one.
         let elsewhere = Candidate { newest_of: Some("v1".to_owned()), ..commit };
-        let options = RunOptions { deploy: false, only: None };
+        let options = RunOptions { deploy: false, only: None, search_of: None };
         let without_deploy = Candidate { options, ..schedule };
         let named = Candidate { newest_of: None, ..newest(4, TriggerKind::Manual, Some("abc")) };
         for other in [elsewhere, without_deploy, named] {

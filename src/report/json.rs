@@ -5,6 +5,9 @@
 //! source and a report can be recounted from the file alone.
 
 mod build;
+mod search;
+
+pub use search::SearchJson;
 
 pub(super) use build::written;
 
@@ -40,6 +43,7 @@ macro_rules! words_of {
         <$kind>::ALL.iter().map(|value| value.as_str()).collect::<Vec<_>>()
     };
 }
+use words_of;
 
 /// The same, with `null` for what is not known yet.
 macro_rules! words_or_null {
@@ -207,6 +211,9 @@ pub struct CycleJson<'a, Cases = Vec<CaseJson<'a>>> {
     pub cases: Cases,
     /// The failures by what they are, worst first.
     pub clusters: Vec<ClusterJson<'a>>,
+    /// What a search came to, in the cycle that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchJson<'a>>,
     /// Passes that look too good.
     pub suspicious: Vec<SuspiciousJson<'a>>,
     /// Cases that were probably renamed.

@@ -16,6 +16,7 @@ mod infrastructure;
 mod lists;
 mod page;
 mod reality;
+mod search;
 mod summary;
 mod trend;
 mod whys;

@@ -12,7 +12,7 @@ use crate::domain::findings::InvestigationState;
 use crate::domain::history::{CaseHead, CycleSummary};
 use crate::domain::names::{CaseId, EnvironmentName, Fingerprint, InvestigationId, PipelineName};
 use crate::domain::outcome::{Change, Outcome, Phase, Trigger, Verdict, VoidReason};
-use crate::domain::revision::Revision;
+use crate::domain::revision::{Revision, Sha};
 
 /// What identifies a cycle.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -63,6 +63,8 @@ pub struct Projection {
     pub heads: Vec<CaseHead>,
     /// Fingerprints that this cycle saw; each counts once a cycle.
     pub fingerprints: Vec<Fingerprint>,
+    /// Failures whose commit was found.
+    pub culprits: Vec<(Fingerprint, Sha)>,
     /// Investigations that this cycle concerns, with their state after it.
     pub investigations: Vec<InvestigationSeen>,
     /// News that these events are; those whose key is known are left out.
@@ -75,16 +77,18 @@ impl Projection {
         self.cases.is_empty()
             && self.heads.is_empty()
             && self.fingerprints.is_empty()
+            && self.culprits.is_empty()
             && self.investigations.is_empty()
             && self.messages.is_empty()
     }
 
     /// Adds what goes with later events of the same append.
     pub fn extend(&mut self, later: Self) {
-        let Self { cases, heads, fingerprints, investigations, messages } = later;
+        let Self { cases, heads, fingerprints, culprits, investigations, messages } = later;
         self.cases.extend(cases);
         self.heads.extend(heads);
         self.fingerprints.extend(fingerprints);
+        self.culprits.extend(culprits);
         self.investigations.extend(investigations);
         self.messages.extend(messages);
     }
@@ -169,6 +173,9 @@ pub struct CycleRow {
     pub cause: Trigger,
     /// The revision as it was asked for.
     pub requested: Option<String>,
+    /// The cycle whose regressions it is about, for one of a search.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search_of: Option<u32>,
     /// Where it is; `finished` when it is over.
     pub phase: Phase,
     /// Whether it waits for a person.

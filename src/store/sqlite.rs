@@ -30,6 +30,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 pub use open::{BUSY_TIMEOUT, FILE_NAME, Mode};
 
+use self::cycles::Questions;
 use super::lease::{Decision, decide};
 use super::rows::{
     Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationRow,
@@ -261,9 +262,17 @@ impl Store for SqliteStore {
     async fn list_cycles(&self, pipeline: &PipelineName, limit: u32) -> Result<Vec<CycleRow>> {
         let pipeline = pipeline.clone();
         self.read(move |db| {
-            Box::pin(async move { cycles::list(db, &pipeline, u32::MAX, limit).await })
+            Box::pin(
+                async move { cycles::list(db, &pipeline, u32::MAX, limit, Questions::In).await },
+            )
         })
         .await
+    }
+
+    async fn cycles_of_search(&self, pipeline: &PipelineName, cycle: u32) -> Result<Vec<CycleRow>> {
+        let pipeline = pipeline.clone();
+        self.read(move |db| Box::pin(async move { cycles::of_search(db, &pipeline, cycle).await }))
+            .await
     }
 
     async fn list_pipelines(&self) -> Result<Vec<PipelineRow>> {
@@ -309,7 +318,9 @@ impl Store for SqliteStore {
         let pipeline = pipeline.clone();
         let mut rows = self
             .read(move |db| {
-                Box::pin(async move { cycles::list(db, &pipeline, before, limit).await })
+                Box::pin(
+                    async move { cycles::list(db, &pipeline, before, limit, Questions::Out).await },
+                )
             })
             .await?;
         rows.reverse();

@@ -150,7 +150,7 @@ impl Due<'_> {
                 environment: pipeline.environment.clone(),
                 cause: Trigger { kind: TriggerKind::Schedule, detail: self.detail(n, count) },
                 requested: requested.map(Sha::to_string),
-                options: RunOptions { deploy: schedule.deploy, only: None },
+                options: RunOptions { deploy: schedule.deploy, only: None, search_of: None },
                 key: Some(format!("{} {}{part}", schedule.name, instant_text(self.at))),
                 not_before: self.at,
             }

@@ -14,6 +14,11 @@ pub fn in_quarantine<'a>(
     entries.iter().find(|e| today <= e.until && glob_matches(&e.case, case.as_str()))
 }
 
+/// Whether a selection chooses a case: its globs stand one a line, and one of them fits.
+pub fn selects(only: &str, id: &str) -> bool {
+    only.lines().any(|glob| glob_matches(glob, id))
+}
+
 /// Whether a glob matches a whole text: `*` is any text, `?` any one character, all else itself.
 pub fn glob_matches(glob: &str, text: &str) -> bool {
     let glob: Vec<char> = glob.chars().collect();

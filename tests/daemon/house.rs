@@ -146,7 +146,7 @@ impl House {
             trigger: Trigger { kind: TriggerKind::Manual, detail: "by a test".to_owned() },
             requested: None,
             taken_together: vec![],
-            options: RunOptions { deploy: true, only: None },
+            options: RunOptions { deploy: true, only: None, search_of: None },
         };
         Queued { queued_by: None, ..request.queued() }
     }

@@ -236,3 +236,29 @@ fn b1_a_commit_and_a_hand_that_want_the_newest_get_one_cycle() {
     assert!(waits("tested"), "{:?}", fates(&place));
     assert_eq!(place.stage().starts().len(), 2);
 }
+
+#[test]
+fn the_commit_that_broke_it_is_searched_while_nothing_else_waits() {
+    let pipeline = PIPELINE.replace("settle: 0s", "settle: 2s");
+    let mut place = place(&format!("{pipeline}culprit: {{ search: true, confirm: 1 }}\n"));
+    let daemon = daemon(&place, &[]);
+    has_looked(&place, "shop");
+    place.andon(&["trigger", "shop"]).expect_code(0);
+    wait_for_cycles(&place, 1);
+    // They come together: which of them was it?
+    for number in 1..=4 {
+        let mut files = files(if number < 3 { GOOD } else { BAD });
+        files.push(("note".to_owned(), number.to_string(), false));
+        place.commit(&format!("Commit {number}"), &files);
+    }
+    until("the newest is verified again", || {
+        let newest = place.andon(&["show", "shop", "--json"]).json();
+        newest["search"]["ending"] == "found"
+    });
+    let newest = place.andon(&["show", "shop", "--json"]).json();
+    let commits = place.commits();
+    assert_eq!(newest["search"]["culprit"], commits[3].as_str());
+    assert_eq!(newest["revision"]["sha"], commits[4].as_str());
+    daemon.signal(Signal::TERM);
+    daemon.wait().expect_code(0);
+}

@@ -119,7 +119,7 @@ impl Story {
                 idempotent_deploy: false,
                 andon: "0.1.0".into(),
             },
-            options: RunOptions { deploy: true, only: None },
+            options: RunOptions { deploy: true, only: None, search_of: None },
         };
         let state = CycleState {
             seq: 1,
@@ -457,6 +457,7 @@ fn empty_findings() -> Findings {
         renames: vec![],
         commits: None,
         chain: vec![],
+        search: None,
         investigations: vec![],
     }
 }

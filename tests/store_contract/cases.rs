@@ -88,6 +88,7 @@ pub async fn a_refused_append_writes_no_projection<B: Backend>() {
         cases: vec![case_row("login", Outcome::Passed)],
         heads: vec![head("login", 1)],
         fingerprints: vec![fingerprint("aa")],
+        culprits: Vec::new(),
         investigations: Vec::new(),
         messages: vec![message("news", "mail", None)],
     };

@@ -72,7 +72,7 @@ pub fn queued(name: &str, environment_name: &str) -> Queued {
             idempotent_deploy: false,
             andon: "0.1.0".to_owned(),
         },
-        options: RunOptions { deploy: true, only: None },
+        options: RunOptions { deploy: true, only: None, search_of: None },
         queued_by: None,
     }
 }
@@ -123,6 +123,7 @@ pub fn findings(verdict: Verdict, counts: Counts) -> Findings {
         renames: Vec::new(),
         commits: None,
         chain: Vec::new(),
+        search: None,
         investigations: Vec::new(),
     }
 }

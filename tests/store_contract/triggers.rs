@@ -13,7 +13,7 @@ pub fn trigger(name: &str, key: Option<&str>) -> NewTrigger {
         environment: environment("staging"),
         cause: Trigger { kind: TriggerKind::Retry, detail: "after cycle 7".to_owned() },
         requested: Some("v1.2".to_owned()),
-        options: RunOptions { deploy: false, only: Some("test_0*".to_owned()) },
+        options: RunOptions { deploy: false, only: Some("test_0*".to_owned()), search_of: Some(3) },
         key: key.map(str::to_owned),
         not_before: at(30),
     }
@@ -39,7 +39,7 @@ pub async fn a_trigger_waits_as_it_was_stored<B: Backend>() {
     let first = put(&*store, trigger("chat", None)).await;
     let bare = NewTrigger {
         requested: None,
-        options: RunOptions { deploy: true, only: None },
+        options: RunOptions { deploy: true, only: None, search_of: None },
         ..trigger("web", None)
     };
     let second = put(&*store, bare).await;

@@ -44,6 +44,31 @@ pub struct RunArgs {
     pub json: bool,
 }
 
+/// `andon culprit`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+First the last good revision is deployed again: if what regressed fails there, too, it is the
+environment. Then the commits between are bisected, running only what regressed. At the end the
+newest revision is deployed and verified again. `culprit` in the pipeline says how many deploys
+that may take, and how many runs must agree. A daemon does the same by itself, in idle time.
+
+Examples:
+  andon culprit staging
+  andon culprit staging 12 --json | jq -r .culprit
+
+The exit code is 0 when the question is answered: a commit, or the environment.")]
+pub struct CulpritArgs {
+    /// The pipeline: a file, or the name of one in the pipelines folder
+    #[arg(value_name = "PIPELINE")]
+    pub pipeline: PathBuf,
+    /// The cycle that broke; default: the newest in which something regressed
+    #[arg(value_name = "CYCLE")]
+    pub cycle: Option<u32>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `andon resume`
 #[derive(Debug, Args)]
 #[command(after_help = "\

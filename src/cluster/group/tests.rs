@@ -365,6 +365,7 @@ fn a_fingerprint_remembers_when_it_was_seen() {
         first_cycle: 2,
         last_cycle,
         times,
+        culprit: None,
     };
     story.seen = vec![seen(4, 3)];
     let again = &story.clusters()[0];

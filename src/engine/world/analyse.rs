@@ -72,13 +72,39 @@ impl World {
             suspicious,
             renames: compared.renames,
             chain,
+            search: None,
             investigations: Vec::new(),
         };
         drop(results);
-        self.link_investigations(journal, &mut findings).await?;
-        let projection = projection_of(&findings, compared.heads);
+        self.add_search(journal, &mut findings).await;
+        if !journal.state().queued.options.is_question() {
+            self.link_investigations(journal, &mut findings).await?;
+        }
+        let projection =
+            projection_of(&findings, compared.heads, journal.state().queued.options.is_question());
         let ended = phase_ended(journal, Phase::Diff, PhaseOutcome::Passed, None);
         journal.note_with(vec![Event::Analysed(findings.into()), ended], projection)
+    }
+
+    /// What the search came to that this cycle ends. A report without it is better than no report.
+    async fn add_search(&self, journal: &Journal, findings: &mut Findings) {
+        let options = &journal.state().queued.options;
+        let Some(of) = options.search_of.filter(|_| !options.is_question()) else { return };
+        let (store, cases) = (journal.store().as_ref(), &findings.cases);
+        match self.searched(store, of, journal.state(), cases, findings.verdict).await {
+            Ok(found) => {
+                for cluster in &mut findings.clusters {
+                    let failure =
+                        found.failures.iter().find(|f| f.fingerprint == cluster.fingerprint);
+                    let culprit = failure.and_then(|failure| failure.culprit.clone());
+                    cluster.culprit = culprit.or(cluster.culprit.take());
+                }
+                findings.search = Some(found);
+            }
+            Err(fault) => {
+                tracing::warn!("what the search of cycle {of} came to is not known: {fault}")
+            }
+        }
     }
 
     /// Begins to read what earlier cycles left behind, while something else is done.
@@ -179,9 +205,11 @@ fn compare(
     last_whole: Option<u32>,
     verdict: Verdict,
 ) -> Outcomes {
-    let this = cycle_ref(state).filter(|_| verdict.has_valid_suite());
+    let is_question = state.queued.options.is_question();
+    let this = cycle_ref(state).filter(|_| verdict.has_valid_suite() && !is_question);
     let Some(this) = this else {
-        // A cycle without a valid suite leaves nothing behind.
+        // A cycle without a valid suite leaves nothing behind, and neither does one that asks an older
+        // commit.
         let nothing_ran = results.iter().all(|result| result.outcome == Outcome::NotRun);
         let cases = if nothing_ran && verdict != Verdict::Void {
             diff::carried(results, &heads)
@@ -258,8 +286,12 @@ fn result_of(planned: &PlannedCase, attempts: &[Attempt]) -> CaseResult {
     }
 }
 
-fn projection_of(findings: &Findings, heads: Vec<CaseHead>) -> Projection {
-    let valid = findings.verdict.has_valid_suite();
+fn projection_of(findings: &Findings, heads: Vec<CaseHead>, is_question: bool) -> Projection {
+    let valid = findings.verdict.has_valid_suite() && !is_question;
+    let culprits = findings
+        .clusters
+        .iter()
+        .filter_map(|cluster| Some((cluster.fingerprint.clone(), cluster.culprit.clone()?)));
     let cases = findings.cases.iter().map(|finding| CaseRow {
         case: finding.case.clone(),
         outcome: finding.outcome,
@@ -280,6 +312,7 @@ fn projection_of(findings: &Findings, heads: Vec<CaseHead>) -> Projection {
         cases: cases.collect(),
         heads,
         fingerprints: if valid { fingerprints.collect() } else { Vec::new() },
+        culprits: if findings.search.is_some() { culprits.collect() } else { Vec::new() },
         investigations: investigations.collect(),
         messages: Vec::new(),
     }

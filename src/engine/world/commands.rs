@@ -36,7 +36,7 @@ use crate::domain::spec::{Suite, SuiteCommand};
 use crate::domain::state::{CommandRecord, CycleState};
 use crate::engine::{EngineError, Journal, StatePaths};
 use crate::observe::Proxy;
-use crate::verdict::glob_matches;
+use crate::verdict::selects;
 
 /// Listed ids that are planned together, at most.
 const BATCH: usize = 2_000;
@@ -79,7 +79,7 @@ impl Commands<'_> {
             return self.suite.commands.iter().collect();
         };
         let names = |command: &&SuiteCommand| is_named(command, only);
-        let native = self.suite.cases().any(|case| glob_matches(only, case.id.as_str()));
+        let native = self.suite.cases().any(|case| selects(only, case.id.as_str()));
         if native || self.suite.commands.iter().any(|command| names(&command)) {
             return self.suite.commands.iter().filter(names).collect();
         }
@@ -89,7 +89,7 @@ impl Commands<'_> {
 
 fn is_named(command: &SuiteCommand, only: &str) -> bool {
     let whole = CaseId::of_command(&command.name);
-    glob_matches(only, &command.name) || glob_matches(only, whole.as_str())
+    selects(only, &command.name) || selects(only, whole.as_str())
 }
 
 /// The glob over the cases of a command, where not all of them are wanted.
@@ -310,8 +310,8 @@ impl World {
         for line in parse_listed(&text) {
             let id = names.of_listed(line);
             let known = journal.state().attempts.contains_key(&id);
-            let wanted = only_of(journal.state(), command)
-                .is_none_or(|only| glob_matches(only, id.as_str()));
+            let wanted =
+                only_of(journal.state(), command).is_none_or(|only| selects(only, id.as_str()));
             if known || !wanted {
                 continue;
             }

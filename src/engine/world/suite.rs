@@ -22,7 +22,7 @@ use crate::domain::state::CycleState;
 use crate::domain::template::Template;
 use crate::engine::{EngineError, Journal, Progress};
 use crate::suite::{Selection, SuiteEnd, SuiteNews, SuitePlan, run_suite};
-use crate::verdict::{glob_matches, in_quarantine};
+use crate::verdict::{glob_matches, in_quarantine, selects};
 
 /// Attempts that are made durable together, at most.
 const BATCH: usize = 200;
@@ -333,7 +333,7 @@ pub fn case_ids(suite: &Suite) -> Vec<CaseId> {
 
 /// Whether a glob can select anything of a suite. What the commands report is not known before they ran.
 pub fn may_select(suite: &Suite, only: &str) -> bool {
-    !suite.commands.is_empty() || suite.cases().any(|case| glob_matches(only, case.id.as_str()))
+    !suite.commands.is_empty() || suite.cases().any(|case| selects(only, case.id.as_str()))
 }
 
 /// The cases that this cycle should run: those whose id matches, and those that they need.
@@ -344,11 +344,11 @@ fn planned_cases(suite: &Suite, only: Option<&str>, today: jiff::civil::Date) ->
     native.map(|case| planned(suite, case, today)).collect()
 }
 
-fn with_needs(suite: &Suite, glob: &str) -> HashSet<CaseId> {
+fn with_needs(suite: &Suite, only: &str) -> HashSet<CaseId> {
     let by_id: std::collections::HashMap<&CaseId, &Case> =
         suite.cases().map(|case| (&case.id, case)).collect();
     let mut open: Vec<&Case> =
-        suite.cases().filter(|case| glob_matches(glob, case.id.as_str())).collect();
+        suite.cases().filter(|case| selects(only, case.id.as_str())).collect();
     let mut selected = HashSet::new();
     while let Some(case) = open.pop() {
         if selected.insert(case.id.clone()) {

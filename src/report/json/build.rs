@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 use super::{
     CarriedJson, CaseJson, ChangesJson, ClusterJson, CommandJson, CycleJson, CycleRefJson,
     EventsJson, EvidenceJson, FailureJson, FlakyRateJson, HeldJson, HostJson, PhaseJson,
-    QuarantineJson, RenameJson, ResultFileJson, RevisionJson, RollbackJson, ServingJson,
-    SlowerJson, SuiteJson, SuspiciousJson, Text, TriggerJson,
+    QuarantineJson, RenameJson, ResultFileJson, RevisionJson, RollbackJson, SearchJson,
+    ServingJson, SlowerJson, SuiteJson, SuspiciousJson, Text, TriggerJson,
 };
 use crate::domain::event::ResultFile;
 use crate::domain::evidence::Evidence;
@@ -86,6 +86,7 @@ fn arranged<'a, Cases>(view: &View<'a>, cases: Cases) -> CycleJson<'a, Cases> {
         changes: changes(view),
         cases,
         clusters: view.clusters().iter().map(cluster).collect(),
+        search: view.findings.and_then(|found| found.search.as_ref()).map(SearchJson::of),
         suspicious: suspicious(view),
         renames: renames(view),
         left_out: left_out(view).iter().map(|entry| borrowed(entry)).collect(),

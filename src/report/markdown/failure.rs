@@ -113,9 +113,21 @@ fn rows(view: &View<'_>, cluster: &Cluster, example: Option<&CaseView<'_>>) -> V
     rows.push(("Cause", format!("**{}**: {because}", cluster.cause)));
     rows.push(("Suspects", suspects(view, cluster)));
     if let Some(culprit) = &cluster.culprit {
-        rows.push(("Culprit", format!("**{}**, found by a search", short(culprit))));
+        rows.push((
+            "Culprit",
+            format!("**{}**, found by a search{}", short(culprit), sureness(view, cluster)),
+        ));
     }
     rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect()
+}
+
+/// How sure the search is that this cycle ended.
+fn sureness(view: &View<'_>, cluster: &Cluster) -> String {
+    let search = view.findings.and_then(|findings| findings.search.as_ref());
+    let found = search.and_then(|search| {
+        search.failures.iter().find(|failure| failure.fingerprint == cluster.fingerprint)
+    });
+    found.map_or_else(String::new, |found| format!(", {:.1} % sure", found.confidence * 100.0))
 }
 
 fn subject(subject: Option<&str>, expected: &str) -> String {

@@ -2,7 +2,7 @@
 //! many a line each.
 
 use super::page::Page;
-use super::{FULL_CLUSTERS, MAX_ROWS, cut_note, failure};
+use super::{FULL_CLUSTERS, MAX_ROWS, cut_note, failure, search};
 use crate::domain::escape;
 use crate::domain::findings::Cluster;
 use crate::domain::outcome::Outcome;
@@ -18,6 +18,7 @@ pub fn write(page: &mut Page, view: &View<'_>) {
     let clusters = view.clusters();
     if clusters.is_empty() {
         page.block(&none(view));
+        search::write(page, view);
         return;
     }
     for (at, cluster) in clusters.iter().take(FULL_CLUSTERS).enumerate() {
@@ -30,6 +31,7 @@ pub fn write(page: &mut Page, view: &View<'_>) {
     if !rest.is_empty() {
         folded(page, view, rest);
     }
+    search::write(page, view);
     if let Some(why) = view.state.suite_ended.as_ref().and_then(|e| e.retries_withheld.as_ref()) {
         page.block(&format!("Failing cases were not tried again: {}.", trimmed(why)));
     }

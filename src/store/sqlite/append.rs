@@ -11,6 +11,7 @@ use super::row::row_struct;
 use crate::domain::event::{Event, Queued, Recorded};
 use crate::domain::history::CaseHead;
 use crate::domain::names::{EnvironmentName, Fingerprint};
+use crate::domain::revision::Sha;
 use crate::store::codec::{self, StoredEvent};
 use crate::store::projection::{RowPatch, patch_of};
 use crate::store::{
@@ -89,8 +90,8 @@ pub(super) async fn create_cycle(
     let key = CycleKey::new(queued.pipeline.clone(), number);
     let cycle_id: i64 = sqlx::query_scalar(
         "INSERT INTO cycle (pipeline_id, number, environment, last_seq, trigger_kind,
-             trigger_detail, requested, only_cases, phase, queued_at_us)
-         VALUES (?, ?, ?, 1, ?, ?, ?, ?, 'queued', ?)
+             trigger_detail, requested, only_cases, search_of, phase, queued_at_us)
+         VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, 'queued', ?)
          RETURNING id",
     )
     .bind(pipeline_id)
@@ -100,6 +101,7 @@ pub(super) async fn create_cycle(
     .bind(queued.trigger.detail.as_str())
     .bind(queued.requested.as_deref())
     .bind(queued.options.only.as_deref())
+    .bind(queued.options.search_of)
     .bind(at.as_microsecond())
     .fetch_one(&mut *db)
     .await?;
@@ -271,6 +273,7 @@ async fn project(
     at: Timestamp,
 ) -> Result<()> {
     count_fingerprints(db, target.pipeline_id, cycle, &projection.fingerprints).await?;
+    put_culprits(db, target.pipeline_id, &projection.culprits).await?;
     put_investigations(db, target.pipeline_id, cycle, &projection.investigations).await?;
     super::outbox::put_all(db, &projection.messages, at).await.map(|_| ())
 }
@@ -298,6 +301,22 @@ async fn count_fingerprints(
                   WHERE fingerprint.last_cycle < excluded.last_cycle",
         );
         run(db, insert, chunk.len()).await?;
+    }
+    Ok(())
+}
+
+async fn put_culprits(
+    db: &mut SqliteConnection,
+    pipeline_id: i64,
+    culprits: &[(Fingerprint, Sha)],
+) -> Result<()> {
+    for (fingerprint, culprit) in culprits {
+        sqlx::query("UPDATE fingerprint SET culprit = ? WHERE pipeline_id = ? AND fingerprint = ?")
+            .bind(culprit.as_str())
+            .bind(pipeline_id)
+            .bind(fingerprint.as_str())
+            .execute(&mut *db)
+            .await?;
     }
     Ok(())
 }

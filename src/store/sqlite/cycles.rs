@@ -107,7 +107,7 @@ pub(super) fn decode_events(cycle: &CycleKey, rows: Vec<RawEvent>) -> Result<Vec
 }
 
 const CYCLE: &str = "SELECT p.name AS pipeline, c.number, c.environment, c.last_seq,
-        c.trigger_kind, c.trigger_detail, c.requested, c.phase, c.held, c.verdict, c.void_reason,
+        c.trigger_kind, c.trigger_detail, c.requested, c.search_of, c.phase, c.held, c.verdict, c.void_reason,
         c.revision_info, c.suite, c.suite_digest, c.planned, c.passed, c.flaky, c.failed,
         c.errored, c.skipped, c.not_run, c.only_cases, c.suite_ms, c.report, c.queued_at_us, c.decided_at_us,
         c.finished_at_us, c.expired_at_us
@@ -123,6 +123,7 @@ row_struct! {
         trigger_kind: String,
         trigger_detail: String,
         requested: Option<String>,
+        search_of: Option<u32>,
         phase: String,
         held: bool,
         verdict: Option<String>,
@@ -177,6 +178,7 @@ impl StoredCycle {
             summary,
             cause: Trigger { kind, detail: self.trigger_detail },
             requested: self.requested,
+            search_of: self.search_of,
             phase: word("phase", &self.phase, Phase::parse)?,
             held: self.held,
             void_reason: optional_word("reason", self.void_reason.as_deref(), VoidReason::parse)?,
@@ -187,6 +189,13 @@ impl StoredCycle {
             last_seq: self.last_seq.unsigned_abs(),
         })
     }
+}
+
+/// Whether a list holds the cycles in which a search asked older commits.
+#[derive(Clone, Copy)]
+pub(super) enum Questions {
+    In,
+    Out,
 }
 
 pub(super) async fn find(
@@ -208,19 +217,39 @@ pub(super) async fn find(
     row.map(StoredCycle::into_row).transpose()
 }
 
+/// The newest cycles before one. What a search asked older commits is no part of a trend.
 pub(super) async fn list(
     db: &mut SqliteConnection,
     pipeline: &PipelineName,
     before: u32,
     limit: u32,
+    questions: Questions,
 ) -> Result<Vec<CycleRow>> {
-    let sql = format!("{CYCLE} WHERE p.name = ? AND c.number < ? ORDER BY c.number DESC LIMIT ?");
+    let condition = match questions {
+        Questions::In => "",
+        Questions::Out => "AND (c.search_of IS NULL OR c.only_cases IS NULL)",
+    };
+    let sql = format!(
+        "{CYCLE} WHERE p.name = ? AND c.number < ? {condition} ORDER BY c.number DESC LIMIT ?"
+    );
     let rows: Vec<StoredCycle> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(pipeline.as_str())
         .bind(before)
         .bind(limit)
         .fetch_all(db)
         .await?;
+    rows.into_iter().map(StoredCycle::into_row).collect()
+}
+
+/// The cycles of a search, in order.
+pub(super) async fn of_search(
+    db: &mut SqliteConnection,
+    pipeline: &PipelineName,
+    cycle: u32,
+) -> Result<Vec<CycleRow>> {
+    let sql = format!("{CYCLE} WHERE p.name = ? AND c.search_of = ? ORDER BY c.number");
+    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(pipeline.as_str()).bind(cycle);
+    let rows: Vec<StoredCycle> = query.fetch_all(db).await?;
     rows.into_iter().map(StoredCycle::into_row).collect()
 }
 
@@ -248,7 +277,10 @@ pub(super) async fn find_baseline(
     // The words stand here, not in parameters, so that the partial index applies. A cycle that is
     // not over yet may have its verdict already; it counts when it is over.
     let verdicts = match baseline {
-        Baseline::Valid => "c.verdict IN ('green', 'red', 'incomplete')",
+        Baseline::Valid => {
+            "c.verdict IN ('green', 'red', 'incomplete')
+             AND (c.search_of IS NULL OR c.only_cases IS NULL)"
+        }
         Baseline::Whole => "c.verdict IN ('green', 'red', 'incomplete') AND c.only_cases IS NULL",
         Baseline::Green => {
             "c.verdict IN ('green', 'red', 'incomplete') AND c.verdict = 'green' AND c.only_cases IS NULL"

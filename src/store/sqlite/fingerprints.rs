@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::cycles::corrupt;
 use crate::domain::history::FingerprintSeen;
 use crate::domain::names::{Fingerprint, PipelineName};
+use crate::domain::revision::Sha;
 use crate::store::Result;
 
 /// Parameters of one SELECT.
@@ -19,7 +20,7 @@ pub(super) async fn find(
     let mut seen = Vec::new();
     for chunk in wanted.chunks(CHUNK) {
         let mut select = QueryBuilder::new(
-            "SELECT f.fingerprint, f.first_cycle, f.last_cycle, f.times
+            "SELECT f.fingerprint, f.first_cycle, f.last_cycle, f.times, f.culprit
              FROM pipeline p JOIN fingerprint f ON f.pipeline_id = p.id
              WHERE p.name = ",
         );
@@ -29,11 +30,12 @@ pub(super) async fn find(
             list.push_bind(fingerprint.as_str());
         }
         select.push(")");
-        let rows: Vec<(String, u32, u32, u32)> =
+        let rows: Vec<(String, u32, u32, u32, Option<String>)> =
             select.build_query_as().persistent(false).fetch_all(&mut *db).await?;
-        for (text, first_cycle, last_cycle, times) in rows {
+        for (text, first_cycle, last_cycle, times, culprit) in rows {
             let fingerprint = parse(&text)?;
-            seen.push(FingerprintSeen { fingerprint, first_cycle, last_cycle, times });
+            let culprit = culprit.as_deref().map(Sha::parse).transpose().map_err(corrupt)?;
+            seen.push(FingerprintSeen { fingerprint, first_cycle, last_cycle, times, culprit });
         }
     }
     Ok(seen)

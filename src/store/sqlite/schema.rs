@@ -20,6 +20,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "ledger", include_str!("../../../migrations/sqlite/0001_ledger.sql")),
     (2, "daemon", include_str!("../../../migrations/sqlite/0002_daemon.sql")),
     (3, "retention", include_str!("../../../migrations/sqlite/0003_retention.sql")),
+    (4, "search", include_str!("../../../migrations/sqlite/0004_search.sql")),
 ];
 
 /// The schema of this version.

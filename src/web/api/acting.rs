@@ -40,7 +40,7 @@ pub(in crate::web) async fn start(call: Call) -> Answer {
             detail: by(caller.as_ref(), form.by.as_deref()),
         },
         requested: form.revision,
-        options: RunOptions { deploy: form.deploy, only: form.only },
+        options: RunOptions { deploy: form.deploy, only: form.only, search_of: None },
         key: key.map(|key| format!("request {key}")),
         not_before: site.now(),
     };

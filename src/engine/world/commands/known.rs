@@ -10,7 +10,7 @@ use crate::domain::spec::Suite;
 use crate::engine::world::World;
 use crate::engine::world::suite::{planned_reported, planned_whole};
 use crate::engine::{EngineError, Journal};
-use crate::verdict::glob_matches;
+use crate::verdict::selects;
 
 impl World {
     /// The tests that the suite's command reported when it last did. Of several commands nobody knows
@@ -27,7 +27,7 @@ impl World {
         let heads =
             journal.store().case_heads(&journal.key().pipeline, &queued.environment).await?;
         let only = queued.options.only.as_deref();
-        let wanted = |id: &CaseId| only.is_none_or(|only| glob_matches(only, id.as_str()));
+        let wanted = |id: &CaseId| only.is_none_or(|only| selects(only, id.as_str()));
         let cases: Vec<PlannedCase> = latest(suite, &heads)
             .filter(|head| wanted(&head.case))
             .map(|head| {

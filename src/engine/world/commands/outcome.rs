@@ -24,7 +24,7 @@ use crate::domain::state::{CommandRecord, CycleState};
 use crate::engine::world::World;
 use crate::engine::world::suite::{planned_reported, planned_whole};
 use crate::engine::{EngineError, Journal};
-use crate::verdict::{self, ReportedRun, glob_matches};
+use crate::verdict::{self, ReportedRun, selects};
 
 /// Cases whose results are made durable together, at most.
 const BATCH: usize = 500;
@@ -153,7 +153,7 @@ impl World {
             for (case, digest) in reported.by_ref().take(BATCH) {
                 let state = journal.state();
                 let wanted =
-                    only_of(state, command).is_none_or(|only| glob_matches(only, case.id.as_str()));
+                    only_of(state, command).is_none_or(|only| selects(only, case.id.as_str()));
                 if !wanted {
                     continue;
                 }

@@ -17,7 +17,7 @@ use crate::store::{
 };
 
 const WAITING: &str = "SELECT t.id, p.name AS pipeline, t.environment, t.kind, t.detail,
-        t.requested, t.branch, t.taken_together, t.deploy, t.only_cases, t.created_at_us,
+        t.requested, t.branch, t.taken_together, t.deploy, t.only_cases, t.search_of, t.created_at_us,
         t.not_before_us
     FROM trigger t JOIN pipeline p ON p.id = t.pipeline_id
     WHERE t.cycle IS NULL AND t.dropped IS NULL";
@@ -34,6 +34,7 @@ row_struct! {
         taken_together: String,
         deploy: bool,
         only_cases: Option<String>,
+        search_of: Option<u32>,
         created_at_us: i64,
         not_before_us: i64,
     }
@@ -50,7 +51,11 @@ impl StoredTrigger {
             requested: self.requested,
             branch: self.branch,
             taken_together: shas_of(&self.taken_together)?,
-            options: RunOptions { deploy: self.deploy, only: self.only_cases },
+            options: RunOptions {
+                deploy: self.deploy,
+                only: self.only_cases,
+                search_of: self.search_of,
+            },
             created_at: instant(self.created_at_us)?,
             not_before: instant(self.not_before_us)?,
         })
@@ -72,15 +77,15 @@ pub(super) async fn put(
     if let Some(key) = &trigger.key
         && let Some(known) = with_key(&mut *db, pipeline_id, key).await?
     {
-        let (id, cycle, requested, deploy, only) = known;
-        let asks_the_same =
-            requested == trigger.requested && RunOptions { deploy, only } == trigger.options;
+        let (id, cycle, requested, deploy, only, search_of) = known;
+        let options = RunOptions { deploy, only, search_of };
+        let asks_the_same = requested == trigger.requested && options == trigger.options;
         return Ok(PutTrigger::Known { id: TriggerId(id), cycle, asks_the_same });
     }
     let id = sqlx::query_scalar(
         "INSERT INTO trigger (pipeline_id, environment, kind, detail, requested, deploy,
-             only_cases, key, created_at_us, not_before_us)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             only_cases, search_of, key, created_at_us, not_before_us)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          RETURNING id",
     )
     .bind(pipeline_id)
@@ -90,6 +95,7 @@ pub(super) async fn put(
     .bind(trigger.requested.as_deref())
     .bind(trigger.options.deploy)
     .bind(trigger.options.only.as_deref())
+    .bind(trigger.options.search_of)
     .bind(trigger.key.as_deref())
     .bind(at.as_microsecond())
     .bind(trigger.not_before.as_microsecond())
@@ -99,13 +105,13 @@ pub(super) async fn put(
 }
 
 async fn with_key(db: &mut SqliteConnection, pipeline_id: i64, key: &str) -> Result<Option<Keyed>> {
-    let sql = "SELECT id, cycle, requested, deploy, only_cases FROM trigger
+    let sql = "SELECT id, cycle, requested, deploy, only_cases, search_of FROM trigger
                WHERE pipeline_id = ? AND key = ?";
     Ok(sqlx::query_as(sql).bind(pipeline_id).bind(key).fetch_optional(db).await?)
 }
 
 /// A trigger that was found by its key: its id, its cycle, and what it asks for.
-type Keyed = (i64, Option<u32>, Option<String>, bool, Option<String>);
+type Keyed = (i64, Option<u32>, Option<String>, bool, Option<String>, Option<u32>);
 
 /// All that wait, oldest first.
 pub(super) async fn list(db: &mut SqliteConnection) -> Result<Vec<WaitingTrigger>> {

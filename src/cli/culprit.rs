@@ -1,0 +1,146 @@
+//! `culprit`: the commit that broke a cycle, searched in the foreground.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::args::CulpritArgs;
+use super::context::{Context, printing};
+use super::error::{CliError, CliResult, Status};
+use super::output::{Out, Table, bold, clean, counted};
+use super::run::{Asked, Foreground, Shows};
+use crate::culprit;
+use crate::domain::outcome::{Trigger, TriggerKind};
+use crate::domain::revision::Sha;
+use crate::domain::search::{SearchCause, SearchEnding, SearchResult};
+use crate::engine::{Ended, NoSearch, SearchState, cycle_to_search};
+use crate::report::SearchJson;
+
+/// `andon culprit`
+pub async fn culprit(context: &Context, args: &CulpritArgs) -> CliResult {
+    let pipeline = context.load(&args.pipeline)?;
+    if pipeline.deploy.is_none() {
+        let error = CliError::usage_text(format_args!("{} deploys nothing", pipeline.name));
+        return Err(
+            error.hint("a search deploys the commits between; add `deploy` to the pipeline")
+        );
+    }
+    let host = Arc::clone(&context.host.env);
+    let file: &Path = &args.pipeline;
+    let pipeline = Arc::new(pipeline);
+    let foreground = Foreground::open(context, file, Shows::Nothing, pipeline, host).await?;
+    let done = search(context, args, &foreground).await;
+    foreground.close().await;
+    done
+}
+
+async fn search(context: &Context, args: &CulpritArgs, site: &Foreground<'_>) -> CliResult {
+    let cycle = wanted(context, args, site).await?;
+    // Before anything is deployed: there may be nothing to search.
+    site.world.search(site.store.as_ref(), cycle).await.map_err(refused)?;
+    if let Some(status) = site.finish_earlier().await? {
+        return Ok(status);
+    }
+    let state = loop {
+        let state = site.world.search(site.store.as_ref(), cycle).await.map_err(refused)?;
+        let Some((cause, asked)) = step(&state) else { break state };
+        context.note(&format!("{}: {}", bold("search"), clean(&cause.detail)));
+        let ended = site.run_cycle(cause, asked).await?;
+        if let Ended::Held(_) = ended {
+            // Prints what a person must decide.
+            return site.conclude(&ended);
+        }
+        if context.host.cancel.is_cancelled() {
+            context.note(
+                "the environment is left as it is; `andon culprit` again puts the newest revision back",
+            );
+            return Ok(Status::Cancelled);
+        }
+    };
+    let result = culprit::result(&state.search);
+    let mut out = context.out();
+    if args.json {
+        out.json(&SearchJson::of(&result)).map_err(printing)?;
+    } else {
+        print(&mut out, &result, &state.search.line)
+            .context("cannot print")
+            .map_err(CliError::usage)?;
+    }
+    Ok(match result.ending {
+        SearchEnding::Found | SearchEnding::BaselineFails | SearchEnding::Gone => Status::Green,
+        SearchEnding::Overtaken
+        | SearchEnding::Open
+        | SearchEnding::BaselineUnusable
+        | SearchEnding::Undecided
+        | SearchEnding::OutOfDeploys => Status::NotGreen,
+        SearchEnding::Cancelled => Status::Cancelled,
+    })
+}
+
+/// The cycle that was named, else the newest in which something regressed.
+async fn wanted(
+    context: &Context,
+    args: &CulpritArgs,
+    site: &Foreground<'_>,
+) -> Result<u32, CliError> {
+    let (store, name) = (site.store.as_ref(), &site.pipeline.name);
+    if args.cycle.is_some() {
+        return Ok(context.cycle(store, name, args.cycle).await?.summary.cycle);
+    }
+    context.known(store, name).await?;
+    cycle_to_search(store, name).await?.ok_or_else(|| {
+        CliError::usage_text(format_args!("nothing of {name} regressed since its last green cycle"))
+            .hint("name a cycle to search what broke that one; `andon cycles` lists them")
+    })
+}
+
+fn refused(why: NoSearch) -> CliError {
+    match why {
+        NoSearch::Engine(fault) => fault.into(),
+        why => CliError::usage(anyhow::Error::new(why)),
+    }
+}
+
+/// The next cycle of a search, `None` when it is over.
+fn step(state: &SearchState) -> Option<(Trigger, Asked)> {
+    let (revision, options) = state.next_cycle()?;
+    let cause = Trigger { kind: TriggerKind::Culprit, detail: state.detail(&revision, &options) };
+    Some((cause, Asked { requested: Some(revision.as_str().to_owned()), options }))
+}
+
+fn print(out: &mut Out, result: &SearchResult, line: &[Sha]) -> std::io::Result<()> {
+    let between = counted(line.len().saturating_sub(1), "commit");
+    let title = match &result.culprit {
+        Some(culprit) => format!("{} broke cycle {}", culprit.short(), result.cycle),
+        None => format!("no commit is named for cycle {}", result.cycle),
+    };
+    out.line(format!("{} ({between} searched)", bold(&title)))?;
+    out.line(format!("  {}", clean(&result.because)))?;
+    out.line(format!(
+        "  cause {}, confidence {:.1} %, {}",
+        match result.cause {
+            SearchCause::Code => "code",
+            SearchCause::Environment => "environment",
+        },
+        result.confidence * 100.0,
+        counted(result.deploys as usize, "deploy"),
+    ))?;
+    let mut table = Table::new(&["revision", "answer", "runs", "cycles"]);
+    for step in &result.steps {
+        let cycles: Vec<String> = step.cycles.iter().map(ToString::to_string).collect();
+        table.row([
+            step.revision.short().to_owned(),
+            step.answer.to_string(),
+            step.runs.to_string(),
+            cycles.join(", "),
+        ]);
+    }
+    table.print(out)?;
+    for failure in result.failures.iter().skip(1) {
+        let cases: Vec<&str> = failure.cases.iter().map(|case| case.as_str()).collect();
+        let culprit = failure.culprit.as_ref().map_or("no commit named", Sha::short);
+        out.line(format!("  also {}: {culprit}", clean(&cases.join(", "))))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,398 @@
+//! A search for the commit that broke a cycle, put together from the records: what is searched, and what
+//! its steps answered. The decisions are `culprit`'s.
+
+use super::World;
+use crate::culprit::{
+    self, Answer, Group, Limits, Newest, Question, Search, Step, StepOutcome, Witness,
+};
+use crate::domain::event::RunOptions;
+use crate::domain::findings::{CaseFinding, Cluster, Findings};
+use crate::domain::names::{CaseId, PipelineName};
+use crate::domain::outcome::{Change, Outcome, Verdict};
+use crate::domain::revision::Sha;
+use crate::domain::search::SearchResult;
+use crate::domain::spec::Culprit;
+use crate::domain::state::CycleState;
+use crate::engine::{EngineError, load_state};
+use crate::git::{self, Parents, RangeLimits};
+use crate::store::{Baseline, CycleKey, CycleRow, Store, StoreError, Which};
+
+/// So many cycles back, the one is looked for in which something regressed.
+const LOOKED_BACK: u32 = 50;
+/// At most so many commits lie between the last good revision and the first bad one.
+const MOST_COMMITS: usize = 4_000;
+/// At most so many failures are searched together, …
+const MOST_GROUPS: usize = 8;
+/// … with so many cases each: more would only repeat what these say.
+const MOST_WITNESSES: usize = 10;
+
+/// Why there is nothing to search.
+#[derive(Debug, thiserror::Error)]
+pub enum NoSearch {
+    /// It is not over.
+    #[error("cycle {0} is not over yet")]
+    NotOver(u32),
+    /// No case regressed in it.
+    #[error("nothing regressed in cycle {0}")]
+    NothingRegressed(u32),
+    /// What regressed was good on the same revision.
+    #[error(
+        "what regressed in cycle {cycle} passed on the same revision {revision} in cycle {before}: no commit lies between"
+    )]
+    SameRevision {
+        /// The cycle.
+        cycle: u32,
+        /// Its revision, short.
+        revision: String,
+        /// The cycle in which it passed.
+        before: u32,
+    },
+    /// The branch was rewritten in between.
+    #[error(
+        "{good} is no ancestor of {bad}: the branch was rewritten, so no line of commits lies between"
+    )]
+    Rewritten {
+        /// The last good revision, short.
+        good: String,
+        /// The first bad one, short.
+        bad: String,
+    },
+    /// More commits than a search makes sense for.
+    #[error("more than {MOST_COMMITS} commits lie between {good} and {bad}")]
+    TooMany {
+        /// The last good revision, short.
+        good: String,
+        /// The first bad one, short.
+        bad: String,
+    },
+    /// The repository cannot be asked.
+    #[error("the commits between cannot be listed: {0}")]
+    Git(String),
+    /// The records cannot be read.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl From<StoreError> for NoSearch {
+    fn from(fault: StoreError) -> Self {
+        Self::Engine(fault.into())
+    }
+}
+
+/// A search, and where its steps stand among the pipeline's cycles.
+#[derive(Debug, Clone)]
+pub struct SearchState {
+    /// What is searched, and what was answered.
+    pub search: Search,
+    /// Whether the last step was the pipeline's last cycle: what it deployed still serves.
+    pub still_there: bool,
+    /// The newest cycle that is over: with it, what comes next was decided.
+    pub after: u32,
+}
+
+impl SearchState {
+    /// The revision of the next cycle, and how it runs; `None` when the search is over.
+    pub fn next_cycle(&self) -> Option<(Sha, RunOptions)> {
+        let search_of = Some(self.search.cycle);
+        match culprit::next(&self.search, self.still_there) {
+            Question::Over => None,
+            Question::Ask { revision, deploy } => {
+                Some((revision, RunOptions { deploy, only: Some(self.selection()), search_of }))
+            }
+            Question::Return => {
+                let options = RunOptions { deploy: true, only: None, search_of };
+                Some((self.search.newest.revision.clone(), options))
+            }
+        }
+    }
+
+    /// Why that cycle runs, in a phrase.
+    pub fn detail(&self, revision: &Sha, options: &RunOptions) -> String {
+        let (of, short) = (self.search.cycle, revision.short());
+        match (options.is_question(), options.deploy) {
+            (true, true) => format!("which commit broke cycle {of}: is {short} good?"),
+            (true, false) => format!("which commit broke cycle {of}: is {short} really so?"),
+            (false, _) => format!("the search for what broke cycle {of} is over: {short} again"),
+        }
+    }
+
+    /// The cases that are asked, as the globs that select them.
+    fn selection(&self) -> String {
+        let witnesses = self.search.groups.iter().flat_map(|group| &group.witnesses);
+        let cases: Vec<&str> = witnesses.map(|witness| witness.case.as_str()).collect();
+        cases.join("\n")
+    }
+}
+
+/// The cycle whose search goes on, or the newest one since the last green in which something regressed.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn cycle_to_search(
+    store: &dyn Store,
+    name: &PipelineName,
+) -> Result<Option<u32>, StoreError> {
+    for row in store.list_cycles(name, LOOKED_BACK).await? {
+        if row.finished_at.is_none() {
+            continue;
+        }
+        if let Some(of) = row.search_of {
+            return Ok(Some(of));
+        }
+        let is_whole = row.summary.only.is_none();
+        match row.summary.verdict.filter(|_| is_whole) {
+            Some(Verdict::Red | Verdict::Incomplete) if regressed_in(store, &row).await? => {
+                return Ok(Some(row.summary.cycle));
+            }
+            Some(Verdict::Green) => return Ok(None),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+async fn regressed_in(store: &dyn Store, row: &CycleRow) -> Result<bool, StoreError> {
+    if row.expired_at.is_some() {
+        return Ok(false);
+    }
+    let results = store.case_results(&row.key()).await?;
+    Ok(results.iter().any(|result| result.change == Some(Change::Regressed)))
+}
+
+impl World {
+    /// The search for what broke a cycle, as far as it has come.
+    ///
+    /// # Errors
+    /// When there is nothing to search, or the records or the repository cannot be read.
+    pub async fn search(&self, store: &dyn Store, cycle: u32) -> Result<SearchState, NoSearch> {
+        let (name, environment) = (&self.pipeline().name, &self.pipeline().environment);
+        let key = CycleKey::new(name.clone(), cycle);
+        let state = load_state(store, &key).await?;
+        let findings = state.findings.as_ref().map(|stamped| &stamped.what);
+        let findings = findings.filter(|_| state.finished.is_some());
+        let findings = findings.ok_or(NoSearch::NotOver(cycle))?;
+        let subject = Subject::of(findings, cycle)?;
+        let line = self.line_of(&state, &subject).await?;
+        let steps = steps_of(store, &key).await?;
+        let whole = store.find_baseline(name, environment, u32::MAX, Baseline::Whole).await?;
+        let latest = store.find_cycle(name, Which::LatestFinished).await?;
+        let newest = newest(store, whole.as_ref(), latest.as_ref(), &subject, cycle).await?;
+        let after = latest.map_or(cycle, |row| row.summary.cycle);
+        let search = Search {
+            cycle,
+            newest: Newest {
+                revision: newest.revision.unwrap_or_else(|| line[line.len() - 1].clone()),
+                is_deployed: newest.is_deployed,
+                is_good: newest.is_good,
+            },
+            line,
+            at_the_end: subject.at_the_end(),
+            groups: subject.groups(),
+            limits: limits(self.pipeline().culprit.as_ref()),
+            steps,
+        };
+        let still_there = search.steps.last().is_some_and(|step| step.cycle == after);
+        Ok(SearchState { search, still_there, after })
+    }
+
+    /// What a search came to with the cycle that put the newest revision back.
+    pub(super) async fn searched(
+        &self,
+        store: &dyn Store,
+        of: u32,
+        this: &CycleState,
+        findings: &[CaseFinding],
+        verdict: Verdict,
+    ) -> Result<SearchResult, NoSearch> {
+        let SearchState { mut search, .. } = self.search(store, of).await?;
+        let revision = this.resolved.as_ref().map(|resolved| resolved.revision.sha.clone());
+        search.steps.push(Step {
+            cycle: this.queued.cycle,
+            revision: revision.unwrap_or_else(|| search.newest.revision.clone()),
+            deployed: true,
+            is_return: true,
+            outcome: outcome(verdict, findings.iter().map(answer_of)),
+        });
+        Ok(culprit::result(&search))
+    }
+
+    /// The last good revision, and the branch's own commits after it.
+    async fn line_of(
+        &self,
+        state: &CycleState,
+        subject: &Subject<'_>,
+    ) -> Result<Vec<Sha>, NoSearch> {
+        let cycle = state.queued.cycle;
+        let bad = state.resolved.as_ref().ok_or(NoSearch::NotOver(cycle))?.revision.sha.clone();
+        let good = subject.good.clone();
+        if good == bad {
+            let (revision, before) = (bad.short().to_owned(), subject.good_in);
+            return Err(NoSearch::SameRevision { cycle, revision, before });
+        }
+        let told = |fault: &git::Error| NoSearch::Git(crate::domain::errors::chain(fault));
+        let mirror = self.mirror_with([&good, &bad].into_iter()).await.map_err(|f| told(&f))?;
+        let (short_good, short_bad) = (good.short().to_owned(), bad.short().to_owned());
+        if !mirror.is_ancestor(&good, &bad).await.map_err(|fault| told(&fault))? {
+            return Err(NoSearch::Rewritten { good: short_good, bad: short_bad });
+        }
+        let limits = RangeLimits { commits: MOST_COMMITS, files: 0, parents: Parents::First };
+        let range = mirror.commits_between(&good, &bad, limits).await.map_err(|f| told(&f))?;
+        if range.commits.len() >= MOST_COMMITS {
+            return Err(NoSearch::TooMany { good: short_good, bad: short_bad });
+        }
+        let commits = range.commits.into_iter().rev().map(|commit| commit.sha);
+        Ok(std::iter::once(good).chain(commits).collect())
+    }
+}
+
+fn limits(policy: Option<&Culprit>) -> Limits {
+    policy.map_or(Limits { max_deploys: 8, confirm: 2 }, |policy| Limits {
+        max_deploys: policy.max_deploys,
+        confirm: policy.confirm,
+    })
+}
+
+/// What regressed in a cycle, by failure.
+struct Subject<'a> {
+    /// The last good revision of the worst failure: what regressed since another one is left out.
+    good: Sha,
+    good_in: u32,
+    failures: Vec<(&'a Cluster, Vec<&'a CaseFinding>)>,
+}
+
+impl<'a> Subject<'a> {
+    fn of(findings: &'a Findings, cycle: u32) -> Result<Self, NoSearch> {
+        let regressed = |cluster: &'a Cluster| {
+            let cases = findings.cases.iter().filter(|finding| {
+                finding.change == Some(Change::Regressed)
+                    && finding.last_good.is_some()
+                    && finding.fingerprint.as_ref() == Some(&cluster.fingerprint)
+            });
+            (cluster, cases.collect::<Vec<_>>())
+        };
+        let mut failures: Vec<_> = findings.clusters.iter().map(regressed).collect();
+        failures.retain(|(_, cases)| !cases.is_empty());
+        let worst = failures.first().and_then(|(_, cases)| cases[0].last_good.clone());
+        let worst = worst.ok_or(NoSearch::NothingRegressed(cycle))?;
+        let good = worst.revision;
+        for (_, cases) in &mut failures {
+            cases.retain(|finding| finding.last_good.as_ref().is_some_and(|l| l.revision == good));
+            cases.truncate(MOST_WITNESSES);
+        }
+        failures.retain(|(_, cases)| !cases.is_empty());
+        failures.truncate(MOST_GROUPS);
+        Ok(Self { good, good_in: worst.cycle, failures })
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        let group = |(cluster, cases): &(&Cluster, Vec<&CaseFinding>)| Group {
+            fingerprint: cluster.fingerprint.clone(),
+            witnesses: cases
+                .iter()
+                .map(|finding| Witness::new(finding.case.clone(), finding.flaky_rate))
+                .collect(),
+        };
+        self.failures.iter().map(group).collect()
+    }
+
+    fn at_the_end(&self) -> Vec<Answer> {
+        self.cases().filter_map(answer_of).collect()
+    }
+
+    fn cases(&self) -> impl Iterator<Item = &CaseFinding> {
+        self.failures.iter().flat_map(|(_, cases)| cases.iter().copied())
+    }
+
+    /// Whether a case is one of the worst failure's.
+    fn is_worst(&self, case: &CaseId) -> bool {
+        self.failures[0].1.iter().any(|finding| finding.case == *case)
+    }
+}
+
+/// What stands at the end of the branch, as far as the records say.
+struct NewestKnown {
+    revision: Option<Sha>,
+    is_deployed: bool,
+    is_good: bool,
+}
+
+async fn newest(
+    store: &dyn Store,
+    whole: Option<&CycleRow>,
+    latest: Option<&CycleRow>,
+    subject: &Subject<'_>,
+    cycle: u32,
+) -> Result<NewestKnown, StoreError> {
+    let is_question = |row: &CycleRow| row.search_of.is_some() && row.summary.only.is_some();
+    let is_deployed = latest.is_none_or(|row| !is_question(row));
+    let Some(whole) = whole else {
+        return Ok(NewestKnown { revision: None, is_deployed, is_good: false });
+    };
+    let is_newer = whole.summary.cycle > cycle && whole.search_of != Some(cycle);
+    let is_good = is_newer && {
+        let results = store.case_results(&whole.key()).await?;
+        let mut worst = results.iter().filter(|row| subject.is_worst(&row.case)).peekable();
+        worst.peek().is_some() && worst.all(|row| row.outcome.is_some_and(is_pass))
+    };
+    let revision = whole.summary.revision.as_ref().map(|revision| revision.sha.clone());
+    Ok(NewestKnown { revision, is_deployed, is_good })
+}
+
+fn is_pass(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Passed | Outcome::Flaky)
+}
+
+async fn steps_of(store: &dyn Store, of: &CycleKey) -> Result<Vec<Step>, StoreError> {
+    let mut steps: Vec<Step> = Vec::new();
+    for row in store.cycles_of_search(&of.pipeline, of.cycle).await? {
+        let (Some(verdict), true) = (row.summary.verdict, row.finished_at.is_some()) else {
+            continue;
+        };
+        let tested = row.summary.revision.as_ref().map(|revision| revision.sha.clone());
+        let asked = row.requested.as_deref().and_then(|text| Sha::parse(text).ok());
+        let Some(revision) = tested.or(asked) else { continue };
+        let results = store.case_results(&row.key()).await?;
+        let answers = results.iter().filter_map(|row| {
+            let (passed, failed) = attempts(row.outcome?, row.attempts)?;
+            Some(Answer { case: row.case.clone(), passed, failed })
+        });
+        let deployed = !steps.last().is_some_and(|last| {
+            last.revision == revision
+                && last.cycle + 1 == row.summary.cycle
+                && matches!(last.outcome, StepOutcome::Answered(_))
+        });
+        steps.push(Step {
+            cycle: row.summary.cycle,
+            revision,
+            deployed,
+            is_return: row.summary.only.is_none(),
+            outcome: outcome(verdict, answers.map(Some)),
+        });
+    }
+    Ok(steps)
+}
+
+fn outcome(verdict: Verdict, answers: impl Iterator<Item = Option<Answer>>) -> StepOutcome {
+    match verdict {
+        Verdict::Green | Verdict::Red | Verdict::Incomplete => {
+            StepOutcome::Answered(answers.flatten().collect())
+        }
+        Verdict::DeployFailed | Verdict::NotReady | Verdict::Void => StepOutcome::Unusable,
+        Verdict::Cancelled | Verdict::Superseded => StepOutcome::Cancelled,
+    }
+}
+
+fn answer_of(finding: &CaseFinding) -> Option<Answer> {
+    let (passed, failed) = attempts(finding.outcome?, finding.attempts)?;
+    Some(Answer { case: finding.case.clone(), passed, failed })
+}
+
+/// How many attempts passed, and how many failed. What could not be measured says nothing of a commit.
+fn attempts(outcome: Outcome, attempts: u32) -> Option<(u32, u32)> {
+    match outcome {
+        Outcome::Passed => Some((attempts.max(1), 0)),
+        Outcome::Flaky => Some((1, attempts.saturating_sub(1))),
+        Outcome::Failed => Some((0, attempts.max(1))),
+        Outcome::Errored | Outcome::Skipped | Outcome::NotRun => None,
+    }
+}

@@ -1,0 +1,112 @@
+//! `culprit`: eight commits, of which the fifth broke the chat.
+
+use serde_json::{Value, json};
+
+use super::stage::{PIPELINE, Stage};
+
+/// A good cycle at the first commit, then commits of which the one with that number breaks the chat, and a
+/// cycle at the last. Gives back their ids.
+fn broken_by(number: usize) -> (Stage, Vec<String>) {
+    let stage = Stage::empty();
+    stage.write_pipeline("small", &PIPELINE.replace("retries: 0", "retries: 1"));
+    let mut commits =
+        vec![stage.commit("All is well", &[("health", Some("ok")), ("chat", Some("hi"))])];
+    stage.andon(&["run", "small"]).ends(0);
+    for at in 1..8 {
+        let note = at.to_string();
+        let mut files = vec![("note", Some(note.as_str()))];
+        if at == number {
+            files.push(("chat.status", Some("500")));
+        }
+        commits.push(stage.commit(&format!("Commit {at}"), &files));
+    }
+    stage.andon(&["run", "small"]).ends(i32::from(number < 8));
+    (stage, commits)
+}
+
+#[test]
+fn the_commit_that_broke_it_is_found_and_the_newest_is_put_back() {
+    let (stage, commits) = broken_by(5);
+    let told = stage.andon(&["culprit", "small", "--json"]).ends(0);
+    let found = told.json();
+    assert_eq!(found["culprit"], commits[5].as_str());
+    assert_eq!((&found["cycle"], &found["cause"]), (&json!(2), &json!("code")));
+    assert_eq!(found["ending"], "found");
+    assert!(found["confidence"].as_f64().unwrap() > 0.99, "{found}");
+    assert_eq!(
+        found["deploys"], 5,
+        "the baseline, three that halve what is left, and the newest: {found}"
+    );
+    let steps: Vec<(&str, &str)> = found["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| (step["revision"].as_str().unwrap(), step["answer"].as_str().unwrap()))
+        .collect();
+    assert_eq!(steps[0], (commits[0].as_str(), "good"));
+    assert!(steps.contains(&(commits[4].as_str(), "good")), "the parent is confirmed: {steps:?}");
+    assert!(steps.contains(&(commits[5].as_str(), "bad")), "{steps:?}");
+    assert_eq!(steps.last().unwrap().0, commits[7]);
+
+    // The newest is verified with the whole suite, compared with the red cycle and not with a question.
+    let newest = stage.newest();
+    assert_eq!(newest["revision"]["sha"], commits[7].as_str());
+    assert_eq!(newest["suite"]["planned"], 2);
+    assert_eq!(newest["baseline"]["cycle"], 2);
+    assert_eq!(newest["changes"]["still_failing"], json!(["test_002_chat"]));
+    assert_eq!(newest["clusters"][0]["culprit"], commits[5].as_str());
+    assert_eq!(newest["clusters"][0]["times_seen"], 2, "what a search asked is not counted");
+    assert_eq!(newest["search"], found);
+    let report = stage.andon(&["report", "small"]).ends(0);
+    report.prints(&["Search: what broke cycle 2", "Culprit", &commits[5][..7]]);
+    stage.andon(&["report", "small", "--verify"]).ends(0);
+
+    // What is known of it stays with the failure.
+    stage.andon(&["run", "small"]).ends(1);
+    assert_eq!(stage.newest()["clusters"][0]["culprit"], commits[5].as_str());
+    // Asked again, nothing is deployed: the records hold the answer.
+    let before = stage.newest()["cycle"].clone();
+    let again = stage.andon(&["culprit", "small", "2", "--json"]).ends(0).json();
+    assert_eq!(again["culprit"], found["culprit"]);
+    assert_eq!(stage.newest()["cycle"], before);
+}
+
+#[test]
+fn what_fails_on_the_last_good_revision_too_is_the_environment() {
+    let (stage, commits) = broken_by(99_999);
+    // Something that no deploy changes breaks the chat from now on.
+    stage.write_pipeline(
+        "small",
+        &PIPELINE.replace("test -e lie", "echo 500 > \"$ANDON_VAR_WWW/chat.status\"; test -e lie"),
+    );
+    stage.commit("Nothing to do with it", &[("note", Some("9"))]);
+    stage.andon(&["run", "small"]).ends(1);
+    let found = stage.andon(&["culprit", "small", "--json"]).ends(0).json();
+    assert_eq!(found["culprit"], Value::Null);
+    assert_eq!(
+        (&found["cause"], &found["ending"]),
+        (&json!("environment"), &json!("baseline_fails"))
+    );
+    assert_eq!(found["deploys"], 2, "{found}");
+    assert_eq!(found["steps"][0]["revision"], commits[7].as_str());
+    let told = stage.andon(&["culprit", "small", found["cycle"].to_string().as_str()]).ends(0);
+    told.prints(&[
+        "no commit is named",
+        "the last good revision",
+        "fails now, too",
+        "cause environment",
+    ]);
+}
+
+#[test]
+fn what_cannot_be_searched_says_why() {
+    let (stage, commits) = broken_by(5);
+    let says = |args: &[&str], texts: &[&str]| {
+        stage.andon(args).ends(2).prints_nothing().says(texts);
+    };
+    says(&["culprit", "small", "1"], &["nothing regressed in cycle 1"]);
+    says(&["culprit", "small", "7"], &["pipeline small has no cycle 7"]);
+    says(&["culprit", "smal"], &["did you mean `small`?"]);
+    stage.andon(&["run", "small", "--revision", &commits[0]]).ends(0);
+    says(&["culprit", "small"], &["nothing of small regressed since its last green cycle"]);
+}
