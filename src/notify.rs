@@ -15,9 +15,11 @@ mod http;
 mod mail;
 mod message;
 mod news;
+mod notebook;
 mod publish;
 mod send;
 mod status;
+mod unnoted;
 mod webhook;
 
 pub use alarm::{List, Listener, Quiet, Silence, silence, watch_silence};

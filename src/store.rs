@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 pub use error::StoreError;
 pub use lease::{Acquisition, Claim, Holder, Judge, Lease, Liveness, Owner};
-pub use outbox::{Delivery, Message, NewMessage, OutboxStore};
+pub use outbox::{Attempted, Delivery, Message, NewMessage, OutboxStore};
 pub use rows::{
     Adopted, Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationRow,
     InvestigationSeen, NewInvestigation, PipelineRow, Projection, Which,

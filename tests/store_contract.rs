@@ -160,6 +160,7 @@ macro_rules! contract {
                 a_message_waits_as_it_was_stored_and_once,
                 messages_come_with_the_append_that_made_them,
                 each_target_delivers_in_order,
+                what_is_dealt_with_elsewhere_is_passed_over,
                 what_is_over_stays_over,
                 a_later_message_of_a_topic_takes_the_place_of_one_that_waits,
                 a_message_that_was_tried_keeps_its_place,

@@ -16,6 +16,7 @@ use super::body::Body;
 use super::channel;
 use super::fate::{Refusal, after_refusal};
 use super::http::Http;
+use super::notebook::Notebook;
 use super::publish::{Publish, PublishRequest};
 use super::send::{self, Settings};
 use crate::domain::errors::chain;
@@ -89,6 +90,7 @@ pub struct Deliverer {
     parts: Parts,
     http: Arc<Http>,
     wake: Wake,
+    notebook: Arc<Notebook>,
 }
 
 /// A channel of a pipeline.
@@ -126,7 +128,8 @@ impl OnTheWay {
 impl Deliverer {
     /// A deliverer that has not begun.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, http: Arc::default(), wake: Wake::default() }
+        let notebook = Arc::new(Notebook::new(Arc::clone(&parts.store)));
+        Self { parts, http: Arc::default(), wake: Wake::default(), notebook }
     }
 
     /// What wakes it.
@@ -156,6 +159,7 @@ impl Deliverer {
         if tokio::time::timeout(LAST_WORDS, all).await.is_err() {
             tracing::warn!("{} messages are left on their way", way.tasks.len());
         }
+        self.notebook.write().await;
     }
 
     /// Delivers what is due, for at most that long, and says what is left.
@@ -171,16 +175,20 @@ impl Deliverer {
                 break;
             }
         }
-        let waiting = self.parts.store.next_messages().await?;
+        let waiting = self.notebook.next_messages().await?;
         let ours = waiting.into_iter().filter(|message| self.is_ours(message));
         Ok(ours.map(|left| Left { target: left.target, error: left.last_error }).collect())
     }
 
     /// Starts every delivery that is due and whose target is free. Gives back when the next is due.
     async fn start_due(&self, way: &mut OnTheWay) -> Result<Option<Timestamp>, StoreError> {
+        self.notebook.write().await;
+        if self.notebook.is_full() {
+            return Ok(None);
+        }
         let now = (self.parts.now)();
         let mut next: Option<Timestamp> = None;
-        for message in self.parts.store.next_messages().await? {
+        for message in self.notebook.next_messages().await? {
             let target = (message.pipeline.clone(), message.target.clone());
             if !self.is_ours(&message) || way.busy.contains(&target) {
                 continue;
@@ -221,12 +229,7 @@ impl Deliverer {
                 tracing::error!(key = message.key, "{pipeline}: cannot tell by {target}: {error}");
             }
         }
-        let done = self.parts.store.finish_delivery(message.id, delivery, (self.parts.now)()).await;
-        if let Err(fault) = done {
-            tracing::error!("cannot note what became of a message: {}", chain(&fault));
-            // Its target stays busy meanwhile, or it would be sent over and over.
-            tokio::time::sleep(AFTER_FAULT).await;
-        }
+        self.notebook.note(&message, delivery, (self.parts.now)()).await;
     }
 
     /// Tries to deliver a message once.
@@ -282,8 +285,9 @@ impl Deliverer {
     }
 
     fn until(&self, next: Option<Timestamp>) -> Duration {
-        let Some(next) = next else { return LONGEST_SLEEP };
+        let longest = if self.notebook.is_empty() { LONGEST_SLEEP } else { AFTER_FAULT };
+        let Some(next) = next else { return longest };
         let left = next.duration_since((self.parts.now)());
-        Duration::try_from(left).unwrap_or(Duration::ZERO).min(LONGEST_SLEEP)
+        Duration::try_from(left).unwrap_or(Duration::ZERO).min(longest)
     }
 }

@@ -67,6 +67,19 @@ pub enum Delivery {
     },
 }
 
+/// Attempts to deliver one message, and how the last of them ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempted {
+    /// The message.
+    pub id: i64,
+    /// How many attempts these are.
+    pub attempts: u32,
+    /// How the last of them ended.
+    pub delivery: Delivery,
+    /// When it did.
+    pub at: Timestamp,
+}
+
 /// Where news wait for delivery.
 #[async_trait]
 pub trait OutboxStore: Send + Sync {
@@ -74,10 +87,20 @@ pub trait OutboxStore: Send + Sync {
     async fn put_messages(&self, messages: Vec<NewMessage>, at: Timestamp) -> Result<u32>;
 
     /// The first undelivered message of each target, oldest first, due or not.
-    async fn next_messages(&self) -> Result<Vec<Message>>;
+    async fn next_messages(&self) -> Result<Vec<Message>> {
+        self.next_messages_besides(&[]).await
+    }
+
+    /// As [`OutboxStore::next_messages`], as if these messages were dealt with.
+    async fn next_messages_besides(&self, dealt_with: &[i64]) -> Result<Vec<Message>>;
 
     /// Notes what became of an attempt.
-    async fn finish_delivery(&self, id: i64, delivery: Delivery, at: Timestamp) -> Result<()>;
+    async fn finish_delivery(&self, id: i64, delivery: Delivery, at: Timestamp) -> Result<()> {
+        self.note_attempts(vec![Attempted { id, attempts: 1, delivery, at }]).await
+    }
+
+    /// Notes what became of attempts, of all or of none.
+    async fn note_attempts(&self, attempted: Vec<Attempted>) -> Result<()>;
 
     /// Whether a message with that key was ever stored, whatever became of it.
     async fn knows_message(&self, key: &str) -> Result<bool>;

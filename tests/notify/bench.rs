@@ -20,7 +20,7 @@ pub(crate) const SHA: &str = "4f1c2aa000000000000000000000000000000001";
 pub(crate) const KEY: &str = "a-very-secret-key";
 
 pub(crate) struct Bench {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) pipeline: Arc<Pipeline>,
     clock: Arc<AtomicI64>,
@@ -33,7 +33,7 @@ impl Bench {
         let path = folder.path().join("andon.db");
         let store = Arc::new(SqliteStore::open(&path, Mode::ReadWrite).await.unwrap());
         let clock = Arc::new(AtomicI64::new(1_780_000_000));
-        Self { _folder: folder, store, pipeline: Arc::new(pipeline(notify)), clock }
+        Self { folder, store, pipeline: Arc::new(pipeline(notify)), clock }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -78,6 +78,27 @@ impl Bench {
             topic: topic.map(str::to_owned),
         };
         assert_eq!(self.store.put_messages(vec![message], self.now()).await.unwrap(), 1);
+    }
+
+    /// Runs a statement as another program would.
+    async fn execute(&self, sql: &'static str) {
+        use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
+        let options = SqliteConnectOptions::new().filename(self.folder.path().join("andon.db"));
+        let mut db = options.connect().await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut db).await.unwrap();
+    }
+
+    /// From now on the store notes of no message what became of it, as on a full disk.
+    pub(crate) async fn refuse_notes(&self) {
+        self.execute(
+            "CREATE TRIGGER refused BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'no'); END",
+        )
+        .await;
+    }
+
+    /// It does again.
+    pub(crate) async fn take_notes(&self) {
+        self.execute("DROP TRIGGER refused").await;
     }
 
     /// Waiting, and given up.

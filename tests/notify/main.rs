@@ -113,6 +113,46 @@ async fn a_crash_between_acceptance_and_its_mark_repeats_the_same_key() {
     assert_eq!(bench.counts().await, (0, 0));
 }
 
+/// RELIABILITY E2: a full disk refuses the mark, and nobody is told twice for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_that_cannot_be_noted_counts_all_the_same() {
+    let sink = Sink::new();
+    let bench = Bench::new(&(webhook(&sink, "/hook") + &github(&sink))).await;
+    for key in ["1", "2"] {
+        bench.put(0, key, &hook("regressed"), None).await;
+    }
+    bench.put(1, "news", &commit(StatusState::Error), None).await;
+    bench.put(1, "pending", &commit(StatusState::Pending), None).await;
+    sink.next("/hook", [status(200), Reply::Answer(429, "retry-after: 30\r\n", String::new())]);
+    let deliverer = bench.deliverer();
+    bench.refuse_notes().await;
+    let left = deliverer.deliver_due(LONG).await.unwrap();
+    let error = left[0].error.as_deref().unwrap_or_default();
+    assert!(left.len() == 1 && error.contains("429"), "{left:?}");
+    assert_eq!(sink.asked(&status_path()).len(), 2, "what waits behind an accepted one is sent");
+    bench.advance(29);
+    deliverer.deliver_due(LONG).await.unwrap();
+    assert_eq!(sink.keys("/hook"), ["1", "2"], "a pause is kept");
+    assert_eq!(bench.counts().await, (4, 0), "none of it could be noted");
+
+    sink.next("/hook", [status(503)]);
+    bench.advance(1);
+    deliverer.deliver_due(LONG).await.unwrap();
+    bench.advance(9);
+    deliverer.deliver_due(LONG).await.unwrap();
+    assert_eq!(sink.keys("/hook"), ["1", "2", "2"], "the second pause is the longer one");
+    bench.take_notes().await;
+    deliverer.deliver_due(LONG).await.unwrap();
+    assert_eq!(bench.counts().await, (1, 0), "all that was kept in mind is noted");
+    assert_eq!(bench.store.next_messages().await.unwrap()[0].attempts, 2);
+    bench.advance(1);
+    // Another process goes on from there.
+    assert_eq!(bench.deliver().await, []);
+    assert_eq!(sink.keys("/hook"), ["1", "2", "2", "2"]);
+    assert_eq!(sink.asked(&status_path()).len(), 2);
+    assert_eq!(bench.counts().await, (0, 0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_day_of_outage_the_commit_says_how_it_stands_and_stale_news_are_gone() {
     let sink = Sink::new();

@@ -1,6 +1,6 @@
 //! News on their way: once for each key, in order for each target, until they are delivered.
 
-use andon::store::{Append, Delivery, Message, NewMessage, Projection, Store};
+use andon::store::{Append, Attempted, Delivery, Message, NewMessage, Projection, Store};
 
 use crate::Backend;
 use crate::sample::{append, at, new_cycle, pipeline, resolved};
@@ -110,6 +110,23 @@ pub async fn each_target_delivers_in_order<B: Backend>() {
     finish(&*store, stuck, given_up()).await;
     assert_eq!(next_keys(&*store).await, ["m2", "c2", "w1"]);
     assert_eq!(store.outbox_counts().await.unwrap(), (3, 1));
+}
+
+pub async fn what_is_dealt_with_elsewhere_is_passed_over<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let messages = ["m1", "m2"].map(|key| message(key, "mail", None));
+    put(&*store, &messages).await;
+    put(&*store, &[message("c1", "chat", None)]).await;
+    let (mail, chat) = (next_of(&*store, "mail").await.id, next_of(&*store, "chat").await.id);
+    let left = store.next_messages_besides(&[mail, chat, 99]).await.unwrap();
+    assert_eq!(left.into_iter().map(|message| message.key).collect::<Vec<_>>(), ["m2"]);
+    // Several attempts are noted at once, of several messages.
+    let noted = |id, attempts, delivery| Attempted { id, attempts, delivery, at: at(9) };
+    let attempted = vec![noted(mail, 3, again(500)), noted(chat, 1, Delivery::Accepted)];
+    store.note_attempts(attempted).await.unwrap();
+    assert_eq!(next_of(&*store, "mail").await.attempts, 3);
+    assert_eq!(store.outbox_counts().await.unwrap(), (2, 0));
 }
 
 pub async fn what_is_over_stays_over<B: Backend>() {

@@ -10,7 +10,7 @@ use super::row::row_struct;
 use super::triggers::pipeline_id;
 use super::writer::Durability;
 use crate::domain::names::PipelineName;
-use crate::store::{Delivery, Message, NewMessage, OutboxStore, Result};
+use crate::store::{Attempted, Delivery, Message, NewMessage, OutboxStore, Result};
 
 #[async_trait]
 impl OutboxStore for SqliteStore {
@@ -24,13 +24,19 @@ impl OutboxStore for SqliteStore {
         .await
     }
 
-    async fn next_messages(&self) -> Result<Vec<Message>> {
-        self.read(|db| Box::pin(next(db))).await
+    async fn next_messages_besides(&self, dealt_with: &[i64]) -> Result<Vec<Message>> {
+        let dealt_with = serde_json::to_string(dealt_with).expect("numbers are plain data");
+        self.read(|db| Box::pin(next(db, dealt_with))).await
     }
 
-    async fn finish_delivery(&self, id: i64, delivery: Delivery, at: Timestamp) -> Result<()> {
+    async fn note_attempts(&self, attempted: Vec<Attempted>) -> Result<()> {
         self.write(Durability::Full, move |db| {
-            Box::pin(async move { finish(db, id, &delivery, at).await })
+            Box::pin(async move {
+                for one in &attempted {
+                    note(db, one).await?;
+                }
+                Ok(())
+            })
         })
         .await
     }
@@ -147,37 +153,34 @@ impl StoredMessage {
     }
 }
 
-/// The first that waits of each target of each pipeline.
-async fn next(db: &mut SqliteConnection) -> Result<Vec<Message>> {
+/// The first that waits of each target of each pipeline; `besides` is a list of ids as JSON.
+async fn next(db: &mut SqliteConnection, besides: String) -> Result<Vec<Message>> {
     let rows: Vec<StoredMessage> = sqlx::query_as(
         "SELECT o.id, o.key, p.name AS pipeline, o.target, o.body, o.attempts, o.created_at_us,
                 o.not_before_us, o.last_error
-         FROM (SELECT MIN(id) AS id FROM outbox WHERE state = 'waiting'
+         FROM (SELECT MIN(id) AS id FROM outbox
+               WHERE state = 'waiting' AND id NOT IN (SELECT value FROM json_each(?))
                GROUP BY pipeline_id, target) first
          JOIN outbox o ON o.id = first.id
          JOIN pipeline p ON p.id = o.pipeline_id
          ORDER BY o.id",
     )
+    .bind(besides)
     .fetch_all(db)
     .await?;
     rows.into_iter().map(StoredMessage::into_message).collect()
 }
 
-/// Notes an attempt. A message that was superseded while it was on its way is not tried again; that
+/// Notes attempts. A message that was superseded while it was on its way is not tried again; that
 /// it arrived is true all the same.
-async fn finish(
-    db: &mut SqliteConnection,
-    id: i64,
-    delivery: &Delivery,
-    at: Timestamp,
-) -> Result<()> {
-    let (state, not_before, error) = match delivery {
+async fn note(db: &mut SqliteConnection, attempted: &Attempted) -> Result<()> {
+    let (state, not_before, error) = match &attempted.delivery {
         Delivery::Accepted => ("delivered", None, None),
         Delivery::Again { not_before, error } => ("waiting", Some(*not_before), Some(error)),
         Delivery::GivenUp { error } => ("given_up", None, Some(error)),
     };
     sqlx::query(
-        "UPDATE outbox SET attempts = attempts + 1, last_error = COALESCE(?2, last_error),
+        "UPDATE outbox SET attempts = attempts + ?6, last_error = COALESCE(?2, last_error),
              state = CASE WHEN state = 'waiting' OR ?1 = 'delivered' THEN ?1 ELSE state END,
              not_before_us = COALESCE(?3, not_before_us),
              ended_at_us = CASE WHEN state = 'waiting' AND ?1 = 'waiting' THEN NULL ELSE ?4 END
@@ -186,8 +189,9 @@ async fn finish(
     .bind(state)
     .bind(error)
     .bind(not_before.map(Timestamp::as_microsecond))
-    .bind(at.as_microsecond())
-    .bind(id)
+    .bind(attempted.at.as_microsecond())
+    .bind(attempted.id)
+    .bind(attempted.attempts)
     .execute(db)
     .await?;
     Ok(())
