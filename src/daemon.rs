@@ -15,6 +15,7 @@ mod lock;
 mod observer;
 mod run;
 mod search;
+mod tidings;
 mod warden;
 mod watching;
 

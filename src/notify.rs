@@ -26,7 +26,7 @@ pub use alarm::{List, Listener, Quiet, Silence, silence, watch_silence};
 pub use body::{Body, StatusState};
 pub use channel::target_of;
 pub use deliver::{Deliverer, Find, Left, Parts, Served, Wake, WallTime};
-pub use disk::{no_room, room_again};
+pub use disk::{DISK_KEYS, no_room, room_again, since_of, without_end};
 pub use message::Notice;
 pub use news::{Earlier, ends_of_pending, finished, held, pending_keys, started};
 pub use publish::{Publish, PublishRequest, Publishing, Unpublished};

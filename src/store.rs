@@ -33,7 +33,7 @@ pub use triggers::{
     TriggerStore, WaitingTrigger,
 };
 
-pub use upkeep::UpkeepStore;
+pub use upkeep::{Refusals, UpkeepStore};
 
 use crate::domain::event::{Queued, Recorded};
 use crate::domain::findings::InvestigationState;

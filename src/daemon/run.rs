@@ -169,8 +169,10 @@ impl Daemon {
     /// Runs cycles until `shutdown` fires, then lets those that are near their end come to it. A
     /// deploy that runs goes on under its supervisor; the next daemon takes its cycle up.
     pub async fn run(&self, shutdown: &CancellationToken) {
+        self.parts.warden.recall().await;
         self.follow_up().await;
         tokio::join!(
+            self.parts.warden.run(shutdown),
             self.desks.run(&self.parts, shutdown),
             self.listener.run(shutdown),
             self.deliverer.run(shutdown),
@@ -215,7 +217,6 @@ impl Daemon {
             Ok(next) => self.until(next),
             Err(fault) => {
                 tracing::error!("cannot look at what waits: {}", chain(&fault));
-                self.parts.warden.hear(&fault).await;
                 AFTER_FAULT
             }
         }

@@ -8,18 +8,20 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::handle::{Handle, NoRoom};
+use super::tidings::Tidings;
 use crate::domain::errors::chain;
-use crate::domain::spec::Pipeline;
 use crate::engine::Clock;
 use crate::notify;
 use crate::room::{self, Facts, Lack, Order, Standing, Write};
-use crate::store::{NewMessage, StoreError};
 use crate::upkeep::{Ballast, disk_space};
 
 /// The disk is asked no more often than this while all is well.
 const CALM: Duration = Duration::from_secs(1);
+/// The disk is asked so often, whatever happens: another program may fill it.
+const EVERY: Duration = Duration::from_secs(5);
 /// What the disk refused is tried again after so long.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -30,8 +32,7 @@ pub(super) struct Warden {
     root: PathBuf,
     ballast: Option<Ballast>,
     standing: Mutex<Standing>,
-    /// News that the disk had no room for yet.
-    untold: Mutex<Vec<NewMessage>>,
+    tidings: Mutex<Tidings>,
     /// When the disk was asked last; held while it is.
     asked: AsyncMutex<Option<Instant>>,
 }
@@ -46,8 +47,51 @@ impl Warden {
     ) -> Self {
         let ballast = ballast.map(|size| Ballast::new(&root, size));
         let standing = Mutex::new(Standing::Enough);
-        let (untold, asked) = (Mutex::default(), AsyncMutex::new(None));
-        Self { handle, clock, root, ballast, standing, untold, asked }
+        let (tidings, asked) = (Mutex::default(), AsyncMutex::new(None));
+        Self { handle, clock, root, ballast, standing, tidings, asked }
+    }
+
+    /// Keeps looking until `shutdown` fires: now and then, and at once when the disk refused anything.
+    pub(super) async fn run(&self, shutdown: &CancellationToken) {
+        let refusals = self.handle.store().refusals();
+        let work = async {
+            loop {
+                let is_well = self.look().await == Standing::Enough;
+                tokio::select! {
+                    () = tokio::time::sleep(EVERY) => {}
+                    // While there is no room our own attempts are refused, too.
+                    () = refusals.rung(), if is_well => self.verify().await,
+                }
+            }
+        };
+        shutdown.run_until_cancelled(work).await;
+    }
+
+    /// Goes on where an earlier process was: whom it told that there is no room hears when there is.
+    pub(super) async fn recall(&self) {
+        let stored = match self.handle.store().messages_under(notify::DISK_KEYS).await {
+            Ok(stored) => stored,
+            Err(fault) => {
+                tracing::error!("cannot read who was told of the disk: {}", chain(&fault));
+                return;
+            }
+        };
+        let tidings = Tidings::recall(stored);
+        if let Some(told) = tidings.any_told() {
+            let since = notify::since_of(told).unwrap_or_else(|| self.clock.now());
+            // Until the disk was asked it is as it was.
+            *lock(&self.standing) = Standing::Short(Lack::Full);
+            self.handle.set_no_room(Some(no_room(Lack::Full, since)));
+        }
+        *lock(&self.tidings) = tidings;
+    }
+
+    /// Somebody had no room: looks, and tries it.
+    async fn verify(&self) {
+        let mut asked = self.asked.lock().await;
+        *asked = Some(Instant::now());
+        let write = self.try_writing().await;
+        self.decide(self.standing(), write).await;
     }
 
     /// Whether new work may begin, as the disk stands now.
@@ -80,14 +124,6 @@ impl Warden {
         }
     }
 
-    /// Tells of a fault of the store, when it is one of the disk.
-    pub(super) async fn hear(&self, fault: &StoreError) {
-        if fault.is_lack_of_room() {
-            let _asked = self.asked.lock().await;
-            self.decide(self.standing(), Write::Refused).await;
-        }
-    }
-
     async fn try_writing(&self) -> Write {
         match self.handle.store().try_writing(self.clock.now()).await {
             Ok(()) => Write::Done,
@@ -112,16 +148,16 @@ impl Warden {
 
     /// Stores news as soon as there is room for them.
     async fn tell(&self) {
-        let untold = std::mem::take(&mut *lock(&self.untold));
+        let untold = lock(&self.tidings).untold().to_vec();
         if untold.is_empty() {
             return;
         }
-        match self.handle.store().put_messages(untold.clone(), self.clock.now()).await {
-            Ok(_) => self.handle.tell_news(),
-            Err(fault) => {
-                tracing::debug!("the news wait: {}", chain(&fault));
-                *lock(&self.untold) = untold;
+        match self.handle.store().put_messages(untold, self.clock.now()).await {
+            Ok(_) => {
+                lock(&self.tidings).stored();
+                self.handle.tell_news();
             }
+            Err(fault) => tracing::debug!("the news wait: {}", chain(&fault)),
         }
     }
 
@@ -131,15 +167,19 @@ impl Warden {
             (Standing::Enough, Standing::Short(lack)) => {
                 tracing::error!("{lack}: no cycle begins until there is room again");
                 let no_room = no_room(lack, self.clock.now());
-                *lock(&self.untold) =
-                    self.news(|all| notify::no_room(all, &no_room.why, no_room.since));
+                let served = self.handle.pipelines();
+                let all = served.values().map(|served| served.pipeline.as_ref());
+                let want = notify::no_room(all, &no_room.why, no_room.since);
+                lock(&self.tidings).begin(want);
                 self.handle.set_no_room(Some(no_room));
             }
             (Standing::Short(_), Standing::Enough) => {
                 tracing::info!("the disk of the state folder has room again");
-                self.told_again();
+                lock(&self.tidings).end();
                 self.handle.set_no_room(None);
                 self.handle.wake();
+                // What could not be noted of messages can be now.
+                self.handle.tell_news();
             }
             (Standing::Short(before), Standing::Short(lack)) if before != lack => {
                 let since = self.handle.no_room().map_or_else(|| self.clock.now(), |it| it.since);
@@ -147,22 +187,6 @@ impl Warden {
             }
             (Standing::Enough, Standing::Enough) | (Standing::Short(_), Standing::Short(_)) => {}
         }
-    }
-
-    /// Whoever was told of the want is told of its end; if nobody was, nobody is.
-    fn told_again(&self) {
-        let mut untold = lock(&self.untold);
-        if let Some(no_room) = self.handle.no_room().filter(|_| untold.is_empty()) {
-            *untold = self.news(|all| notify::room_again(all, no_room.since));
-        } else {
-            untold.clear();
-        }
-    }
-
-    /// News for the channels of every pipeline that is served.
-    fn news(&self, make: impl Fn(Vec<&Pipeline>) -> Vec<NewMessage>) -> Vec<NewMessage> {
-        let served = self.handle.pipelines();
-        make(served.values().map(|served| served.pipeline.as_ref()).collect())
     }
 
     fn standing(&self) -> Standing {
@@ -208,4 +232,40 @@ fn look_and_act(
         return (Standing::Short(Lack::Low), facts.free);
     }
     (standing, facts.free)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::engine::SystemClock;
+    use crate::store::Store;
+    use crate::store::sqlite::{FILE_NAME, Mode, SqliteStore};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn when_the_disk_refused_anything_it_is_tried_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(&path, Mode::ReadWrite).await.unwrap());
+        let (refusals, root) = (store.refusals(), folder.path().to_owned());
+        let handle = Handle::new(Arc::clone(&store));
+        let warden = Warden::new(handle.clone(), Arc::new(SystemClock), root, None);
+        let log = path.with_extension("db-wal");
+        let written = || std::fs::metadata(&log).unwrap().len();
+        let before = written();
+        let stop = CancellationToken::new();
+        let trying = async {
+            refusals.ring();
+            // A look at a disk that is well writes nothing.
+            while written() == before {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            stop.cancel();
+        };
+        let both = async { tokio::join!(warden.run(&stop), trying) };
+        tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
+        assert_eq!(handle.no_room(), None, "it took what was tried");
+        store.close().await;
+    }
 }

@@ -28,6 +28,7 @@ impl Desks {
             store: Arc::clone(&store) as _,
             now: Arc::clone(&now),
             stored: parts.handle.bell(),
+            refusals: store.refusals(),
             limit: WatchSetup::LIMIT,
         };
         let scheduler = Scheduler::new(store, now, parts.handle.bell());

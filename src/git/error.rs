@@ -302,17 +302,78 @@ impl Error {
         }
     }
 
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
+    /// Whether the disk of the mirror took nothing: a fault of neither the repository nor the mirror.
+    pub fn is_lack_of_room(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::StorageFull
+                    | io::ErrorKind::QuotaExceeded
+                    | io::ErrorKind::ReadOnlyFilesystem
+            ),
+            _ => false,
+        }
     }
 
-    /// An error of libgit2 while reading our own mirror.
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| {
+            // What libgit2 says has no kind of its own.
+            let source = match disk_fault(&source.to_string()) {
+                Some(kind) if source.kind() == io::ErrorKind::Other => io::Error::new(kind, source),
+                Some(_) | None => source,
+            };
+            Self::Io { action, path, source }
+        }
+    }
+
+    /// An error of libgit2 while working on our own mirror. One that the disk has no room for is sound.
     pub(super) fn mirror(repository: &str) -> impl Fn(git2::Error) -> Self {
         let repository = repository.to_owned();
-        move |error| Self::Corrupt {
-            repository: repository.clone(),
-            reason: clip(error.message(), 300),
+        move |error| match disk_fault(error.message()) {
+            Some(kind) => {
+                let (action, path) = ("write to the mirror of", PathBuf::from(&repository));
+                Self::Io { action, path, source: io::Error::new(kind, error) }
+            }
+            None => {
+                Self::Corrupt { repository: repository.clone(), reason: clip(error.message(), 300) }
+            }
         }
+    }
+}
+
+/// What the disk said, where libgit2 passes on the words of the system (`strerror(3)`) and not its number.
+fn disk_fault(message: &str) -> Option<io::ErrorKind> {
+    let said = |words: &str| message.trim_end().ends_with(words);
+    if said("No space left on device") {
+        Some(io::ErrorKind::StorageFull)
+    } else if said("Disk quota exceeded") {
+        Some(io::ErrorKind::QuotaExceeded)
+    } else if said("Read-only file system") {
+        Some(io::ErrorKind::ReadOnlyFilesystem)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_no_damage_of_the_mirror() {
+        let said = |words: &str| git2::Error::from_str(&format!("failed to write pack: {words}"));
+        for words in ["No space left on device", "Disk quota exceeded", "Read-only file system"] {
+            let noticed = Error::mirror("r")(said(words));
+            assert!(noticed.is_lack_of_room() && noticed.kind() == ErrorKind::Io, "{noticed:?}");
+            let written = Error::io("write", Path::new("m"))(io::Error::other(said(words)));
+            assert!(written.is_lack_of_room(), "{written:?}");
+        }
+        let damaged = Error::mirror("r")(said("No space left on device was in its name"));
+        assert!(matches!(damaged, Error::Corrupt { .. }));
+        let full = Error::io("write", Path::new("m"))(io::ErrorKind::StorageFull.into());
+        assert!(full.is_lack_of_room());
+        let denied = Error::io("write", Path::new("m"))(io::ErrorKind::PermissionDenied.into());
+        assert!(!denied.is_lack_of_room());
     }
 }

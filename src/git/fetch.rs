@@ -326,6 +326,14 @@ fn explain(session: &Session, mirror: &Path, error: git2::Error) -> Error {
     if session.deadline.has_passed() {
         return session.deadline.timeout(&session.repository, "fetching");
     }
+    let told = Error::mirror(&session.repository)(git2::Error::new(
+        error.code(),
+        error.class(),
+        error.message(),
+    ));
+    if told.is_lack_of_room() {
+        return told;
+    }
     let reason = clip(error.message(), 300);
     match error.class() {
         ErrorClass::Odb

@@ -36,7 +36,7 @@ use super::rows::{
     Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationRow,
     NewInvestigation, PipelineRow, Which,
 };
-use super::{Acquisition, Claim, Holder, Judge, Lease, Result, Store, StoreError, Tally};
+use super::{Acquisition, Claim, Holder, Judge, Lease, Refusals, Result, Store, StoreError, Tally};
 use crate::domain::event::{Event, Queued, Recorded};
 use crate::domain::findings::InvestigationState;
 use crate::domain::history::{CaseHead, FingerprintSeen};
@@ -56,6 +56,7 @@ pub struct SqliteStore {
     path: PathBuf,
     readers: SqlitePool,
     writer: Option<Writer>,
+    refusals: Refusals,
 }
 
 impl SqliteStore {
@@ -85,9 +86,10 @@ impl SqliteStore {
         let options = open::writer_options(&path, busy_timeout);
         let opened = open::open_writer(&path, &options).await;
         let connection = opened.map_err(|fault| open::not_writable(&path, fault))?;
-        let writer = Writer::start(connection, options, &path)?;
+        let refusals = Refusals::default();
+        let writer = Writer::start(connection, options, &path, refusals.clone())?;
         let readers = open::readers(&path, busy_timeout);
-        Ok(Self { path, readers, writer: Some(writer) })
+        Ok(Self { path, readers, writer: Some(writer), refusals })
     }
 
     async fn open_reading(path: PathBuf, busy_timeout: Duration) -> Result<Self> {
@@ -102,7 +104,7 @@ impl SqliteStore {
             Ok(()) => readers,
             Err(fault) => open::readers_of_still_file(&path, fault).await?,
         };
-        Ok(Self { path, readers, writer: None })
+        Ok(Self { path, readers, writer: None, refusals: Refusals::default() })
     }
 
     /// Where the database lies.

@@ -2,12 +2,30 @@
 //! given back, copies. Plain data and the trait; which cycles expire is decided by `retention`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use super::{CycleKey, Result};
 use crate::domain::retention::PipelineHistory;
+
+/// Rings when the disk took nothing of what was to be written, whoever wrote. Clones share the bell.
+#[derive(Debug, Clone, Default)]
+pub struct Refusals(Arc<Notify>);
+
+impl Refusals {
+    /// The disk refused something.
+    pub fn ring(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits until it rang since the last wait. For one listener.
+    pub async fn rung(&self) {
+        self.0.notified().await;
+    }
+}
 
 /// A store that is looked after.
 ///
@@ -53,4 +71,7 @@ pub trait UpkeepStore: Send + Sync {
 
     /// Writes a mark that says nothing: whether there is room.
     async fn try_writing(&self, at: Timestamp) -> Result<()>;
+
+    /// Rings with every write that is refused for want of room.
+    fn refusals(&self) -> Refusals;
 }

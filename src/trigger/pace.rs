@@ -18,6 +18,8 @@ pub(super) struct Pace {
     poll: Option<Duration>,
     random: u64,
     failures: u32,
+    /// The last look found no room on our own disk.
+    lacks_room: bool,
 }
 
 impl Pace {
@@ -26,23 +28,32 @@ impl Pace {
         let random = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
         });
-        Self { poll, random, failures: 0 }
+        Self { poll, random, failures: 0, lacks_room: false }
     }
 
     /// A look went well. Answers whether that is news.
     pub(super) fn succeeded(&mut self) -> bool {
+        self.lacks_room = false;
         std::mem::take(&mut self.failures) > 0
     }
 
     /// A look failed. Answers whether that is news.
     pub(super) fn failed(&mut self) -> bool {
+        self.lacks_room = false;
         self.failures = self.failures.saturating_add(1);
         self.failures == 1
+    }
+
+    /// Our own disk had no room for what a look found: the remote is not to be spared for that.
+    /// Answers whether that is news.
+    pub(super) fn lacked_room(&mut self) -> bool {
+        !std::mem::replace(&mut self.lacks_room, true)
     }
 
     /// The time until the next look; `None`: only when one is wanted.
     pub(super) fn next_wait(&mut self) -> Option<Duration> {
         let wait = match self.failures {
+            _ if self.lacks_room => self.poll.unwrap_or(UNPOLLED).min(UNPOLLED),
             0 => self.poll?,
             n => {
                 let base = self.poll.unwrap_or(UNPOLLED);
@@ -54,7 +65,8 @@ impl Pace {
 
     /// The time that must pass before a look that somebody wants.
     pub(super) fn least_wait(&self) -> Duration {
-        if self.failures == 0 { Duration::ZERO } else { LEAST_AFTER_FAILURE }
+        let is_well = self.failures == 0 && !self.lacks_room;
+        if is_well { Duration::ZERO } else { LEAST_AFTER_FAILURE }
     }
 
     /// Marsaglia's xorshift.
@@ -124,5 +136,17 @@ mod tests {
         assert!(pace.next_wait().is_some());
         pace.succeeded();
         assert_eq!(pace.next_wait(), None);
+    }
+
+    #[test]
+    fn what_the_disk_had_no_room_for_is_looked_at_again_soon() {
+        let mut pace = Pace::new(None, "one");
+        assert!(pace.lacked_room() && !pace.lacked_room());
+        let waits = waits(&mut pace, 9);
+        assert!(waits.iter().all(|wait| *wait <= 33 * SECOND), "{waits:?}");
+        assert_eq!(pace.least_wait(), LEAST_AFTER_FAILURE);
+        assert!(!pace.succeeded(), "nothing was said of the repository");
+        assert_eq!((pace.next_wait(), pace.least_wait()), (None, Duration::ZERO));
+        assert!(pace.lacked_room());
     }
 }

@@ -111,6 +111,15 @@ impl PollError {
             Self::Store(_) | Self::Late(_) | Self::Contended(_) => false,
         }
     }
+
+    /// Whether our own disk took nothing of what the look found: no fault of the repository.
+    pub fn is_lack_of_room(&self) -> bool {
+        match self {
+            Self::Git(error) => error.is_lack_of_room(),
+            Self::Store(error) => error.is_lack_of_room(),
+            Self::Login(_) | Self::Late(_) | Self::Contended(_) => false,
+        }
+    }
 }
 
 /// Looks at the remote once, within `limit`, and stores what moved.

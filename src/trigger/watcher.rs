@@ -43,6 +43,8 @@ pub struct WatchHealth {
     pub failing_since: Option<Timestamp>,
     /// Why the last look failed; `None` when it went well.
     pub error: Option<String>,
+    /// What our own disk had no room for, when that is all that was wrong with the last look.
+    pub no_room: Option<String>,
 }
 
 /// What others may see and say while a watcher works.
@@ -147,8 +149,7 @@ impl Watcher {
         self.print = look.print;
         let pipeline = &self.watched.pipeline;
         let at = (self.setup.now)();
-        *lock(&self.desk.health) =
-            WatchHealth { last_good_at: Some(at), failing_since: None, error: None };
+        *lock(&self.desk.health) = WatchHealth { last_good_at: Some(at), ..WatchHealth::default() };
         if self.pace.succeeded() {
             tracing::info!(%pipeline, "the repository can be read again");
         }
@@ -168,6 +169,14 @@ impl Watcher {
             self.mirror = None;
         }
         let (pipeline, text, at) = (&self.watched.pipeline, chain(error), (self.setup.now)());
+        if error.is_lack_of_room() {
+            self.setup.refusals.ring();
+            if self.pace.lacked_room() {
+                tracing::warn!(%pipeline, error = text, "the disk has no room for what a look at the repository found");
+            }
+            lock(&self.desk.health).no_room = Some(text);
+            return;
+        }
         if self.pace.failed() {
             tracing::warn!(%pipeline, error = text, "cannot look at the repository; no more is said until it can be read again");
         } else {
@@ -175,7 +184,7 @@ impl Watcher {
         }
         let mut health = lock(&self.desk.health);
         health.failing_since.get_or_insert(at);
-        health.error = Some(text);
+        (health.error, health.no_room) = (Some(text), None);
     }
 
     /// Waits until the next look: the interval, or a look that somebody wants.

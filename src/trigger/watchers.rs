@@ -13,7 +13,7 @@ use super::Now;
 use super::watcher::{Desk, WatchHealth, WatchSpec, Watcher};
 use crate::domain::errors::chain;
 use crate::domain::names::PipelineName;
-use crate::store::TriggerStore;
+use crate::store::{Refusals, TriggerStore};
 
 /// How often wanted looks are read without anybody saying so: a hint that got lost heals.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -27,6 +27,8 @@ pub struct WatchSetup {
     pub now: Now,
     /// Told when there is something new to run.
     pub stored: Arc<Notify>,
+    /// Told when our own disk had no room for what a look found.
+    pub refusals: Refusals,
     /// The deadline of one look.
     pub limit: Duration,
 }

@@ -6,13 +6,17 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::client::get;
 use crate::program::{PIPELINE, place};
-use crate::support::{Place, Running, until};
+use crate::support::{Done, Place, Running, kill, until};
 
 const MOUNT: &str = "mount -t tmpfs -o size=24m none .andon && exec \"$0\" \"$@\"";
-
+/// Two daemons, one after the other. Neither outlives the test.
+const TWO: &str = "mount -t tmpfs -o size=24m none .andon && \
+    setpriv --pdeathsig KILL \"$0\" \"$@\"; exec \"$0\" \"$@\"";
 /// Whether this machine lets us mount anything; it says so where it does not.
 #[allow(clippy::print_stderr)] // A test that looked at nothing must not look like one that passed.
 fn may_mount() -> bool {
@@ -34,10 +38,14 @@ struct SmallDisk<'a> {
 
 impl<'a> SmallDisk<'a> {
     fn start(place: &'a Place) -> Self {
+        Self::start_by(place, MOUNT)
+    }
+
+    fn start_by(place: &'a Place, mount: &str) -> Self {
         place.write("andon.yaml", "ballast: 4MiB\n");
         fs::create_dir_all(place.file(".andon")).unwrap();
         let daemon = place.start_within(
-            &["unshare", "-Urm", "sh", "-c", MOUNT],
+            &["unshare", "-Urm", "sh", "-c", mount],
             &["daemon", "--listen", "127.0.0.1:0"],
         );
         let inside = place.file(".andon").strip_prefix("/").unwrap().to_owned();
@@ -60,9 +68,20 @@ impl<'a> SmallDisk<'a> {
         fs::remove_file(self.state.join("filler")).unwrap();
     }
 
-    fn andon(&self, args: &[&str]) -> crate::support::Done {
+    fn whereabouts(&self) -> Value {
         let text = fs::read_to_string(self.state.join("daemon.json")).unwrap();
-        let url = serde_json::from_str::<Value>(&text).unwrap()["url"].as_str().unwrap().to_owned();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn readiness(&self) -> u16 {
+        let url = self.whereabouts()["url"].as_str().unwrap().to_owned();
+        let address: std::net::SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(get("/readyz").of(address)).status
+    }
+
+    fn andon(&self, args: &[&str]) -> Done {
+        let url = self.whereabouts()["url"].as_str().unwrap().to_owned();
         self.place.andon(&[args, &["--url", &url]].concat())
     }
 
@@ -116,6 +135,93 @@ fn a_full_disk_stops_new_work_and_heals_by_itself() {
         newest["cycle"] == 2 && newest["verdict"] == "green"
     });
     assert_eq!(disk.status()["no_room"], Value::Null);
+    until("that is news, too", || disk.status()["news_waiting"] == 2);
+    until("the ballast is there again", || disk.has_ballast());
+}
+
+/// RELIABILITY E2: nothing has to want to write for it to be noticed.
+#[test]
+fn a_full_disk_is_noticed_without_a_pipeline() {
+    if !may_mount() {
+        return;
+    }
+    let place = place();
+    fs::remove_file(place.file("pipelines/shop.yaml")).unwrap();
+    let disk = SmallDisk::start(&place);
+    until("it is ready", || disk.readiness() == 200);
+    disk.fill();
+    until("it is not ready", || disk.readiness() == 503);
+    assert!(disk.status()["no_room"]["why"].as_str().unwrap().contains("full"));
+    disk.make_room();
+    until("it is ready again", || disk.readiness() == 200);
+}
+
+/// RELIABILITY E2: what a look found has no room, and that is the disk's fault, and none of the repository's.
+#[test]
+fn a_look_that_has_no_room_is_no_fault_of_the_repository() {
+    if !may_mount() {
+        return;
+    }
+    let place = place();
+    place.write("pipelines/shop.yaml", &PIPELINE.replace("poll: off", "poll: 1s, settle: 0s"));
+    let disk = SmallDisk::start(&place);
+    let watching = || disk.status()["pipelines"][0]["watching"].clone();
+    until("it was looked at", || watching()["last_good_at"].is_string());
+    disk.fill();
+    // More than what the ballast gives up, and nothing that could be packed well.
+    let mut random = 1_u64;
+    let noise: String = std::iter::repeat_with(|| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        char::from(b'0' + (random >> 58) as u8)
+    })
+    .take(7 << 20)
+    .collect();
+    commit_to(&place, &noise);
+    until("a look had no room", || disk.daemon.said("the disk has no room for what a look"));
+    until("there is no room", || disk.status()["no_room"]["why"].is_string());
+    let seen = watching();
+    assert_eq!((&seen["error"], &seen["failing_since"]), (&Value::Null, &Value::Null), "{seen}");
+    disk.make_room();
+    until("the commit is green", || disk.newest()["verdict"] == "green");
+    assert!(!disk.daemon.said("cannot look at the repository"));
+}
+
+/// Commits a file in the repository that is watched.
+fn commit_to(place: &Place, text: &str) {
+    place.write("repo/noise", text);
+    for args in [&["add", "noise"][..], &["commit", "-q", "-m", "Noise"]] {
+        let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+        let mut git = Command::new("git");
+        git.args(["-C"]).arg(place.file("repo")).args(identity).args(args);
+        assert!(git.status().unwrap().success());
+    }
+}
+
+/// RELIABILITY E2: a want of room and its end are told in pairs, over a restart, too.
+#[test]
+fn the_next_daemon_tells_the_end_of_what_the_last_one_told() {
+    if !may_mount() {
+        return;
+    }
+    let place = place();
+    let notify = "notify: [{ slack: { url: 'http://127.0.0.1:9/' }, on: [held] }]\n";
+    place.write("pipelines/shop.yaml", &format!("{PIPELINE}{notify}"));
+    let disk = SmallDisk::start_by(&place, TWO);
+    until("the ballast is there", || disk.has_ballast());
+    disk.fill();
+    until("it is news", || disk.status()["news_waiting"] == 1);
+    let first = disk.whereabouts()["pid"].as_i64().unwrap();
+    kill(i32::try_from(first).unwrap(), Signal::KILL);
+    // The second finds no ballast, and says what the first one said.
+    until("another daemon answers", || {
+        disk.whereabouts()["pid"] != first && disk.readiness() == 503
+    });
+    disk.fill();
+    assert_eq!(disk.status()["news_waiting"], 1);
+    disk.make_room();
+    until("it is ready", || disk.readiness() == 200);
     until("that is news, too", || disk.status()["news_waiting"] == 2);
     until("the ballast is there again", || disk.has_ballast());
 }

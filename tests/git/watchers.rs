@@ -34,6 +34,7 @@ impl Yard {
             store: Arc::clone(&store) as Arc<dyn TriggerStore>,
             now: Arc::new(jiff::Timestamp::now),
             stored: Arc::clone(&stored),
+            refusals: andon::store::Refusals::default(),
             limit,
         };
         let (watchers, stop) = (Arc::new(Watchers::new(setup)), CancellationToken::new());

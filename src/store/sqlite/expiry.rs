@@ -16,7 +16,7 @@ use crate::domain::names::{EnvironmentName, PipelineName};
 use crate::domain::outcome::Verdict;
 use crate::domain::retention::{KeptCycle, PipelineHistory};
 use crate::domain::revision::Sha;
-use crate::store::{CycleKey, Result, StoreError, UpkeepStore};
+use crate::store::{CycleKey, Refusals, Result, StoreError, UpkeepStore};
 
 #[async_trait]
 impl UpkeepStore for SqliteStore {
@@ -97,6 +97,10 @@ impl UpkeepStore for SqliteStore {
 
     async fn try_writing(&self, at: Timestamp) -> Result<()> {
         self.write(Durability::Full, move |db| Box::pin(space::try_writing(db, at))).await
+    }
+
+    fn refusals(&self) -> Refusals {
+        self.refusals.clone()
     }
 }
 

@@ -13,7 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::open::connect;
-use crate::store::{Result, StoreError};
+use crate::store::{Refusals, Result, StoreError};
 
 /// Callers beyond this number wait for a place in the queue.
 const QUEUE: usize = 64;
@@ -69,6 +69,7 @@ impl Writer {
         connection: SqliteConnection,
         options: SqliteConnectOptions,
         path: &Path,
+        refusals: Refusals,
     ) -> Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let task = WriterTask {
@@ -77,6 +78,7 @@ impl Writer {
             options,
             open: Some(Open { connection, durability: Durability::Full, folding: Volume::Little }),
             is_failed: false,
+            refusals,
         };
         tokio::spawn(task.run(queue));
         Ok(Self { jobs })
@@ -159,6 +161,8 @@ struct WriterTask {
     /// A flush failed. The kernel may have thrown the pages away and report success next time, so
     /// nothing more is written by this process.
     is_failed: bool,
+    /// Rung when there is no room.
+    refusals: Refusals,
 }
 
 impl WriterTask {
@@ -167,6 +171,9 @@ impl WriterTask {
             match job {
                 Job::Write { frame, work, done } => {
                     let result = self.perform(frame, work).await;
+                    if result.as_ref().is_err_and(StoreError::is_lack_of_room) {
+                        self.refusals.ring();
+                    }
                     let _ = done.send(result);
                     self.fold_log().await;
                 }
@@ -337,7 +344,7 @@ mod tests {
     async fn writer(path: &Path) -> Writer {
         let options = open::writer_options(path, open::BUSY_TIMEOUT);
         let connection = open::open_writer(path, &options).await.unwrap();
-        Writer::start(connection, options, path).unwrap()
+        Writer::start(connection, options, path, Refusals::default()).unwrap()
     }
 
     async fn execute(writer: &Writer, durability: Durability, sql: &'static str) -> Result<()> {
@@ -366,7 +373,11 @@ mod tests {
     #[tokio::test]
     async fn a_full_disk_fails_the_whole_transaction_and_nothing_after_it() {
         let dir = tempfile::tempdir().unwrap();
-        let writer = writer(&dir.path().join("andon.db")).await;
+        let path = dir.path().join("andon.db");
+        let options = open::writer_options(&path, open::BUSY_TIMEOUT);
+        let connection = open::open_writer(&path, &options).await.unwrap();
+        let refusals = Refusals::default();
+        let writer = Writer::start(connection, options, &path, refusals.clone()).unwrap();
         execute(&writer, Durability::Full, "PRAGMA max_page_count = 1").await.unwrap();
         let refused = execute(
             &writer,
@@ -376,6 +387,7 @@ mod tests {
         )
         .await;
         assert!(matches!(refused, Err(StoreError::Full)), "{refused:?}");
+        refusals.rung().await;
         assert_eq!(number(&writer, Durability::Full, PIPELINES).await, 0);
         execute(&writer, Durability::Full, "INSERT INTO pipeline (name) VALUES ('b')")
             .await

@@ -115,6 +115,8 @@ pub(in crate::web) struct Now {
     running: BTreeMap<CycleKey, Running>,
     blocked: BTreeMap<PipelineName, Blocked>,
     watching: BTreeMap<PipelineName, Watching>,
+    /// What is wrong is told of the disk, and of no repository.
+    lacks_room: bool,
     waiting: Vec<WaitingTrigger>,
     open: Vec<CycleRow>,
     rows: BTreeMap<PipelineName, PipelineRow>,
@@ -130,6 +132,7 @@ impl Now {
             running: site.handle().running(),
             blocked: site.handle().blocked(),
             watching: site.handle().watching(),
+            lacks_room: site.handle().no_room().is_some(),
             waiting: store.waiting_triggers().await?,
             open: store.open_cycles(None).await?,
             rows: rows.into_iter().map(|row| (row.pipeline.clone(), row)).collect(),
@@ -162,7 +165,7 @@ impl Now {
             running: self.running_form(name),
             waiting: self.waiting_of(name).map(TriggerForm::from).collect(),
             latest: latest.map(CycleRowForm::from),
-            watching: self.watching.get(name).and_then(watching_form),
+            watching: self.watching.get(name).and_then(|it| watching_form(it, self.lacks_room)),
             next: pipeline.and_then(|pipeline| self.next_time(name, pipeline)),
         }
     }
@@ -222,12 +225,14 @@ impl Now {
     }
 }
 
-fn watching_form(watching: &Watching) -> Option<WatchingForm> {
+fn watching_form(watching: &Watching, lacks_room: bool) -> Option<WatchingForm> {
     let health = watching.health.as_ref()?;
+    let no_room = health.no_room.as_ref().filter(|_| !lacks_room);
+    let no_room = no_room.map(|why| format!("the disk has no room for what it found: {why}"));
     Some(WatchingForm {
         last_good_at: health.last_good_at.map(time),
         failing_since: health.failing_since.map(time),
-        error: health.error.clone(),
+        error: health.error.clone().or(no_room),
     })
 }
 
