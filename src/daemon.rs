@@ -24,5 +24,5 @@ mod simulation;
 
 pub use catalog::{Catalog, Faulty, yaml_files};
 pub use handle::{Blocked, Cancelled, Handle, LiveEvent, NoRoom, Running, Served, Watching};
-pub use lock::is_served;
+pub use lock::{LockError, is_served};
 pub use run::{Daemon, DaemonError, Setup};

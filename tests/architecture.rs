@@ -107,6 +107,7 @@ const MAP: &[(&str, &[&str])] = &[
             "verdict",
             "daemon",
             "retention",
+            "room",
             "upkeep",
             "web",
             "trust",

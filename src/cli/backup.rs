@@ -9,12 +9,13 @@ use super::context::{Context, printing};
 use super::error::{CliError, CliResult, Status};
 use super::output::{counted, size};
 use crate::engine::{Clock as _, SystemClock};
+use crate::store::sqlite::Mode;
 use crate::upkeep::Backup;
 
 /// `andon backup`
 pub async fn backup(context: &Context, args: &BackupArgs) -> CliResult {
     let file = file(&args.target)?;
-    let store = context.store().await?;
+    let store = context.store_on_full_disk(Mode::ReadOnly).await?;
     let backup = Backup { store: std::sync::Arc::clone(&store), paths: context.paths() };
     let written = backup.write(&file).await;
     store.close().await;

@@ -19,6 +19,7 @@ use crate::engine::{self, LeadsOut, ReportFolder, StatePaths, write_atomically_w
 use crate::pipeline::{self, Loaded, Style};
 use crate::store::sqlite::{Mode, SqliteStore};
 use crate::store::{CycleRow, Store, StoreError, Which};
+use crate::upkeep::Ballast;
 
 pub use crate::suite::HostEnv;
 
@@ -43,6 +44,15 @@ impl Host {
         let named = (self.env)("USER").filter(|name| !name.is_empty());
         named.unwrap_or_else(|| "somebody at the command line".to_owned())
     }
+}
+
+/// What becomes of the bytes that are held ready for a full disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reserve {
+    /// They are for cycles that run.
+    Kept,
+    /// They may go.
+    GivenUp,
 }
 
 /// What every command works with.
@@ -84,31 +94,75 @@ impl Context {
 
     /// Opens the store for reading; nothing is created.
     pub async fn store(&self) -> Result<Arc<dyn Store>, CliError> {
-        self.open(Mode::ReadOnly).await
+        self.open(Mode::ReadOnly, Reserve::Kept).await
     }
 
     /// Opens the store for writing; it is created when missing.
     pub async fn store_for_writing(&self) -> Result<Arc<dyn Store>, CliError> {
-        self.open(Mode::ReadWrite).await
+        self.open(Mode::ReadWrite, Reserve::Kept).await
     }
 
     /// Opens a store for writing that must be there already.
     pub async fn store_with_cycles(&self) -> Result<Arc<dyn Store>, CliError> {
+        self.must_be_there()?;
+        self.store_for_writing().await
+    }
+
+    /// Opens the store for a command that is of use on a full disk, at the cost of what is held ready
+    /// for one. To be written to it is created when missing.
+    pub async fn store_on_full_disk(&self, mode: Mode) -> Result<Arc<dyn Store>, CliError> {
+        self.open(mode, Reserve::GivenUp).await
+    }
+
+    /// Whether there is a store.
+    pub fn must_be_there(&self) -> Result<(), CliError> {
         let path = self.database()?;
         if path.try_exists().is_ok_and(|exists| !exists) {
             return Err(StoreError::Missing { path }.into());
         }
-        self.store_for_writing().await
+        Ok(())
     }
 
-    async fn open(&self, mode: Mode) -> Result<Arc<dyn Store>, CliError> {
+    /// Gives up what is held ready for a full disk. Answers whether that made room.
+    pub fn give_up_ballast(&self) -> bool {
+        match Ballast::give_up(&self.settings.state) {
+            Ok(true) => {
+                tracing::warn!(
+                    "the ballast is given up; a daemon takes it again once there is room"
+                );
+                true
+            }
+            Ok(false) => false,
+            Err(fault) => {
+                tracing::warn!("the ballast cannot be given up: {fault}");
+                false
+            }
+        }
+    }
+
+    async fn open(&self, mode: Mode, reserve: Reserve) -> Result<Arc<dyn Store>, CliError> {
         let path = self.database()?;
         if path.to_str().is_none() {
             let text = format!("the database cannot lie in {}", path.display());
             let error = CliError::usage_text(format_args!("{text}: the path is not valid UTF-8"));
             return Err(error.hint("name a folder of another name with `--state DIR`"));
         }
-        Ok(Arc::new(SqliteStore::open(&path, mode).await?))
+        let mut opened = SqliteStore::open(&path, mode).await;
+        if matches!((&opened, reserve), (Err(StoreError::Full), Reserve::GivenUp))
+            && self.give_up_ballast()
+        {
+            opened = SqliteStore::open(&path, mode).await;
+        }
+        match opened {
+            Ok(store) => Ok(Arc::new(store)),
+            Err(fault @ StoreError::Full) => {
+                let mut error = CliError::from(fault);
+                let what = format!("cannot open the database {}", path.display());
+                error.error = error.error.context(what);
+                Err(error)
+            }
+            Err(fault) => Err(fault.into()),
+        }
     }
 
     /// Loads and checks a pipeline that is given by file or by name; its faults are told, all of

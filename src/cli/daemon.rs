@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
@@ -15,13 +16,14 @@ use super::error::{CliError, CliResult, Fault, Status};
 use super::output::counted;
 use super::remote::Whereabouts;
 use super::settings;
-use crate::daemon::{Catalog, Daemon, DaemonError, Setup};
+use crate::daemon::{Catalog, Daemon, DaemonError, LockError, Setup};
 use crate::domain::redact::Secret;
 use crate::domain::spec::{SecretSource, SecretSpec};
 use crate::engine::{SystemClock, write_atomically};
 use crate::pipeline::{DaemonSettings, Role, Style};
 use crate::process::Launcher;
 use crate::store::Store;
+use crate::store::sqlite::Mode;
 use crate::suite::load_secrets;
 use crate::web::hooks::{Forge, HookSecrets};
 use crate::web::{self, Access, AccessError, Parts, Site};
@@ -30,6 +32,8 @@ use crate::web::{self, Access, AccessError, Parts, Site};
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7070);
 /// A token should be as hard to guess as 128 random bits in base64.
 const GOOD_TOKEN: usize = 22;
+/// Where a full disk kept the file from being written that says where the daemon is, that is tried again.
+const ANNOUNCE_AGAIN: Duration = Duration::from_secs(5);
 
 /// `andon daemon`
 pub async fn daemon(context: &Context, args: &DaemonArgs) -> CliResult {
@@ -39,7 +43,7 @@ pub async fn daemon(context: &Context, args: &DaemonArgs) -> CliResult {
     if !folder.is_dir() {
         return Err(no_folder(folder));
     }
-    let store = context.store_for_writing().await?;
+    let store = context.store_on_full_disk(Mode::ReadWrite).await?;
     let served = Box::pin(serve(context, args, folder, access, hooks, Arc::clone(&store))).await;
     store.close().await;
     served
@@ -65,7 +69,7 @@ async fn serve(
         access,
         hooks,
     });
-    let announced = Announced::write(context, &url)?;
+    let announced = Announced::begin(context, &url)?;
     let served = counted(catalog.pipelines.len(), "pipeline");
     tracing::info!("{served} of {} served at {url}", folder.display());
     let closing = CancellationToken::new();
@@ -83,6 +87,7 @@ async fn serve(
     tokio::select! {
         () = daemon.run(&context.host.cancel) => {}
         () = leaving => {}
+        () = announced.keep_trying() => {}
         () = reload_on_hangup(context, &daemon, &site) => {}
     }
     // The pages stay until nothing is left to look at.
@@ -244,20 +249,56 @@ fn url_of(address: SocketAddr) -> String {
 /// The file that says where the daemon is, as long as it is there.
 struct Announced {
     file: PathBuf,
+    text: Vec<u8>,
+    stands: bool,
 }
 
 impl Announced {
-    fn write(context: &Context, url: &str) -> Result<Self, CliError> {
+    /// Writes it. A full disk is no reason not to serve: what is held ready for one is given up for it,
+    /// and where there is none it is written later.
+    fn begin(context: &Context, url: &str) -> Result<Self, CliError> {
         let file = Whereabouts::file(&context.settings.state);
         let whereabouts = Whereabouts { url: url.to_owned(), pid: std::process::id() };
         let text = serde_json::to_vec(&whereabouts).expect("it is plain data");
-        write_atomically(&file, &text).map_err(|fault| {
-            CliError::usage(
-                anyhow::Error::from(fault).context(format!("cannot write {}", file.display())),
-            )
-        })?;
-        Ok(Self { file })
+        let mut written = write_atomically(&file, &text);
+        if written.as_ref().is_err_and(is_full) && context.give_up_ballast() {
+            written = write_atomically(&file, &text);
+        }
+        let stands = match written {
+            Ok(()) => true,
+            Err(fault) if is_full(&fault) => {
+                tracing::error!(
+                    "{} cannot be written before there is room on its disk ({fault}); until then commands need `--url {url}`",
+                    file.display()
+                );
+                false
+            }
+            Err(fault) => {
+                let error = anyhow::Error::from(fault);
+                return Err(CliError::usage(
+                    error.context(format!("cannot write {}", file.display())),
+                ));
+            }
+        };
+        Ok(Self { file, text, stands })
     }
+
+    /// Writes it as soon as that can be; never ends.
+    async fn keep_trying(&self) {
+        let mut stands = self.stands;
+        while !stands {
+            tokio::time::sleep(ANNOUNCE_AGAIN).await;
+            let (file, text) = (self.file.clone(), self.text.clone());
+            let written = tokio::task::spawn_blocking(move || write_atomically(&file, &text)).await;
+            stands = written.is_ok_and(|written| written.is_ok());
+        }
+        std::future::pending().await
+    }
+}
+
+fn is_full(fault: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(fault.kind(), StorageFull | QuotaExceeded)
 }
 
 impl Drop for Announced {
@@ -270,7 +311,9 @@ impl Drop for Announced {
 impl From<DaemonError> for CliError {
     fn from(fault: DaemonError) -> Self {
         match &fault {
-            DaemonError::Lock(_) => {
+            DaemonError::Lock(LockError::Io { .. }) => Self::usage(fault)
+                .hint("check who owns the state folder, and that its disk has room"),
+            DaemonError::Lock(LockError::Taken { .. }) => {
                 let error = Self { fault: Fault::Usage, error: fault.into(), hints: Vec::new() };
                 error.hint("`andon status` asks that one; another needs another `--state DIR`")
             }

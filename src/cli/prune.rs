@@ -13,6 +13,7 @@ use crate::daemon::is_served;
 use crate::domain::retention::Limits;
 use crate::engine::{Clock as _, SystemClock};
 use crate::retention::{Pace, Plan};
+use crate::store::sqlite::Mode;
 use crate::upkeep::{Pruner, UpkeepError, size_of};
 
 /// A cycle that expires, as it is printed.
@@ -27,7 +28,8 @@ struct Expired<'a> {
 /// `andon prune`
 pub async fn prune(context: &Context, args: &PruneArgs) -> CliResult {
     let limits = context.settings.daemon.retention;
-    let store = context.store_with_cycles().await?;
+    context.must_be_there()?;
+    let store = context.store_on_full_disk(Mode::ReadWrite).await?;
     let pruner = Pruner {
         store: std::sync::Arc::clone(&store),
         paths: context.paths(),
@@ -36,11 +38,11 @@ pub async fn prune(context: &Context, args: &PruneArgs) -> CliResult {
     };
     let before = size_of(&context.settings.state);
     let now = SystemClock.now();
-    let done = if args.dry_run {
-        pruner.plan(&limits, now).await
-    } else {
-        prune_now(context, &pruner, &limits, now).await
-    };
+    let mut done = carry_out(context, args, &pruner, now).await;
+    // What makes room needs a little of it first.
+    if done.as_ref().is_err_and(UpkeepError::is_lack_of_room) && context.give_up_ballast() {
+        done = carry_out(context, args, &pruner, now).await;
+    }
     store.close().await;
     let plan = done?;
     let freed = before.saturating_sub(size_of(&context.settings.state));
@@ -50,6 +52,20 @@ pub async fn prune(context: &Context, args: &PruneArgs) -> CliResult {
         return Ok(Status::Cancelled);
     }
     Ok(Status::Green)
+}
+
+async fn carry_out(
+    context: &Context,
+    args: &PruneArgs,
+    pruner: &Pruner,
+    now: jiff::Timestamp,
+) -> Result<Plan, UpkeepError> {
+    let limits = &context.settings.daemon.retention;
+    if args.dry_run {
+        pruner.plan(limits, now).await
+    } else {
+        prune_now(context, pruner, limits, now).await
+    }
 }
 
 async fn prune_now(
@@ -62,7 +78,15 @@ async fn prune_now(
     // A file of an earlier version gives space back only when it is written anew, which nobody should
     // have to wait for.
     if pruned.unused_pages > 0 && !is_served(&context.settings.state) {
-        pruner.store.compact().await?;
+        match pruner.store.compact().await {
+            // It is written anew beside itself. What expired is gone all the same.
+            Err(fault) if fault.is_lack_of_room() => {
+                context.note(
+                    "the database stays as large as it is: the disk has no room to write it anew",
+                );
+            }
+            done => done?,
+        }
     }
     Ok(pruned.plan)
 }
@@ -136,7 +160,9 @@ impl From<UpkeepError> for CliError {
     fn from(fault: UpkeepError) -> Self {
         match fault {
             UpkeepError::Store(fault) => fault.into(),
-            UpkeepError::File { .. } | UpkeepError::Unsound { .. } => {
+            UpkeepError::File { .. }
+            | UpkeepError::Unsound { .. }
+            | UpkeepError::NoRoomForCopy { .. } => {
                 let hints = fault.hint().map(str::to_owned).into_iter().collect();
                 Self { fault: Fault::Unreachable, error: fault.into(), hints }
             }

@@ -67,7 +67,10 @@ impl StateLock {
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()));
-        written.map_err(failed)?;
+        if let Err(fault) = written {
+            // The lock is what counts: a full disk keeps nobody from serving what is stored.
+            tracing::warn!("{} does not name this process: {fault}", path.display());
+        }
         Ok(Self { _file: file })
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::error::UpkeepError;
 use crate::engine::StatePaths;
 use crate::store::sqlite::{FILE_NAME, Mode, SqliteStore};
-use crate::store::{CycleKey, Store};
+use crate::store::{CycleKey, Store, StoreError};
 
 /// What a file of a copy may be read by: ourselves.
 const FILE_MODE: u32 = 0o600;
@@ -51,6 +51,9 @@ impl Backup {
         let written = self.write_aside(&aside).await;
         let published = match written {
             Ok(done) => publish(&aside, to).map(|()| done),
+            Err(fault) if is_full(&fault) => {
+                Err(UpkeepError::NoRoomForCopy { path: to.to_owned() })
+            }
             Err(fault) => Err(fault),
         };
         if published.is_err() {
@@ -124,6 +127,18 @@ async fn on_a_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, UpkeepError> + Send + 'static,
 ) -> Result<T, UpkeepError> {
     tokio::task::spawn_blocking(work).await.expect("work on files does not panic")
+}
+
+/// Whether there is no room for what is written. All of that is the copy: the state is only read.
+fn is_full(fault: &UpkeepError) -> bool {
+    match fault {
+        UpkeepError::Store(fault) => matches!(fault, StoreError::Full),
+        UpkeepError::File { source, .. } => {
+            matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        }
+        UpkeepError::NoRoomForCopy { .. } => true,
+        UpkeepError::Unsound { .. } => false,
+    }
 }
 
 /// Where a copy is written before it is whole.

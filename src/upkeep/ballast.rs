@@ -26,6 +26,19 @@ impl Ballast {
         Self { file: state.join(FILE), size }
     }
 
+    /// Gives up what is held in a state folder, however much it should be. Answers whether anything was.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn give_up(state: &Path) -> io::Result<bool> {
+        let ballast = Self::new(state, 0);
+        let held = fs::symlink_metadata(&ballast.file).is_ok_and(|found| found.is_file());
+        if held {
+            ballast.free()?;
+        }
+        Ok(held)
+    }
+
     /// How large it should be.
     pub fn size(&self) -> u64 {
         self.size
@@ -125,6 +138,8 @@ mod tests {
         assert!(!ballast.is_held());
         ballast.fill().unwrap();
         assert!(ballast.is_held() && !Ballast::new(state.path(), 2 << 20).is_held());
+        assert!(Ballast::give_up(state.path()).unwrap() && !ballast.is_held());
+        assert!(!Ballast::give_up(state.path()).unwrap());
     }
 
     #[test]

@@ -17,6 +17,12 @@ pub enum UpkeepError {
         /// What was found.
         fault: String,
     },
+    /// There is no room where a copy was to be written.
+    #[error("no space is left for the copy {}", path.display())]
+    NoRoomForCopy {
+        /// Where it was to be.
+        path: PathBuf,
+    },
     /// A file or folder could not be read, written or removed.
     #[error("cannot {what} {}", path.display())]
     File {
@@ -36,11 +42,22 @@ impl UpkeepError {
         move |source| Self::File { what, path: path.to_owned(), source }
     }
 
+    /// Whether the disk of the state folder took nothing.
+    pub fn is_lack_of_room(&self) -> bool {
+        match self {
+            Self::Store(fault) => fault.is_lack_of_room(),
+            Self::NoRoomForCopy { .. } | Self::Unsound { .. } | Self::File { .. } => false,
+        }
+    }
+
     /// What a person can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Store(fault) => fault.hint(),
             Self::Unsound { .. } => Some("`andon doctor` looks at the database itself"),
+            Self::NoRoomForCopy { .. } => {
+                Some("name a place on another disk; a copy takes about as much as the state folder")
+            }
             Self::File { .. } => None,
         }
     }

@@ -17,6 +17,21 @@ const MOUNT: &str = "mount -t tmpfs -o size=24m none .andon && exec \"$0\" \"$@\
 /// Two daemons, one after the other. Neither outlives the test.
 const TWO: &str = "mount -t tmpfs -o size=24m none .andon && \
     setpriv --pdeathsig KILL \"$0\" \"$@\"; exec \"$0\" \"$@\"";
+/// What a person does on a full disk, then a daemon.
+const BY_HAND: &str = r#"
+    exec 1>&2
+    mount -t tmpfs -o size=24m none .andon && chmod 700 .andon || exit 1
+    fill() { head -c 4194304 /dev/zero > .andon/ballast; cat /dev/zero >> .andon/filler; }
+    "$0" run pipelines/shop.yaml || exit 1
+    fill
+    "$0" doctor
+    "$0" backup copy.tar && echo "the copy is there"
+    "$0" backup .andon/copy.tar
+    fill
+    "$0" prune && echo "pruned"
+    fill
+    exec "$0" "$@""#;
+
 /// Whether this machine lets us mount anything; it says so where it does not.
 #[allow(clippy::print_stderr)] // A test that looked at nothing must not look like one that passed.
 fn may_mount() -> bool {
@@ -223,5 +238,29 @@ fn the_next_daemon_tells_the_end_of_what_the_last_one_told() {
     disk.make_room();
     until("it is ready", || disk.readiness() == 200);
     until("that is news, too", || disk.status()["news_waiting"] == 2);
+    until("the ballast is there again", || disk.has_ballast());
+}
+
+/// RELIABILITY E2, by hand: what makes room and what saves the records work on a full disk, and a daemon
+/// starts there.
+#[test]
+fn commands_that_help_work_on_a_full_disk() {
+    if !may_mount() {
+        return;
+    }
+    let place = place();
+    let disk = SmallDisk::start_by(&place, BY_HAND);
+    let said = disk.daemon.stderr();
+    let count = |text: &str| said.matches(text).count();
+    assert_eq!(count("no cycle begins"), 1, "{said}");
+    assert!(
+        count("`andon prune` works there, too") == 1 && count("the copy is there") == 1,
+        "{said}"
+    );
+    assert!(count("no space is left for the copy") == 1 && count("pruned") == 1, "{said}");
+    until("there is no room", || disk.readiness() == 503);
+    assert_eq!(disk.newest()["verdict"], "green", "what was recorded is there");
+    disk.make_room();
+    until("it is ready", || disk.readiness() == 200);
     until("the ballast is there again", || disk.has_ballast());
 }

@@ -10,12 +10,13 @@ use crate::cli::output::{counted, size};
 use crate::cli::settings::Settings;
 use crate::daemon::is_served;
 use crate::domain::retention::{Limits, PipelineHistory};
+use crate::room::{self, Facts, Standing, Write};
 use crate::store::sqlite::FILE_NAME;
 use crate::store::{Store, StoreError};
 use crate::upkeep::{Ballast, disk_space, size_of};
 
-/// With less, the daemon begins no cycle where there is no ballast to go by.
-const LITTLE: u64 = 8 << 20;
+/// What a pass of `andon prune` may write before it has made room.
+const TO_PRUNE: u64 = 1 << 20;
 
 /// The folder, its disk and its ballast.
 pub(super) fn look(settings: &Settings) -> Vec<Finding> {
@@ -60,11 +61,37 @@ fn disk(root: &Path, ballast: Option<u64>) -> Finding {
     if space.is_read_only {
         return trouble("disk", "it takes no writing", "mount it for writing");
     }
-    if space.free < ballast.map_or(LITTLE, |ballast| ballast / 2) {
-        let help = "free some space, or lower `retention` and run `andon prune`";
-        return trouble("disk", format!("{free}: no cycle begins"), help);
+    let held = ballast.map(|bytes| Ballast::new(root, bytes));
+    let facts = Facts {
+        is_read_only: false,
+        free: Some(space.free),
+        write: Write::NotTried,
+        ballast: held.map(|it| room::Ballast { size: it.size(), is_held: it.is_held() }),
+    };
+    match room::judge(Standing::Enough, &facts) {
+        (Standing::Enough, _) => finding("disk", free),
+        (Standing::Short(_), _) => {
+            let help = advice(root, space.free, &facts);
+            trouble("disk", format!("{free}: no cycle begins"), help)
+        }
     }
-    finding("disk", free)
+}
+
+/// What makes room. To note what expires takes a little of it.
+fn advice(root: &Path, free: u64, facts: &Facts) -> String {
+    let place = format!("free some space on the disk of {}", root.display());
+    if facts.ballast.is_some_and(|ballast| ballast.is_held) {
+        format!(
+            "{place}; `andon prune` works there, too, and gives up the ballast if it must: lower `retention` before"
+        )
+    } else if free < TO_PRUNE {
+        format!(
+            "{place}: without {} of it nothing can be noted, and `andon prune` cannot make room either",
+            size(TO_PRUNE)
+        )
+    } else {
+        format!("{place}, or lower `retention` and run `andon prune`")
+    }
 }
 
 fn ballast(root: &Path, bytes: u64) -> Finding {
