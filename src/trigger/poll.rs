@@ -176,10 +176,6 @@ impl Taker<'_> {
         let rows = self.store.cursors(&self.watched.pipeline).await?;
         let cursors = Cursors::new(rows.into_iter().map(|row| (row.branch, row.sha)));
         let Compared { moves, markers } = self.watched.watched.compare(&cursors, &self.tips);
-        if cursors.is_first_look() {
-            let (pipeline, branches) = (&self.watched.pipeline, moves.len());
-            tracing::info!(%pipeline, branches, "watched for the first time; what was merged before is not news");
-        }
         for moved in &moves {
             let arrivals = self.arrivals(moved, &cursors).await?;
             let movement = judge(moved, arrivals.as_ref(), &self.watched.rules);
@@ -189,6 +185,10 @@ impl Taker<'_> {
             look.moved += 1;
             look.to_run += usize::from(movement.run.is_some());
             self.tell(&movement, arrivals.as_ref());
+        }
+        if cursors.is_first_look() {
+            let (pipeline, branches) = (&self.watched.pipeline, moves.len());
+            tracing::info!(%pipeline, branches, "watched for the first time; what was merged before is not news");
         }
         for marker in markers {
             let nothing = self.stored(&marker, None, None);
