@@ -155,11 +155,24 @@ fn within_deploy(
     pipeline: &Pipeline,
     now: Timestamp,
 ) -> NextStep {
-    let ahead = match &pipeline.deploy {
-        Some(deploy) => Rollout::of_deploy(state, deploy).ahead(),
-        None => without_steps(state, &state.steps),
+    let Some(deploy) = &pipeline.deploy else {
+        let ahead = without_steps(state, &state.steps);
+        return go_on(ahead, |outcome| end(Phase::Deploy, outcome, running, now));
     };
-    go_on(ahead, |outcome| end(Phase::Deploy, outcome, running, now))
+    let rollout = Rollout::of_deploy(state, deploy);
+    go_on(rollout.ahead(), |outcome| end_of_steps(Phase::Deploy, &rollout, outcome, running, now))
+}
+
+/// The end of a phase that consists of steps: one that went well in spite of an unknown end says so.
+fn end_of_steps(
+    phase: Phase,
+    rollout: &Rollout<'_>,
+    outcome: PhaseOutcome,
+    running: &PhaseRecord,
+    now: Timestamp,
+) -> NextStep {
+    let detail = if outcome == PhaseOutcome::Passed { rollout.doubt() } else { None };
+    end_with(phase, outcome, detail, running, now)
 }
 
 /// Back to the last green revision, and only done when that serves again.
@@ -182,7 +195,7 @@ fn within_rollback(
     let rollout = Rollout::of_rollback(state, deploy, back);
     go_on(rollout.ahead(), |outcome| {
         if outcome != PhaseOutcome::Passed || asks_nothing(pipeline) {
-            return end(Phase::Rollback, outcome, running, now);
+            return end_of_steps(Phase::Rollback, &rollout, outcome, running, now);
         }
         if state.cancelled.is_some() {
             return end(Phase::Rollback, PhaseOutcome::Cancelled, running, now);
@@ -236,14 +249,19 @@ fn skip(phase: Phase, why: &str) -> NextStep {
 }
 
 fn end(phase: Phase, outcome: PhaseOutcome, running: &PhaseRecord, now: Timestamp) -> NextStep {
+    end_with(phase, outcome, None, running, now)
+}
+
+fn end_with(
+    phase: Phase,
+    outcome: PhaseOutcome,
+    detail: Option<String>,
+    running: &PhaseRecord,
+    now: Timestamp,
+) -> NextStep {
     let took = now.duration_since(running.started_at).as_millis();
     let duration_ms = u64::try_from(took).unwrap_or(0);
-    NextStep::Record(vec![Event::PhaseEnded(PhaseEnded {
-        phase,
-        outcome,
-        duration_ms,
-        detail: None,
-    })])
+    NextStep::Record(vec![Event::PhaseEnded(PhaseEnded { phase, outcome, duration_ms, detail })])
 }
 
 fn finish(state: &CycleState, running: &PhaseRecord, now: Timestamp) -> NextStep {
@@ -301,6 +319,17 @@ mod tests {
             [Event::PhaseEnded(e)] if e.phase == Phase::Deploy && e.outcome == outcome))
     }
 
+    /// What the end of a phase says beside its outcome.
+    fn doubt(step: &NextStep) -> String {
+        match step {
+            NextStep::Record(events) => match events.as_slice() {
+                [Event::PhaseEnded(ended)] => ended.detail.clone().unwrap_or_default(),
+                other => panic!("no end: {other:?}"),
+            },
+            other => panic!("no end: {other:?}"),
+        }
+    }
+
     #[test]
     fn a_started_step_is_taken_up_never_started_again() {
         assert_eq!(step_after(deploying()), perform(0, 1, false));
@@ -321,8 +350,12 @@ mod tests {
             with(deploying(), vec![step_started(1), step_ended(1, PhaseOutcome::Interrupted)]);
         assert_eq!(step_after(lost.clone()), NextStep::Perform(Action::AskSurfaces));
 
-        let served = with(lost.clone(), vec![surfaces(Moment::Before, true)]);
-        assert!(ends_deploy(&step_after(served), PhaseOutcome::Passed));
+        let served = step_after(with(lost.clone(), vec![surfaces(Moment::Before, true)]));
+        assert!(ends_deploy(&served, PhaseOutcome::Passed));
+        assert_eq!(
+            doubt(&served),
+            "nobody saw how step \"Roll out\" ended; the environment serves the revision"
+        );
 
         let other = with(lost, vec![surfaces(Moment::Before, false)]);
         let NextStep::Record(events) = step_after(other.clone()) else { panic!("not held") };
@@ -333,11 +366,14 @@ mod tests {
 
         let say = |decision| Event::Resumed(Resumed { decision, by: "ada".to_owned() });
         let deployed = with(held.clone(), vec![say(ResumeAs::Deployed)]);
-        assert!(ends_deploy(&step_after(deployed), PhaseOutcome::Passed));
+        assert!(ends_deploy(&step_after(deployed.clone()), PhaseOutcome::Passed));
+        assert!(doubt(&step_after(deployed)).ends_with("; ada says that it is done"));
         let failed = with(held.clone(), vec![say(ResumeAs::Failed)]);
         assert!(ends_deploy(&step_after(failed), PhaseOutcome::Failed));
         let rerun = with(held, vec![say(ResumeAs::Rerun)]);
-        assert_eq!(step_after(rerun), perform(0, 2, false));
+        assert_eq!(step_after(rerun.clone()), perform(0, 2, false));
+        let seen = with(rerun, vec![step_started(2), step_ended(2, PhaseOutcome::Passed)]);
+        assert_eq!(doubt(&step_after(seen)), "");
     }
 
     #[test]

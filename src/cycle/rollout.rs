@@ -91,6 +91,28 @@ impl<'a> Rollout<'a> {
         }
     }
 
+    /// Whose end nobody saw, where the steps are taken as done all the same, and on whose word.
+    pub(super) fn doubt(&self) -> Option<String> {
+        let unseen = |step: &&StepRecord| {
+            step.ended.as_ref().is_some_and(|ended| ended.outcome == PhaseOutcome::Interrupted)
+        };
+        let done_again = |step: &StepRecord| {
+            let later = self.records.iter().rev();
+            later
+                .take_while(|record| *record != step)
+                .any(|r| r.started.index == step.started.index)
+        };
+        let step = self.records.iter().rev().filter(unseen).find(|step| !done_again(step))?;
+        let unknown = format!("nobody saw how step {:?} ended", step.started.name);
+        if self.records.last() != Some(step) {
+            return Some(unknown);
+        }
+        Some(match &self.state.resumed {
+            Some(resumed) => format!("{unknown}; {} says that it is done", resumed.by),
+            None => format!("{unknown}; the environment serves the revision"),
+        })
+    }
+
     fn step_or_end(&self, index: u32, attempt: u32) -> Ahead {
         if index as usize >= self.steps.len() {
             return Ahead::Over(PhaseOutcome::Passed);

@@ -8,7 +8,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
+use aho_corasick::automaton::Automaton as _;
+use aho_corasick::nfa::contiguous::NFA;
+use aho_corasick::{Anchored, Input, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use url::{Position, Url};
@@ -52,8 +54,43 @@ pub struct Masker {
 }
 
 struct Forms {
-    automaton: AhoCorasick,
+    // Not the quickest to search but to build, in a tenth of the memory: a suite learns a token
+    // every few steps, and what is searched is short.
+    automaton: NFA,
     longest: usize,
+}
+
+impl Forms {
+    fn new(forms: &[Vec<u8>]) -> Option<Self> {
+        let longest = forms.iter().map(Vec::len).max()?;
+        let automaton = NFA::builder().match_kind(MatchKind::LeftmostLongest).build(forms).ok()?;
+        Some(Self { automaton, longest })
+    }
+
+    /// The first match that lies in the input.
+    fn find(&self, input: &Input<'_>) -> Option<Range<usize>> {
+        // Only an anchored search is refused by some automata, and none of ours is anchored.
+        let found = self.automaton.try_find(input).ok().flatten();
+        found.map(|found| found.range())
+    }
+
+    /// Where the longest end of the bytes begins with which a form could go on: their length where
+    /// none could. What begins before it is decided, whatever follows.
+    fn undecided_from(&self, bytes: &[u8]) -> usize {
+        let earliest = bytes.len().saturating_sub(self.longest - 1);
+        (earliest..bytes.len()).find(|from| self.may_go_on(&bytes[*from..])).unwrap_or(bytes.len())
+    }
+
+    /// Whether a form begins with these bytes and is longer.
+    fn may_go_on(&self, bytes: &[u8]) -> bool {
+        let step = |state, byte: u8| {
+            let next = self.automaton.next_state(Anchored::Yes, state, byte);
+            (!self.automaton.is_dead(next)).then_some(next)
+        };
+        let Ok(start) = self.automaton.start_state(Anchored::Yes) else { return true };
+        let end = bytes.iter().try_fold(start, |state, byte| step(state, *byte));
+        end.is_some_and(|end| (0..=u8::MAX).any(|byte| step(end, byte).is_some()))
+    }
 }
 
 impl fmt::Debug for Masker {
@@ -69,23 +106,16 @@ impl Masker {
         let mut forms: Vec<Vec<u8>> = values.into_iter().flat_map(|v| forms_of(&v)).collect();
         forms.sort_unstable();
         forms.dedup();
-        let longest = forms.iter().map(Vec::len).max().unwrap_or(0);
-        // Not the quickest to search but to build, in a tenth of the memory: a suite learns a token
-        // every few steps, and what is searched is short.
-        let automaton = AhoCorasick::builder()
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(&forms)
-            .ok();
-        let armed = automaton.filter(|_| longest > 0);
-        Self { forms: armed.map(|automaton| Arc::new(Forms { automaton, longest })) }
+        Self { forms: Forms::new(&forms).map(Arc::new) }
     }
 
     /// The text with every secret masked.
     pub fn mask(&self, text: &str) -> String {
         match &self.forms {
             None => text.to_owned(),
-            Some(forms) if !seen::may_hide(text.as_bytes()) && !forms.automaton.is_match(text) => {
+            Some(forms)
+                if !seen::may_hide(text.as_bytes()) && forms.find(&Input::new(text)).is_none() =>
+            {
                 text.to_owned()
             }
             Some(_) => String::from_utf8_lossy(&self.mask_bytes(text.as_bytes())).into_owned(),
@@ -102,7 +132,8 @@ impl Masker {
     }
 
     /// A mask for bytes that come in chunks: what could be the beginning of a secret is held back
-    /// until the next chunk decides.
+    /// until the next chunk decides, however long that takes, for a secret may come in two parts with
+    /// a pause between them. All else is passed on at once.
     pub fn stream(&self) -> MaskStream {
         MaskStream { forms: self.forms.clone(), held: Vec::new() }
     }
@@ -147,19 +178,28 @@ enum End {
 /// Writes `bytes` with every match replaced that is certain by now, also where a secret only reads
 /// as one once what cannot be seen is taken out; returns how much was used up.
 fn replace(forms: &Forms, bytes: &[u8], end: End, out: &mut Vec<u8>) -> usize {
-    // What begins before the last bytes that could begin a secret ends within what we hold.
-    let undecided = forms.longest - 1;
-    let plain = bytes.len().saturating_sub(undecided);
     if !seen::may_hide(bytes) {
-        let certain = if end == End::Reached { bytes.len() } else { plain };
-        let found = forms.automaton.find_iter(bytes).map(|found| found.range());
+        let certain = match end {
+            End::Reached => bytes.len(),
+            End::Open => forms.undecided_from(bytes),
+        };
+        let mut from = 0;
+        let found = std::iter::from_fn(|| {
+            let found = forms.find(&Input::new(bytes).range(from..))?;
+            from = found.end;
+            Some(found)
+        });
         return replace_up_to(found, bytes, certain, out);
     }
     let views = Taken::ALL.map(|taken| Seen::of(bytes, taken));
-    let decided = views.iter().map(|view| view.place_before_last(undecided)).min().unwrap_or(plain);
     let certain = match end {
         End::Reached => bytes.len(),
-        End::Open => decided.max(plain.saturating_sub(MAX_HIDDEN)),
+        End::Open => {
+            let undecided =
+                views.iter().map(|view| view.place_of(forms.undecided_from(&view.bytes)));
+            let most = forms.longest - 1 + MAX_HIDDEN;
+            undecided.min().unwrap_or(0).max(bytes.len().saturating_sub(most))
+        }
     };
     let mut search = Search { forms, views: &views, found: [const { None }; 3], from: 0 };
     let found = std::iter::from_fn(|| search.next());
@@ -194,8 +234,8 @@ impl Search<'_> {
 /// The first match of a view from a place of the bytes on, as the place of it.
 fn first_match(forms: &Forms, view: &Seen, from: usize) -> Option<Range<usize>> {
     let index = view.places.partition_point(|place| *place < from);
-    let found = forms.automaton.find(Input::new(&view.bytes).range(index..))?;
-    Some(view.places[found.start()]..view.places[found.end() - 1] + 1)
+    let found = forms.find(&Input::new(&view.bytes).range(index..))?;
+    Some(view.places[found.start]..view.places[found.end - 1] + 1)
 }
 
 /// Writes `bytes` with matches that begin before `certain` replaced; returns how much was used up.

@@ -82,6 +82,27 @@ async fn a_follower_gets_everything_once_and_while_it_runs() {
     assert_eq!(seen, b"early\nlate\n");
 }
 
+/// A quiet step is followed and survives its supervisor whether it has secrets or not; a secret that comes
+/// in two parts is masked all the same.
+#[tokio::test]
+async fn a_mask_holds_back_no_line_of_a_quiet_command() {
+    let place = Place::new();
+    let script = "echo $PPID; echo $$; echo early; printf 'key hunter2-'
+        while [ ! -e go ]; do sleep 0.02; done; echo hunter2; echo late
+        while :; do sleep 1; done";
+    let spec = place.script(script).mask(["hunter2-hunter2".to_owned()]);
+    let mut command = place.launch(&spec).await;
+    let lines = place.await_lines(3);
+    assert_eq!(lines[2], "early");
+    fs::write(place.path().join("go"), "").unwrap();
+    assert_eq!(place.await_lines(5)[3..], ["key ***", "late"]);
+    crate::support::kill(&lines[0]);
+    command.wait().await.unwrap_err();
+    assert_eq!(place.lines()[3..], ["key ***", "late"]);
+    crate::support::kill(&lines[1]);
+    until(|| !crate::support::alive(&lines[1]));
+}
+
 #[tokio::test]
 async fn caps_of_nothing_keep_nothing_but_the_count() {
     let place = Place::new();

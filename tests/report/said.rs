@@ -89,4 +89,8 @@ fn nobody_knows_how_long_a_step_took_whose_end_nobody_saw() {
     let report = markdown::render(&state);
     assert!(!report.contains("after 0 ms"), "{report}");
     assert!(report.contains("| – | **interrupted**: "), "{report}");
+    state.steps[0].ended.as_mut().unwrap().output = None;
+    let report = markdown::render(&state);
+    assert!(report.contains("wrote was recorded before its end was lost."), "{report}");
+    assert!(!report.contains("left no output"), "{report}");
 }

@@ -34,6 +34,9 @@ pub(super) struct Seen {
     pub(super) bytes: Vec<u8>,
     /// Where each of these stood.
     pub(super) places: Vec<usize>,
+    /// Where what follows would begin. Before the end of the bytes, when only more of them can tell
+    /// what stands there.
+    end: usize,
 }
 
 /// What stands at one place.
@@ -46,7 +49,7 @@ enum Next {
 
 impl Seen {
     pub(super) fn of(bytes: &[u8], taken: Taken) -> Self {
-        let mut seen = Self { bytes: Vec::with_capacity(bytes.len()), places: Vec::new() };
+        let mut seen = Self { bytes: Vec::with_capacity(bytes.len()), places: Vec::new(), end: 0 };
         let mut at = 0;
         while at < bytes.len() {
             match next(&bytes[at..], taken) {
@@ -59,13 +62,13 @@ impl Seen {
                 Next::Open => break,
             }
         }
+        seen.end = at;
         seen
     }
 
-    /// Where the last `count` bytes that are left begin.
-    pub(super) fn place_before_last(&self, count: usize) -> usize {
-        let index = self.places.len().saturating_sub(count);
-        self.places.get(index).copied().unwrap_or(0)
+    /// Where the byte that is left at `index` stood, or would stand.
+    pub(super) fn place_of(&self, index: usize) -> usize {
+        self.places.get(index).copied().unwrap_or(self.end)
     }
 }
 

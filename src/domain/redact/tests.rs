@@ -209,6 +209,34 @@ fn a_secret_with_what_cannot_be_seen_in_it_is_masked_wherever_it_is_cut() {
     assert_eq!(hidden.mask("Tr0ub4dor-Zq9x Tr0ub4\u{200b}dor-Zq9x"), "*** ***");
 }
 
+/// What has come out of the stream after each chunk.
+fn passed_on(masker: &Masker, chunks: &[&str]) -> Vec<String> {
+    let (mut out, mut stream) = (Vec::new(), masker.stream());
+    let mut shown = |chunk: &&str| {
+        stream.push(chunk.as_bytes(), &mut out);
+        String::from_utf8(out.clone()).unwrap()
+    };
+    chunks.iter().map(&mut shown).collect()
+}
+
+#[test]
+fn only_what_could_begin_a_secret_is_held_back() {
+    let many_lines = "-----BEGIN KEY-----\nabcdefgh\nijklmnop\n-----END KEY-----\n";
+    let masker = Masker::new(["Tr0ub4dor-Zq9x".to_owned(), many_lines.to_owned()]);
+    let shown = passed_on(&masker, &["one\n", "\u{1b}[32mtwo ü\u{1b}[0m\n", "50 %\r", "three …"]);
+    let all = ["one\n", "\u{1b}[32mtwo ü\u{1b}[0m\n", "50 %\r", "three …"].concat();
+    assert_eq!(shown.last(), Some(&all));
+    assert_eq!(shown[0], "one\n");
+    assert_eq!(shown[1], "one\n\u{1b}[32mtwo ü\u{1b}[0m\n");
+
+    let split = passed_on(&masker, &["see Tr0ub4", "dor-Zq9x", " and Tr0ub4", "x\n"]);
+    assert_eq!(split, ["see ", "see ***", "see *** and ", "see *** and Tr0ub4x\n"]);
+    let hidden = passed_on(&masker, &["see Tr0\u{1b}[1m", "ub4dor-Zq9x", "\n"]);
+    assert_eq!(hidden, ["see ", "see ***", "see ***\n"]);
+    let key = passed_on(&masker, &["-----BEGIN KEY-----\n", "abcdefgh\n", "other\n"]);
+    assert_eq!(key, ["", "", "***\n***\nother\n"]);
+}
+
 #[test]
 fn what_is_held_back_has_an_end() {
     let masker = Masker::new(["Tr0ub4dor-Zq9x".to_owned()]);

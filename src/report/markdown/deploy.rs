@@ -127,7 +127,17 @@ fn output(page: &mut Page, step: &StepRecord) {
         }
         // Why no answer came, or an empty one, the table says.
         None if step.started.is_request() => {}
-        None => page.block(&format!("“{}” left no output.", escape::text(&step.started.name))),
+        None => {
+            let name = escape::text(&step.started.name);
+            let is_unknown =
+                step.ended.as_ref().is_some_and(|e| e.outcome == PhaseOutcome::Interrupted);
+            page.block(&match is_unknown {
+                true => {
+                    format!("Nothing that “{name}” wrote was recorded before its end was lost.")
+                }
+                false => format!("“{name}” left no output."),
+            });
+        }
     }
 }
 
