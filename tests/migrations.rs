@@ -176,8 +176,8 @@ async fn the_data_of_schema_2_is_there(store: &SqliteStore) {
         CommitFate::Waiting,
         CommitFate::Skipped { rule: "touches only docs/**".to_owned() },
         CommitFate::Dropped { why: "branch topic was deleted".to_owned() },
-        CommitFate::Tested { cycle: 6, verdict },
-        CommitFate::TakenTogether { cycle: 6, verdict },
+        CommitFate::Tested { cycle: 6, verdict, held: false },
+        CommitFate::TakenTogether { cycle: 6, verdict, held: false },
     ];
     assert_eq!(fates, expected);
 

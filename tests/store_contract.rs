@@ -153,6 +153,7 @@ macro_rules! contract {
                 a_commit_that_was_asked_for_by_hand_is_tested_once,
                 a_branch_that_goes_back_runs_again,
                 the_fate_follows_the_cycle,
+                what_was_tested_and_never_seen_to_arrive_is_answered_for,
                 commits_taken_together_are_capped_in_the_trigger_alone,
             }
             outbox {

@@ -1,4 +1,4 @@
-//! `commits`: was my commit tested? Every commit ever seen, and what became of it.
+//! `commits`: was my commit tested? Every commit ever seen or tested, and what became of it.
 
 use super::args::CommitsArgs;
 use super::context::{Context, printing};
@@ -20,7 +20,7 @@ pub async fn commits(context: &Context, args: &CommitsArgs) -> CliResult {
     }
     if rows.is_empty() {
         context.note(&format!(
-            "no commit of {name} was seen yet; `andon daemon` watches, and those before it came are not news"
+            "no commit of {name} was seen or tested yet; `andon daemon` watches, and those before it came are not news"
         ));
         return Ok(Status::Green);
     }
@@ -28,7 +28,11 @@ pub async fn commits(context: &Context, args: &CommitsArgs) -> CliResult {
     for row in &rows {
         table.row([
             row.sha.short().to_owned(),
-            clean(&shortened(&row.branch, 30)),
+            if row.branch.is_empty() {
+                "–".to_owned()
+            } else {
+                clean(&shortened(&row.branch, 30))
+            },
             fate(&row.fate),
             clean(&shortened(&row.subject, 50)),
             time(Some(row.seen_at)),
@@ -39,14 +43,35 @@ pub async fn commits(context: &Context, args: &CommitsArgs) -> CliResult {
 }
 
 fn fate(fate: &CommitFate) -> String {
-    let of_cycle = |verdict: &Option<Verdict>| output::verdict(*verdict);
     match fate {
         CommitFate::Waiting => "waiting".to_owned(),
-        CommitFate::Tested { cycle, verdict } => format!("cycle {cycle} {}", of_cycle(verdict)),
-        CommitFate::TakenTogether { cycle, verdict } => {
-            format!("taken together, cycle {cycle} {}", of_cycle(verdict))
+        CommitFate::Tested { cycle, verdict, held } => of_cycle(*cycle, *verdict, *held),
+        CommitFate::TakenTogether { cycle, verdict, held } => {
+            format!("taken together, {}", of_cycle(*cycle, *verdict, *held))
         }
         CommitFate::Skipped { rule } => format!("skipped: {}", clean(&shortened(rule, 40))),
         CommitFate::Dropped { why } => format!("dropped: {}", clean(&shortened(why, 40))),
+    }
+}
+
+/// How a cycle stands: one that waits for a person runs not.
+fn of_cycle(cycle: u32, verdict: Option<Verdict>, held: bool) -> String {
+    match (verdict, held) {
+        (None, true) => format!("cycle {cycle} held"),
+        (Some(_), true) => format!("cycle {cycle} {}, held", output::verdict(verdict)),
+        (_, false) => format!("cycle {cycle} {}", output::verdict(verdict)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cycle_that_waits_for_a_person_does_not_run() {
+        assert_eq!(of_cycle(3, None, true), "cycle 3 held");
+        let red = of_cycle(3, Some(Verdict::Red), true);
+        assert!(red.contains("red") && red.ends_with(", held"), "{red}");
+        assert!(of_cycle(3, None, false).contains("running"));
     }
 }

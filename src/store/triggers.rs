@@ -137,15 +137,19 @@ pub enum CommitFate {
     Tested {
         /// That cycle.
         cycle: u32,
-        /// Its verdict; `None` while it runs.
+        /// Its verdict; `None` while it is not decided.
         verdict: Option<Verdict>,
+        /// Whether it waits for a person.
+        held: bool,
     },
     /// A cycle of a later commit covers it.
     TakenTogether {
         /// That cycle.
         cycle: u32,
-        /// Its verdict; `None` while it runs.
+        /// Its verdict; `None` while it is not decided.
         verdict: Option<Verdict>,
+        /// Whether it waits for a person.
+        held: bool,
     },
     /// A rule of the pipeline passes it over.
     Skipped {
@@ -164,13 +168,13 @@ pub enum CommitFate {
 pub struct CommitRow {
     /// The commit.
     pub sha: Sha,
-    /// The branch on which it was seen.
+    /// The branch on which it was seen; empty where it was tested without one.
     pub branch: String,
     /// The first line of its message.
     pub subject: String,
     /// Its author's name.
     pub author: String,
-    /// When it was seen.
+    /// When it was seen, or a cycle began for it that nobody saw arrive.
     pub seen_at: Timestamp,
     /// What became of it.
     #[serde(flatten)]
@@ -229,7 +233,7 @@ pub trait TriggerStore: Send + Sync {
     /// The cursors of a pipeline, by branch.
     async fn cursors(&self, pipeline: &PipelineName) -> Result<Vec<Cursor>>;
 
-    /// The latest `limit` commits seen, newest first.
+    /// The latest `limit` commits that were seen to arrive or that a cycle tested, newest first.
     async fn list_commits(&self, pipeline: &PipelineName, limit: u32) -> Result<Vec<CommitRow>>;
 
     /// Remembers that the remote of a pipeline should be looked at now; durable when this returns.

@@ -1,5 +1,6 @@
 //! Branches that move: cursor, commits and trigger become true together.
 
+use andon::domain::event::{Event, Held};
 use andon::domain::outcome::{Trigger, TriggerKind, Verdict};
 use andon::domain::revision::Sha;
 use andon::store::{
@@ -64,11 +65,11 @@ async fn fates(store: &dyn Store) -> Vec<(char, CommitFate)> {
 }
 
 fn tested(cycle: u32) -> CommitFate {
-    CommitFate::Tested { cycle, verdict: None }
+    CommitFate::Tested { cycle, verdict: None, held: false }
 }
 
 fn together(cycle: u32) -> CommitFate {
-    CommitFate::TakenTogether { cycle, verdict: None }
+    CommitFate::TakenTogether { cycle, verdict: None, held: false }
 }
 
 fn by(rule: &str) -> CommitFate {
@@ -343,8 +344,8 @@ pub async fn the_fate_follows_the_cycle<B: Backend>() {
     store.append(append(&cycle, 1, vec![finished(Verdict::Red)])).await.unwrap();
     let verdict = Some(Verdict::Red);
     let expected = [
-        ('b', CommitFate::Tested { cycle: 1, verdict }),
-        ('a', CommitFate::TakenTogether { cycle: 1, verdict }),
+        ('b', CommitFate::Tested { cycle: 1, verdict, held: false }),
+        ('a', CommitFate::TakenTogether { cycle: 1, verdict, held: false }),
     ];
     assert_eq!(fates(&*store).await, expected);
     // A loop runs the same commit again: the newest answer counts, and none that is no answer.
@@ -353,9 +354,51 @@ pub async fn the_fate_follows_the_cycle<B: Backend>() {
         let events = vec![resolved(digit), finished(end)];
         store.append(append(&again, 1, events)).await.unwrap();
     }
-    let mended = CommitFate::Tested { cycle: 2, verdict: Some(Verdict::Green) };
-    let expected = [('b', mended), ('a', CommitFate::TakenTogether { cycle: 1, verdict })];
+    let mended = CommitFate::Tested { cycle: 2, verdict: Some(Verdict::Green), held: false };
+    let expected =
+        [('b', mended), ('a', CommitFate::TakenTogether { cycle: 1, verdict, held: false })];
     assert_eq!(fates(&*store).await, expected);
+}
+
+/// The first cycle of a pipeline, those of a person, of a schedule, and of a commit that a rule passes over.
+pub async fn what_was_tested_and_never_seen_to_arrive_is_answered_for<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let run = async |digit, end: Option<Verdict>, second| {
+        let (cycle, _) = store.create_cycle(queued("chat", "staging"), at(second)).await.unwrap();
+        let events = [Some(resolved(digit)), end.map(finished)].into_iter().flatten().collect();
+        store.append(append(&cycle, 1, events)).await.unwrap();
+        cycle
+    };
+    run('a', Some(Verdict::Green), 1).await;
+    run('a', Some(Verdict::DeployFailed), 2).await;
+    let answered =
+        |cycle, verdict| CommitFate::Tested { cycle, verdict: Some(verdict), held: false };
+    assert_eq!(fates(&*store).await, [('a', answered(1, Verdict::Green))]);
+    let first = store.list_commits(&pipeline("chat"), 9).await.unwrap().remove(0);
+    assert_eq!((first.branch.as_str(), first.subject.as_str()), ("main", "commit a"));
+    assert_eq!(first.seen_at, at(1));
+
+    // It arrives, a rule passes it over, and it is tested by hand.
+    let mut movement = Movement { run: None, ..moved(Some('a'), Some('b'), "", 3) };
+    movement.from = None;
+    movement.commits = vec![skipped('b', "[skip andon]")];
+    take(&*store, movement).await;
+    let passed_over = ('b', by("[skip andon]"));
+    assert_eq!(fates(&*store).await, [passed_over, ('a', answered(1, Verdict::Green))]);
+    run('b', Some(Verdict::Red), 4).await;
+    // One waits for a person.
+    let held = run('c', None, 5).await;
+    let asks = Event::Held(Held { reason: "nobody saw the end".to_owned() });
+    store.append(append(&held, 2, vec![asks])).await.unwrap();
+    let expected = [
+        ('c', CommitFate::Tested { cycle: 4, verdict: None, held: true }),
+        ('b', answered(3, Verdict::Red)),
+        ('a', answered(1, Verdict::Green)),
+    ];
+    assert_eq!(fates(&*store).await, expected);
+    let newest = store.list_commits(&pipeline("chat"), 2).await.unwrap();
+    assert_eq!(newest.iter().map(|row| row.sha.clone()).collect::<Vec<_>>(), shas("cb"));
 }
 
 pub async fn commits_taken_together_are_capped_in_the_trigger_alone<B: Backend>() {

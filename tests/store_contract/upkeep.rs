@@ -177,7 +177,7 @@ pub async fn the_fate_of_a_commit_outlives_its_cycle<B: Backend>() {
     store.forget_ended(at(1_000), 100).await.unwrap();
 
     let fate = store.list_commits(&chat, 9).await.unwrap().remove(0).fate;
-    assert_eq!(fate, CommitFate::Tested { cycle: 1, verdict: Some(Verdict::Green) });
+    assert_eq!(fate, CommitFate::Tested { cycle: 1, verdict: Some(Verdict::Green), held: false });
 }
 
 pub async fn what_was_dealt_with_is_forgotten_and_what_waits_is_not<B: Backend>() {

@@ -1,11 +1,11 @@
-//! Commits ever seen on watched branches, and what became of them.
+//! Commits ever seen on watched branches or tested, and what became of them.
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::domain::names::PipelineName;
 use crate::domain::outcome::Verdict;
-use crate::domain::revision::Sha;
+use crate::domain::revision::{Revision, Sha};
 use crate::store::sqlite::cycles::{corrupt, instant, optional_word};
 use crate::store::sqlite::row::row_struct;
 use crate::store::{CommitFate, CommitRow, Movement, Result, SeenCommit, StoreError, TriggerId};
@@ -86,6 +86,7 @@ row_struct! {
         dropped: Option<String>,
         cycle: Option<u32>,
         verdict: Option<String>,
+        held: Option<bool>,
         tested: Option<String>,
     }
 }
@@ -96,11 +97,13 @@ impl StoredCommit {
         // What a cycle was asked to test counts until it is known what it does test.
         let run_for = self.tested.or(self.requested);
         let is_run_for = run_for.as_deref() == Some(self.sha.as_str());
+        let held = self.held.unwrap_or(false);
         let fate = match (self.skipped_by, self.dropped, self.cycle) {
+            // What was passed over may have been tested all the same, as by hand.
+            (_, _, Some(cycle)) if is_run_for => CommitFate::Tested { cycle, verdict, held },
             (Some(rule), _, _) => CommitFate::Skipped { rule },
             (None, Some(why), _) => CommitFate::Dropped { why },
-            (None, None, Some(cycle)) if is_run_for => CommitFate::Tested { cycle, verdict },
-            (None, None, Some(cycle)) => CommitFate::TakenTogether { cycle, verdict },
+            (None, None, Some(cycle)) => CommitFate::TakenTogether { cycle, verdict, held },
             (None, None, None) => CommitFate::Waiting,
         };
         Ok(CommitRow {
@@ -114,23 +117,104 @@ impl StoredCommit {
     }
 }
 
-/// The commits seen last, newest first.
+/// The commits seen or tested last, newest first.
 pub(super) async fn list(
+    db: &mut SqliteConnection,
+    pipeline: &PipelineName,
+    limit: u32,
+) -> Result<Vec<CommitRow>> {
+    let seen = seen(&mut *db, pipeline, limit).await?;
+    let mut unseen = tested_unseen(db, pipeline, limit).await?.into_iter().peekable();
+    let mut rows = Vec::with_capacity(seen.len());
+    // Each list keeps its own order; between the two only the clock can tell.
+    for row in seen {
+        while let Some(earlier) = unseen.next_if(|other| other.seen_at > row.seen_at) {
+            rows.push(earlier);
+        }
+        rows.push(row);
+    }
+    rows.extend(unseen);
+    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(rows)
+}
+
+row_struct! {
+    struct StoredTested {
+        sha: String,
+        revision_info: String,
+        first_at_us: i64,
+        cycle: u32,
+        verdict: Option<String>,
+        held: bool,
+    }
+}
+
+impl StoredTested {
+    fn into_row(self) -> Result<CommitRow> {
+        let revision: Revision = serde_json::from_str(&self.revision_info).map_err(corrupt)?;
+        let verdict = optional_word("verdict", self.verdict.as_deref(), Verdict::parse)?;
+        Ok(CommitRow {
+            sha: Sha::parse(&self.sha).map_err(corrupt)?,
+            branch: revision.branch.unwrap_or_default(),
+            subject: revision.subject,
+            author: revision.author,
+            seen_at: instant(self.first_at_us)?,
+            fate: CommitFate::Tested { cycle: self.cycle, verdict, held: self.held },
+        })
+    }
+}
+
+/// Commits that a cycle tested and that were never seen to arrive: the first of a pipeline, and those
+/// of a person or a schedule.
+async fn tested_unseen(
+    db: &mut SqliteConnection,
+    pipeline: &PipelineName,
+    limit: u32,
+) -> Result<Vec<CommitRow>> {
+    let rows: Vec<StoredTested> = sqlx::query_as(
+        "WITH answer AS (
+             SELECT c.revision AS sha, c.revision_info, c.number AS cycle, c.verdict, c.held,
+                    min(c.queued_at_us) OVER (PARTITION BY c.revision) AS first_at_us,
+                    min(c.number) OVER (PARTITION BY c.revision) AS first,
+                    row_number() OVER (PARTITION BY c.revision ORDER BY
+                        -- A cycle of the whole suite with a result knows best.
+                        (c.only_cases IS NULL AND c.trigger_kind <> 'culprit'
+                         AND c.verdict IS NOT NULL
+                         AND c.verdict IN ('green', 'red', 'incomplete')) DESC,
+                        c.number DESC) AS place
+             FROM pipeline p JOIN cycle c ON c.pipeline_id = p.id
+             WHERE p.name = ? AND c.revision_info IS NOT NULL
+               AND c.revision NOT IN (SELECT s.sha FROM seen_commit s WHERE s.pipeline_id = p.id))
+         SELECT sha, revision_info, first_at_us, cycle, verdict, held
+         FROM answer WHERE place = 1 ORDER BY first DESC LIMIT ?",
+    )
+    .bind(pipeline.as_str())
+    .bind(limit)
+    .fetch_all(db)
+    .await
+    .map_err(StoreError::from)?;
+    rows.into_iter().map(StoredTested::into_row).collect()
+}
+
+/// The commits seen last, newest first.
+async fn seen(
     db: &mut SqliteConnection,
     pipeline: &PipelineName,
     limit: u32,
 ) -> Result<Vec<CommitRow>> {
     let rows: Vec<StoredCommit> = sqlx::query_as(
         "SELECT s.sha, s.branch, s.subject, s.author, s.seen_at_us, s.skipped_by,
-                t.requested, t.dropped, coalesce(c.number, t.cycle) AS cycle, c.verdict,
+                t.requested, t.dropped, coalesce(c.number, t.cycle) AS cycle, c.verdict, c.held,
                 c.revision AS tested
          FROM pipeline p
          JOIN seen_commit s ON s.pipeline_id = p.id
          LEFT JOIN trigger t ON t.id = s.trigger_id
          LEFT JOIN cycle c ON c.pipeline_id = p.id AND c.number = coalesce(
-             -- A later cycle of the whole suite on that very commit knows better.
+             -- A later cycle of the whole suite on that very commit knows better; one of a commit
+             -- that was passed over is all there is.
              (SELECT max(n.number) FROM cycle n
-              WHERE n.pipeline_id = p.id AND n.number > t.cycle AND n.revision = s.sha
+              WHERE n.pipeline_id = p.id AND n.revision = s.sha
+                AND n.number > CASE WHEN t.id IS NULL OR t.dropped IS NOT NULL THEN 0 ELSE t.cycle END
                 AND n.only_cases IS NULL AND n.trigger_kind <> 'culprit'
                 AND n.verdict IN ('green', 'red', 'incomplete')),
              t.cycle)
