@@ -23,6 +23,8 @@ mod watching;
 mod simulation;
 
 pub use catalog::{Catalog, Faulty, yaml_files};
-pub use handle::{Blocked, Cancelled, Handle, LiveEvent, NoRoom, Running, Served, Watching};
+pub use handle::{
+    Blocked, Cancelled, GaveUp, Handle, LiveEvent, NoRoom, Running, Served, Unserved, Watching,
+};
 pub use lock::{LockError, is_served};
 pub use run::{Daemon, DaemonError, Setup};

@@ -19,6 +19,7 @@ mod publish;
 mod report_folder;
 mod request;
 mod resume;
+mod went_back;
 mod world;
 
 use std::sync::Arc;
@@ -43,6 +44,7 @@ pub use publish::Publisher;
 pub use report_folder::{LeadsOut, ReportFolder};
 pub use request::Request;
 pub use resume::{Resume, ResumeError, resume};
+pub use went_back::gone_back_to;
 pub use world::{
     NoSearch, Resolved, SearchState, Setup, World, case_ids, cycle_to_search, may_select,
     pipeline_of_records,

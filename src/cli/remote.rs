@@ -183,7 +183,10 @@ async fn check(response: Response) -> Result<Response, CliError> {
     );
     let fault = if status.is_server_error() { Fault::Unreachable } else { Fault::Usage };
     let error = anyhow::anyhow!(told).context(format!("the daemon did not do it ({status})"));
-    let hints = problem.and_then(|problem| problem.help).into_iter().collect();
+    let help = problem.and_then(|problem| problem.help);
+    let of_token = (status == StatusCode::UNAUTHORIZED)
+        .then(|| "put a token of that daemon into ANDON_TOKEN".to_owned());
+    let hints = help.or(of_token).into_iter().collect();
     Err(CliError { fault, error, hints })
 }
 

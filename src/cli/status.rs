@@ -37,6 +37,10 @@ pub async fn status(context: &Context, args: &StatusArgs) -> CliResult {
             "no cycle begins: {why}, since {since}; free some space, it goes on by itself"
         ));
     }
+    for unserved in &form.unserved {
+        let (file, why) = (clean(&unserved.file), clean(&shortened(&unserved.why, 300)));
+        context.note(&format!("{file} is broken and not served: {why}"));
+    }
     if form.pipelines.is_empty() {
         context.note("the daemon serves no pipeline");
         return Ok(Status::Green);
@@ -52,7 +56,7 @@ fn table(out: &mut Out, pipelines: &[PipelineForm]) -> std::io::Result<()> {
             clean(&form.pipeline),
             now(form),
             if form.waiting.is_empty() { "–".to_owned() } else { form.waiting.len().to_string() },
-            form.latest.as_ref().map_or_else(|| "–".to_owned(), newest),
+            newest(form),
             form.next.as_ref().map_or_else(|| "–".to_owned(), |next| clean(&next.at)),
         ]);
     }
@@ -61,6 +65,12 @@ fn table(out: &mut Out, pipelines: &[PipelineForm]) -> std::io::Result<()> {
         let name = clean(&form.pipeline);
         if let Some(why) = &form.why {
             out.line(format!("{name}: {}: {}", form.state.as_str(), clean(why)))?;
+        }
+        if let Some(gave_up) = &form.gave_up {
+            let (cycle, why) = (gave_up.cycle, clean(&gave_up.why));
+            out.line(format!(
+                "{name}: its loop ended with cycle {cycle}, {why}; a new commit, a schedule or `andon trigger {name}` begins it anew"
+            ))?;
         }
         if let Some(stale) = &form.stale {
             out.line(format!(
@@ -93,7 +103,15 @@ fn now(form: &PipelineForm) -> String {
     format!("cycle {} {}{progress}{end}", running.cycle, clean(&running.phase))
 }
 
-fn newest(row: &CycleRowForm) -> String {
+/// The newest cycle; where it went back, its own revision is not what is deployed.
+fn newest(form: &PipelineForm) -> String {
+    let Some(row) = &form.latest else { return "–".to_owned() };
+    let back = form.deployed.as_ref().map(|deployed| clean(&deployed.revision.short));
+    let back = back.map(|to| format!(", back to {to}")).unwrap_or_default();
+    format!("{}{back}", cycle(row))
+}
+
+fn cycle(row: &CycleRowForm) -> String {
     let verdict = row.verdict.as_deref().and_then(Verdict::parse);
     let revision = row.revision.as_ref().map_or("", |revision| &revision.short);
     let word = if verdict.is_some() { output::verdict(verdict) } else { clean(&row.phase) };

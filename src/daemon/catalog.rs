@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::handle::Served;
+use super::handle::{Served, Unserved};
 use crate::domain::names::PipelineName;
 use crate::pipeline::{self, Diagnostic, Severity, SourceFiles};
 
@@ -24,13 +24,22 @@ pub struct Catalog {
 pub struct Faulty {
     /// The file.
     pub file: PathBuf,
-    /// Its name in one sentence: what is wrong.
+    /// What is wrong, in one sentence.
     pub why: String,
     /// Each fault, with its line.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Catalog {
+    /// The files of which nothing is served, not even what they said before.
+    pub fn unserved(&self) -> Vec<Unserved> {
+        let stays = |file: &Path| self.pipelines.values().any(|s| s.pipeline.file == file);
+        let left_out = self.faulty.iter().filter(|faulty| !stays(&faulty.file));
+        left_out
+            .map(|faulty| Unserved { file: faulty.file.clone(), why: faulty.why.clone() })
+            .collect()
+    }
+
     /// Loads every pipeline file directly in `folder` (absolute). What was served `before` stays
     /// where its file is broken now; where its file is gone, the pipeline is gone.
     ///
@@ -56,7 +65,7 @@ impl Catalog {
     ) {
         let loaded = pipeline::load(source, &file);
         let Some(pipeline) = loaded.pipeline else {
-            let why = in_short(&loaded.diagnostics);
+            let why = in_short(&file, &loaded.diagnostics);
             let served = before.values().find(|served| served.pipeline.file == file);
             if let Some(served) = served {
                 let stays = Served { stale: Some(why.clone()), ..served.clone() };
@@ -89,13 +98,22 @@ pub fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// `3 errors, first: unknown key "depoy"`.
-fn in_short(diagnostics: &[Diagnostic]) -> String {
+/// `3 errors, first: line 7: unknown key "depoy"`.
+fn in_short(file: &Path, diagnostics: &[Diagnostic]) -> String {
     let errors: Vec<&Diagnostic> =
         diagnostics.iter().filter(|d| d.severity == Severity::Error).collect();
-    let first = errors.first().map_or("it cannot be read", |d| d.message.as_str());
+    let Some(error) = errors.first() else { return "it cannot be read".to_owned() };
+    // The fault may be one of a suite file that the pipeline includes.
+    let other = error.file.file_name().filter(|name| Some(*name) != file.file_name());
+    let place = match (other.map(|name| name.to_string_lossy()), error.line) {
+        (None, None) => String::new(),
+        (None, Some(line)) => format!("line {line}: "),
+        (Some(name), None) => format!("{name}: "),
+        (Some(name), Some(line)) => format!("{name}, line {line}: "),
+    };
+    let first = format!("{place}{}", error.message);
     match errors.len() {
-        0 | 1 => first.to_owned(),
+        1 => first,
         count => format!("{count} errors, first: {first}"),
     }
 }
@@ -135,8 +153,20 @@ mod tests {
         fs::remove_file(folder.path().join("twin.yaml")).unwrap();
         let second = Catalog::load(folder.path(), &read, &first.pipelines).unwrap();
         assert_eq!(names(&second), [("shop", true)]);
+        assert!(second.unserved().is_empty(), "what it said before is served");
         let kept = &second.pipelines.values().next().unwrap().pipeline;
         assert_eq!(kept.suite.as_ref().unwrap().name, "P1", "as it was");
+
+        put("new.yaml", "version: 1\nsuit: {}\n");
+        let broken = Catalog::load(folder.path(), &read, &second.pipelines).unwrap();
+        let [unserved] = &broken.unserved()[..] else { panic!("{:?}", broken.faulty) };
+        let shown = unserved.to_string();
+        assert!(
+            shown.starts_with("new.yaml is not served: ") && shown.contains("line 2: "),
+            "{shown}"
+        );
+        assert!(unserved.is_named("new") && !unserved.is_named("shop"));
+        fs::remove_file(folder.path().join("new.yaml")).unwrap();
 
         put("shop.yaml", GOOD);
         let third = Catalog::load(folder.path(), &read, &second.pipelines).unwrap();

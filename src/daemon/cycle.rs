@@ -3,29 +3,36 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::handle::{Blocked, Handle};
+use super::handle::{Blocked, GaveUp, Handle};
 use super::observer::Watcher;
 use super::warden::Warden;
+use crate::domain::errors::chain;
 use crate::domain::event::RunOptions;
 use crate::domain::names::PipelineName;
-use crate::domain::outcome::{Outcome, Trigger, TriggerKind, Verdict};
+use crate::domain::outcome::{Outcome, Phase, Trigger, TriggerKind, Verdict};
 use crate::domain::spec::Pipeline;
 use crate::domain::state::CycleState;
 use crate::engine::{
-    Clock, Ended, Engine, EngineError, Relief, ReportFolder, Request, Setup as WorldSetup,
-    StatePaths, World, least_cycle, load_state,
+    Clock, Ended, Engine, EngineError, Relief, ReportFolder, Request, Resolved,
+    Setup as WorldSetup, StatePaths, World, least_cycle, load_state,
 };
+use crate::notify;
 use crate::pipeline::{self, RunBy};
 use crate::process::Launcher;
-use crate::queue::{Next, Past, after_cycle};
+use crate::queue::{Next, Past, StopReason, after_cycle};
 use crate::store::{CycleKey, CycleRow, NewTrigger, StoreError, TriggerId, WaitingTrigger, Which};
 use crate::suite::HostEnv;
 use crate::verdict::deserves_rerun;
 
+/// Whoever asks for a revision waits so long for the repository to say whether it has it.
+const LOOKUP_TIME: Duration = Duration::from_secs(20);
+/// News of a loop that gave up longer ago are none: they were told, and forgotten since.
+const NEWS_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// A pipeline whose secrets cannot be had is tried again after so long.
 const BLOCKED_FOR: SignedDuration = SignedDuration::from_secs(60);
 
@@ -92,7 +99,7 @@ impl Parts {
             return Ok(());
         };
         tracing::info!("{key} starts: {}", trigger.cause.detail);
-        self.handle.started(key.clone(), now, cancel.clone());
+        self.handle.started(key.clone(), Phase::Queued, now, cancel.clone());
         self.handle.publish(super::LiveEvent { cycle: key.clone(), recorded });
         let done = match self.row(&key).await {
             Ok(row) => self.bring_forward(&row, pipeline, &world, cancel).await,
@@ -111,7 +118,7 @@ impl Parts {
     ) -> Result<(), CycleError> {
         let world = self.open_world(pipeline).await?;
         tracing::info!("{} is taken up in its {} phase", row.key(), row.phase);
-        self.handle.started(row.key(), self.clock.now(), cancel.clone());
+        self.handle.started(row.key(), row.phase, self.clock.now(), cancel.clone());
         let done = self.bring_forward(row, pipeline, &world, cancel).await;
         self.handle.ended(&row.key());
         done
@@ -170,6 +177,9 @@ impl Parts {
                 let pause = SignedDuration::try_from(pipeline.cycles.pause);
                 (pause.unwrap_or(SignedDuration::MAX), "was not green")
             }
+            Next::Stop(why) if why.is_giving_up() => {
+                return self.give_up(pipeline, newest.cycle, why).await;
+            }
             Next::Stop(why) => {
                 tracing::debug!("{}: {why}", pipeline.name);
                 return Ok(());
@@ -192,6 +202,28 @@ impl Parts {
             not_before: now.saturating_add(pause).unwrap_or(Timestamp::MAX),
         };
         self.handle.store().put_trigger(trigger, now).await?;
+        Ok(())
+    }
+
+    /// The loop of a pipeline ends without what it runs for: that is told, and what begins it anew.
+    async fn give_up(
+        &self,
+        pipeline: &Pipeline,
+        cycle: u32,
+        why: StopReason,
+    ) -> Result<(), CycleError> {
+        let (name, why) = (&pipeline.name, why.to_string());
+        tracing::warn!(
+            "the loop of {name} ends with cycle {cycle}: {why}; a new commit, a schedule or `andon trigger {name}` begins it anew"
+        );
+        self.handle.gives_up(name.clone(), GaveUp { cycle, why: why.clone() });
+        let (row, now) = (self.find(name, cycle).await?, self.clock.now());
+        let over_at = row.and_then(|row| row.finished_at);
+        if over_at.is_some_and(|at| now.duration_since(at) < NEWS_FOR) {
+            let messages = notify::gave_up(pipeline, cycle, &why);
+            self.handle.store().put_messages(messages, now).await?;
+            self.handle.tell_news();
+        }
         Ok(())
     }
 
@@ -230,6 +262,21 @@ impl Parts {
             });
         }
         Ok(past)
+    }
+
+    /// Why the repository of a pipeline has no such revision, as far as it says so soon.
+    pub(super) async fn lacks_revision(
+        &self,
+        name: &PipelineName,
+        revision: &str,
+    ) -> Option<String> {
+        let served = self.handle.pipelines().get(name)?.pipeline.clone();
+        let world = self.open_world(&served).await.ok()?;
+        let asked = tokio::time::timeout(LOOKUP_TIME, world.resolve(Some(revision)));
+        match asked.await.ok()? {
+            Resolved::Refused(fault) => Some(world.masked(&chain(fault.as_ref()))),
+            Resolved::Commit(_) | Resolved::Unreadable(_) => None,
+        }
     }
 
     async fn find(&self, name: &PipelineName, cycle: u32) -> Result<Option<CycleRow>, CycleError> {

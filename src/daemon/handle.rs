@@ -4,8 +4,11 @@
 //! pipelines as loaded, the cycles that run, a wake-up, live events.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +31,33 @@ pub struct Served {
     pub pipeline: Arc<Pipeline>,
     /// Why its file as it is now is not served: the one before it still is.
     pub stale: Option<String>,
+}
+
+/// A file among the pipelines that gives none: it is broken, and was never served otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unserved {
+    /// The file.
+    pub file: PathBuf,
+    /// What is wrong with it first.
+    pub why: String,
+}
+
+impl Unserved {
+    /// The name of the file, without its folder.
+    pub fn file_name(&self) -> String {
+        self.file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Whether a pipeline of that name would stand in it, as far as its own name tells.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.file.file_stem().is_some_and(|stem| stem == name)
+    }
+}
+
+impl fmt::Display for Unserved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not served: {}", self.file_name(), self.why)
+    }
 }
 
 /// A cycle that runs.
@@ -62,6 +92,15 @@ pub struct Blocked {
     pub until: Timestamp,
 }
 
+/// Why the loop of a pipeline is over although it did not get what it runs for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GaveUp {
+    /// Its last cycle.
+    pub cycle: u32,
+    /// As a sentence.
+    pub why: String,
+}
+
 /// Why no cycle begins at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoRoom {
@@ -92,15 +131,21 @@ pub enum Cancelled {
 /// Tells what keeps an eye on each pipeline.
 type Sight = Box<dyn Fn() -> BTreeMap<PipelineName, Watching> + Send + Sync>;
 
+/// Tells why a repository has no such revision; `None` where it has, or nobody can tell now.
+type Lookup = Box<dyn Fn(PipelineName, String) -> BoxFuture<'static, Option<String>> + Send + Sync>;
+
 struct Shared {
     store: Arc<dyn Store>,
     sight: OnceLock<Sight>,
+    lookup: OnceLock<Lookup>,
     news: OnceLock<Wake>,
     pipelines: Mutex<Arc<BTreeMap<PipelineName, Served>>>,
+    unserved: Mutex<Arc<Vec<Unserved>>>,
     /// As they were before they were last read: what began for one whose file is gone is told to its end.
     before: Mutex<BTreeMap<PipelineName, Arc<Pipeline>>>,
     running: Mutex<BTreeMap<CycleKey, Running>>,
     blocked: Mutex<BTreeMap<PipelineName, Blocked>>,
+    gave_up: Mutex<BTreeMap<PipelineName, GaveUp>>,
     no_room: Mutex<Option<NoRoom>>,
     disk_free: Mutex<Option<u64>>,
     wake: Arc<Notify>,
@@ -123,11 +168,14 @@ impl Handle {
             shared: Arc::new(Shared {
                 store,
                 sight: OnceLock::new(),
+                lookup: OnceLock::new(),
                 news: OnceLock::new(),
                 pipelines: Mutex::default(),
+                unserved: Mutex::default(),
                 before: Mutex::default(),
                 running: Mutex::default(),
                 blocked: Mutex::default(),
+                gave_up: Mutex::default(),
                 no_room: Mutex::default(),
                 disk_free: Mutex::default(),
                 wake: Arc::new(Notify::new()),
@@ -154,6 +202,16 @@ impl Handle {
         let before = before.iter().map(|(name, was)| (name.clone(), Arc::clone(&was.pipeline)));
         lock(&self.shared.before).extend(before);
         self.wake();
+    }
+
+    /// The files that give no pipeline, as of the last time that they were read.
+    pub fn unserved(&self) -> Arc<Vec<Unserved>> {
+        Arc::clone(&lock(&self.shared.unserved))
+    }
+
+    /// Says which files give none from now on.
+    pub fn leave_out(&self, unserved: Vec<Unserved>) {
+        *lock(&self.shared.unserved) = Arc::new(unserved);
     }
 
     /// A pipeline as it is served, or as it was when its file went away.
@@ -224,6 +282,26 @@ impl Handle {
         let _ = self.shared.sight.set(sight);
     }
 
+    /// Why the repository of a pipeline has no such revision. `None` where it has, or nobody can tell
+    /// now: then the cycle will.
+    pub async fn lacks_revision(&self, pipeline: &PipelineName, revision: &str) -> Option<String> {
+        self.shared.lookup.get()?(pipeline.clone(), revision.to_owned()).await
+    }
+
+    pub(super) fn revisions_are_looked_up_by(&self, lookup: Lookup) {
+        // Set once, when the daemon is made.
+        let _ = self.shared.lookup.set(lookup);
+    }
+
+    /// Pipelines whose loop gave up, until their next cycle begins.
+    pub fn gave_up(&self) -> BTreeMap<PipelineName, GaveUp> {
+        lock(&self.shared.gave_up).clone()
+    }
+
+    pub(super) fn gives_up(&self, pipeline: PipelineName, gave_up: GaveUp) {
+        lock(&self.shared.gave_up).insert(pipeline, gave_up);
+    }
+
     /// Pipelines that start nothing for now.
     pub fn blocked(&self) -> BTreeMap<PipelineName, Blocked> {
         lock(&self.shared.blocked).clone()
@@ -265,8 +343,15 @@ impl Handle {
         &self.shared.draining
     }
 
-    pub(super) fn started(&self, cycle: CycleKey, since: Timestamp, cancel: CancellationToken) {
-        let phase = Phase::Queued;
+    /// A cycle has its turn; one that is taken up is further than its beginning.
+    pub(super) fn started(
+        &self,
+        cycle: CycleKey,
+        phase: Phase,
+        since: Timestamp,
+        cancel: CancellationToken,
+    ) {
+        lock(&self.shared.gave_up).remove(&cycle.pipeline);
         let running = Running { phase, since, progress: None, cancelled_by: None, cancel };
         lock(&self.shared.running).insert(cycle, running);
     }

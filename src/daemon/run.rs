@@ -132,10 +132,17 @@ impl Daemon {
         let (deliverer, listener) = tellers(&parts);
         let waker = deliverer.waker();
         parts.handle.news_are_told_by(waker);
+        let parts = Arc::new(parts);
+        // Weak, because the handle is one of the parts.
+        let asked = Arc::downgrade(&parts);
+        parts.handle.revisions_are_looked_up_by(Box::new(move |name, revision| {
+            let asked = asked.clone();
+            Box::pin(async move { asked.upgrade()?.lacks_revision(&name, &revision).await })
+        }));
         let daemon = Self {
             deliverer,
             listener,
-            parts: Arc::new(parts),
+            parts,
             desks,
             folder: setup.folder,
             files: setup.files,
@@ -163,6 +170,7 @@ impl Daemon {
             loaded.map_err(|source| DaemonError::Folder { folder: self.folder.clone(), source })?;
         self.desks.follow(&self.parts, &before, &catalog.pipelines);
         self.handle().serve(catalog.pipelines.clone());
+        self.handle().leave_out(catalog.unserved());
         Ok(catalog)
     }
 
@@ -419,13 +427,19 @@ async fn drain(mut tasks: JoinSet<TaskEnd>) {
     if tasks.is_empty() {
         return;
     }
-    tracing::info!("{} cycles run; waiting for them for at most {DRAIN:?}", tasks.len());
+    let running = cycles(tasks.len(), "runs", "run");
+    tracing::info!("{running}; waiting for the end for at most {DRAIN:?}");
     let all = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(DRAIN, all).await.is_err() {
-        tracing::info!("{} cycles are left to the next daemon", tasks.len());
+        tracing::info!("{} left to the next daemon", cycles(tasks.len(), "is", "are"));
         tasks.abort_all();
         while tasks.join_next().await.is_some() {}
     }
+}
+
+/// `1 cycle runs`, `2 cycles run`.
+fn cycles(count: usize, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 cycle {one}") } else { format!("{count} cycles {many}") }
 }
 
 fn told(what: &str, done: Result<(), super::cycle::CycleError>) {

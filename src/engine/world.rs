@@ -93,6 +93,11 @@ impl World {
         &self.setup.pipeline
     }
 
+    /// A text without the pipeline's secrets.
+    pub fn masked(&self, text: &str) -> String {
+        self.masker.mask(text)
+    }
+
     /// What the steps of this cycle know now.
     fn env_of(&self, journal: &Journal) -> Result<RunEnv, EngineError> {
         let state = journal.state();

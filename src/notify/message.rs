@@ -149,6 +149,18 @@ impl Notice {
         }
     }
 
+    /// A loop is over without what it runs for.
+    pub(super) fn gave_up(pipeline: &str, cycle: u32, why: &str) -> Self {
+        let anew = format!("a new commit, a schedule or `andon trigger {pipeline}` begins it anew");
+        Self {
+            event: "gave_up",
+            title: format!("{pipeline}: the loop ends with cycle {cycle}, {why}"),
+            facts: vec![anew],
+            failures: Vec::new(),
+            report: None,
+        }
+    }
+
     /// A cycle is over at last.
     pub(super) fn heard_again(pipeline: &str, cycle: u32, after: SignedDuration) -> Self {
         let after = words::duration(millis(after));

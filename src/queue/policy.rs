@@ -50,12 +50,24 @@ pub enum StopReason {
     Cancelled,
 }
 
+impl StopReason {
+    /// Whether the loop ends without what it runs for.
+    pub fn is_giving_up(self) -> bool {
+        match self {
+            Self::TooMany(_) | Self::NoProgress(_) => true,
+            Self::Once | Self::Green | Self::Cancelled => false,
+        }
+    }
+}
+
 impl std::fmt::Display for StopReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Once => f.write_str("the pipeline runs once for each reason"),
             Self::Green => f.write_str("every case that decides passes"),
+            Self::TooMany(1) => f.write_str("given up after 1 cycle of one revision"),
             Self::TooMany(max) => write!(f, "given up after {max} cycles of one revision"),
+            Self::NoProgress(1) => f.write_str("given up: 1 cycle left cases failing"),
             Self::NoProgress(times) => {
                 write!(f, "given up: {times} cycles in a row left the same cases failing")
             }

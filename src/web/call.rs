@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use super::access::Caller;
 use super::problem::Problem;
 use super::site::Site;
+use crate::daemon::Unserved;
 use crate::domain::names::PipelineName;
 use crate::store::{CycleRow, Which};
 
@@ -70,16 +71,21 @@ impl Call {
     /// What follows the question mark.
     pub(super) fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let query = Query::try_from_uri(&self.parts.uri);
-        query.map(|Query(query)| query).map_err(|fault| Problem::bad_request(fault.body_text()))
+        query.map(|Query(query)| query).map_err(|fault| {
+            let text = fault.body_text();
+            let why = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+            Problem::bad_request(format!("the query does not fit: {why}"))
+        })
     }
 
     /// The pipeline that the path names. It is served, or has cycles.
     pub(super) async fn pipeline(&self) -> Result<PipelineName, Problem> {
-        let given = self.parameter("pipeline");
-        let unknown = || {
-            Problem::not_found(format!("there is no pipeline {given:?}"))
-                .help("GET /api/v1/pipelines lists them")
-        };
+        self.pipeline_named(self.parameter("pipeline")).await
+    }
+
+    /// The pipeline of that name. It is served, or has cycles.
+    pub(super) async fn pipeline_named(&self, given: &str) -> Result<PipelineName, Problem> {
+        let unknown = || no_pipeline(given, &self.site.handle().unserved());
         let name = PipelineName::parse(given).map_err(|_| unknown())?;
         let is_known = self.site.handle().pipelines().contains_key(&name)
             || self.site.store().find_cycle(&name, Which::Latest).await?.is_some();
@@ -114,6 +120,23 @@ impl Call {
         serde_json::from_slice(text)
             .map_err(|fault| Problem::bad_request(format!("the body does not fit: {fault}")))
     }
+}
+
+/// A broken file is the likeliest reason for a pipeline not to be there, whatever name it has inside.
+fn no_pipeline(given: &str, unserved: &[Unserved]) -> Problem {
+    let shown: String = given.chars().take(80).collect();
+    let problem = Problem::not_found(match unserved.iter().find(|file| file.is_named(given)) {
+        Some(file) => format!("there is no pipeline {shown:?}: {file}"),
+        None => format!("there is no pipeline {shown:?}"),
+    });
+    let others: Vec<String> = unserved.iter().take(3).map(ToString::to_string).collect();
+    problem.help(match unserved.len() {
+        0 => "GET /api/v1/pipelines lists them".to_owned(),
+        count if count > others.len() => {
+            format!("{}; and {} more files", others.join("; "), count - others.len())
+        }
+        _ => format!("{}; `andon check` shows every fault", others.join("; ")),
+    })
 }
 
 /// Reads a body that must be small.

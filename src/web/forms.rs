@@ -14,6 +14,8 @@ pub use history::{
 };
 pub use requests::{CancelForm, DoneForm, HookForm, ResumeForm, StartForm, StartedForm};
 
+use crate::daemon::{GaveUp, Unserved};
+use crate::domain::event::RollbackPlanned;
 use crate::domain::outcome::Trigger;
 use crate::domain::revision::Revision;
 use crate::report::json::{RevisionJson, TriggerJson};
@@ -35,8 +37,27 @@ pub struct StatusForm {
     pub no_room: Option<NoRoomForm>,
     /// News that wait for delivery.
     pub news_waiting: u32,
+    /// Files among the pipelines that are broken and give none.
+    #[serde(default)]
+    pub unserved: Vec<UnservedForm>,
     /// What each pipeline does now, by name.
     pub pipelines: Vec<PipelineForm>,
+}
+
+/// A file among the pipelines that gives none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Unserved")]
+pub struct UnservedForm {
+    /// Its name.
+    pub file: String,
+    /// What is wrong with it first.
+    pub why: String,
+}
+
+impl From<&Unserved> for UnservedForm {
+    fn from(unserved: &Unserved) -> Self {
+        Self { file: unserved.file_name(), why: unserved.why.clone() }
+    }
 }
 
 /// Why no cycle begins.
@@ -84,10 +105,48 @@ pub struct PipelineForm {
     pub waiting: Vec<TriggerForm>,
     /// The newest cycle.
     pub latest: Option<CycleRowForm>,
+    /// Why its loop is over although it did not get what it runs for, until the next cycle begins.
+    #[serde(default)]
+    pub gave_up: Option<GaveUpForm>,
+    /// What is deployed now, where the newest cycle went back to it from its own revision.
+    #[serde(default)]
+    pub deployed: Option<DeployedForm>,
     /// How looks at its repository go; `null` where it watches none.
     pub watching: Option<WatchingForm>,
     /// The next time that a schedule comes due.
     pub next: Option<NextForm>,
+}
+
+/// Why a loop is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "GaveUp")]
+pub struct GaveUpForm {
+    /// Its last cycle.
+    pub cycle: u32,
+    /// As a sentence.
+    pub why: String,
+}
+
+impl From<&GaveUp> for GaveUpForm {
+    fn from(gave_up: &GaveUp) -> Self {
+        Self { cycle: gave_up.cycle, why: gave_up.why.clone() }
+    }
+}
+
+/// What a cycle went back to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Deployed")]
+pub struct DeployedForm {
+    /// The revision.
+    pub revision: RevisionJson<'static>,
+    /// The cycle that proved it.
+    pub cycle: u32,
+}
+
+impl From<&RollbackPlanned> for DeployedForm {
+    fn from(planned: &RollbackPlanned) -> Self {
+        Self { revision: revision(&planned.revision), cycle: planned.cycle }
+    }
 }
 
 /// How looks at a repository go.

@@ -26,7 +26,8 @@ pub(super) async fn healthz(call: Call) -> Answer {
     Ok(text.into_response())
 }
 
-/// `GET /readyz`: the store answers, and new work is taken.
+/// `GET /readyz`: the store answers, and new work is taken. A broken file keeps no other pipeline from
+/// its work; it is named all the same.
 pub(super) async fn readyz(call: Call) -> Answer {
     let handle = call.site.handle();
     if handle.draining().is_cancelled() {
@@ -38,6 +39,13 @@ pub(super) async fn readyz(call: Call) -> Answer {
             .help("free some space; it goes on by itself"));
     }
     call.site.store().outbox_counts().await?;
-    let text = format!("ready: {} pipelines\n", handle.pipelines().len());
+    let pipelines = match handle.pipelines().len() {
+        1 => "1 pipeline".to_owned(),
+        count => format!("{count} pipelines"),
+    };
+    let mut text = format!("ready: {pipelines}\n");
+    for unserved in handle.unserved().iter() {
+        text.push_str(&format!("{unserved}\n"));
+    }
     Ok((StatusCode::OK, text).into_response())
 }

@@ -60,7 +60,7 @@ async fn of(forge: Forge, call: Call) -> Answer {
     let spooled = Spooled::read(call.into_body(), MAX_BODY, |chunk| check.update(chunk)).await?;
     check.finish()?;
     if forge.is_ping(&headers) {
-        return json(StatusCode::OK, &HookForm { pipelines: Vec::new() });
+        return json(StatusCode::OK, &HookForm { pipelines: Vec::new(), note: None });
     }
     if !is_json(&headers) {
         return Err(Problem::bad_request("the body is not JSON")
@@ -78,8 +78,9 @@ async fn of(forge: Forge, call: Call) -> Answer {
     if !chosen.is_empty() {
         site.handle().look_soon();
     }
+    let note = chosen.is_empty().then(|| "no pipeline watches this repository".to_owned());
     let pipelines = chosen.iter().map(ToString::to_string).collect();
-    json(StatusCode::ACCEPTED, &HookForm { pipelines })
+    json(StatusCode::ACCEPTED, &HookForm { pipelines, note })
 }
 
 /// Senders that say no type at all are believed to send what they should.

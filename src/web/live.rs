@@ -60,8 +60,13 @@ fn sse(news: &News) -> SseEvent {
 async fn wanted(call: &Call) -> Result<Wanted, Problem> {
     let Ask { pipeline, cycle, after } = call.query()?;
     let resumed = call.header("last-event-id").map(parse_id).transpose()?;
-    let pipeline = pipeline.map(|name| PipelineName::parse(&name)).transpose();
-    let pipeline = pipeline.map_err(|fault| Problem::bad_request(fault.to_string()))?;
+    let pipeline = match pipeline {
+        Some(name) => {
+            PipelineName::parse(&name).map_err(|fault| Problem::bad_request(fault.to_string()))?;
+            Some(call.pipeline_named(&name).await?)
+        }
+        None => None,
+    };
     let Some(cycle) = cycle else {
         if after.is_some() {
             return Err(Problem::bad_request("`after` counts within a cycle: give `cycle`, too"));

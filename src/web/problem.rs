@@ -110,7 +110,9 @@ impl From<Refused> for Problem {
             Refused::NoToken => unauthorized("a token is needed").help(
                 "send `Authorization: Bearer TOKEN`; for the commands of andon set ANDON_TOKEN",
             ),
-            Refused::UnknownToken => unauthorized("the token is not known here"),
+            Refused::UnknownToken => unauthorized("the token is not known here").help(
+                "`tokens` in the daemon's andon.yaml says which are; the commands of andon send what ANDON_TOKEN holds",
+            ),
             Refused::Role { token, has, needs } => {
                 let detail = format!(
                     "the token {token} has the role {}, this needs {}",

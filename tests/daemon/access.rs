@@ -45,7 +45,9 @@ async fn l1_every_route_refuses_no_wrong_and_weak_tokens() {
         let without = house.ask(ask(route)).await.is(401);
         assert!(without.header("www-authenticate").starts_with("Bearer"), "{}", route.path);
         for wrong in ["x", "read-token-0123456789abcdeF", "", "admin"] {
-            house.ask(ask(route).token(wrong)).await.is(401);
+            let refused = house.ask(ask(route).token(wrong)).await.is(401).json();
+            let help = refused["help"].as_str().unwrap();
+            assert!(help.contains("ANDON_TOKEN"), "{}: {help}", route.path);
         }
         house.ask(ask(route).with("authorization", "Basic YWRtaW46YWRtaW4=")).await.is(401);
         for (token, role) in roles {

@@ -131,6 +131,8 @@ async fn a_held_cycle_goes_on_as_a_person_says() {
     house.append(&key, 6, vec![held]).await;
     let now = house.ask(get("/api/v1/pipelines/chat")).await.json();
     assert_eq!(now["state"], "held");
+    let why = now["why"].as_str().unwrap();
+    assert!(why.contains("`andon resume chat 1 --as deployed|failed|rerun`"), "{why}");
     let reply = house.ask(post("/api/v1/pipelines/chat/cycles/1/cancel", "")).await.is(409).json();
     assert!(reply["help"].as_str().unwrap().contains("resume"), "{reply}");
     house.ask(resume(r#"{"as":"maybe"}"#)).await.is(422);

@@ -29,7 +29,7 @@ pub(crate) const ADMIN: &str = "admin-token-0123456789abcdef";
 pub(crate) const SECRET: &str = "a-secret-of-webhooks";
 pub(crate) const OLD_SECRET: &str = "the-secret-before-it";
 
-const SUITE: &str = "suite:\n  name: P1\n  cases:\n    - id: test_001_health\n      steps: [{ http: { url: 'http://127.0.0.1:9/' } }]\n";
+const SUITE: &str = "deploy: { steps: [{ run: 'true' }], rollback: { when: [red] } }\nsuite:\n  name: P1\n  cases:\n    - id: test_001_health\n      steps: [{ http: { url: 'http://127.0.0.1:9/' } }]\n";
 
 pub(crate) struct House {
     pub(crate) folder: TempDir,
@@ -201,6 +201,25 @@ pub(crate) fn into_deploy() -> Vec<Event> {
             "kind": "step_started", "index": 0, "name": "Roll out", "attempt": 1,
             "deadline_at": "2026-05-28T20:36:40Z", "run_dir": "runs/chat/0001/deploy-01-1",
         }),
+    ]
+    .into_iter()
+    .map(event)
+    .collect()
+}
+
+/// From the end of a suite to the end of a cycle that went back, or tried to: events 7 to 10.
+pub(crate) fn rolled_back(outcome: &str) -> Vec<Event> {
+    let green = serde_json::json!({
+        "sha": "83aa1ffd5b1e0a3c9d8e7f60718293a4b5c6d7e8", "subject": "Chat listens",
+        "author": "Ada Brandt", "time": "2026-05-27T20:26:40Z",
+    });
+    [
+        serde_json::json!({ "kind": "phase_started", "phase": "rollback" }),
+        serde_json::json!({ "kind": "rollback_planned", "cycle": 6, "revision": green, "checkout": "c" }),
+        serde_json::json!({ "kind": "phase_ended", "phase": "rollback", "outcome": outcome, "duration_ms": 5 }),
+        serde_json::json!({ "kind": "phase_started", "phase": "report" }),
+        serde_json::json!({ "kind": "phase_ended", "phase": "report", "outcome": "passed", "duration_ms": 5 }),
+        serde_json::json!({ "kind": "finished", "verdict": "red", "void_reason": null }),
     ]
     .into_iter()
     .map(event)

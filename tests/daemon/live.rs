@@ -63,6 +63,14 @@ async fn a_listener_hears_what_happens_from_now_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_listens_to_a_pipeline_that_is_not_there() {
+    let house = house(&[]).await;
+    let refused = house.ask(get("/api/v1/events?pipeline=no-such")).await.is(404);
+    assert_eq!(refused.header("content-type"), "application/problem+json");
+    assert_eq!(refused.json()["detail"], "there is no pipeline \"no-such\"");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_cycle_is_told_whole_and_to_its_end_whenever_one_comes() {
     let house = house(&[]).await;
     let key = house.begin_cycle("chat").await;

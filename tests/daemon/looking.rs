@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use andon::daemon::NoRoom;
+use andon::daemon::{NoRoom, Unserved};
 use andon::web::openapi;
 use serde_json::{Value, json};
 
-use crate::client::get;
-use crate::house::{House, finished, house, into_deploy, pipelines};
+use crate::client::{get, post};
+use crate::house::{House, finished, house, into_deploy, pipelines, rolled_back};
 
 /// The answer to a path, checked against the document.
 async fn described(house: &House, path: &str, operation: &str) -> Value {
@@ -110,6 +110,12 @@ async fn what_is_not_there_is_told() {
     ] {
         house.ask(get(path)).await.is(400);
     }
+    for (limit, says) in [("-1", "`limit` is at least 1"), ("x", "the query does not fit: limit: ")]
+    {
+        let path = format!("/api/v1/pipelines/chat/commits?limit={limit}");
+        let detail = house.ask(get(&path)).await.is(400).json()["detail"].to_string();
+        assert!(detail.contains(says), "{detail}");
+    }
     // A pipeline whose file is gone still has its history.
     house.handle.serve(pipelines(&[("shop", "https://git.example.com/acme/shop.git")]));
     let gone = house.ask(get("/api/v1/pipelines/chat")).await.is(200).json();
@@ -192,6 +198,42 @@ async fn figures_badges_and_health_are_there() {
         let (name, value) = line.rsplit_once(' ').unwrap();
         assert!(name.starts_with("andon_") && value.parse::<f64>().is_ok(), "{line}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_file_is_named_by_whoever_is_asked_for_it() {
+    let house = with_a_cycle().await;
+    let why = "line 2: unknown key \"suit\"".to_owned();
+    house.handle.leave_out(vec![Unserved { file: "/p/till.yaml".into(), why: why.clone() }]);
+    let status = described(&house, "/api/v1/status", "getStatus").await;
+    assert_eq!(status["unserved"], json!([{ "file": "till.yaml", "why": why }]));
+    let ready = house.ask(get("/readyz")).await.is(200).text();
+    assert_eq!(ready, format!("ready: 3 pipelines\ntill.yaml is not served: {why}\n"));
+    let asked = house.ask(post("/api/v1/pipelines/till/trigger", "{}")).await.is(404).json();
+    let detail = format!("there is no pipeline \"till\": till.yaml is not served: {why}");
+    assert_eq!(asked["detail"], detail);
+    // Which name it has inside is not known.
+    let other = house.ask(get("/api/v1/pipelines/cashier")).await.is(404).json();
+    assert!(other["help"].as_str().unwrap().contains("till.yaml is not served"), "{other}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_cycle_went_back_to_is_what_is_deployed() {
+    let house = with_a_cycle().await;
+    let key = andon::store::CycleKey::new(house.name("chat"), 1);
+    house.append(&key, 6, rolled_back("passed")).await;
+    let chat = described(&house, "/api/v1/pipelines/chat", "getPipeline").await;
+    assert_eq!(
+        (&chat["latest"]["verdict"], &chat["deployed"]["cycle"]),
+        (&json!("red"), &json!(6))
+    );
+    assert_eq!(chat["deployed"]["revision"]["short"], "83aa1ff");
+    // One that did not get there left nobody knows what.
+    let key = house.begin_cycle("chat").await;
+    house.append(&key, 1, into_deploy()).await;
+    house.append(&key, 6, rolled_back("failed")).await;
+    let chat = described(&house, "/api/v1/pipelines/chat", "getPipeline").await;
+    assert_eq!((&chat["latest"]["cycle"], &chat["deployed"]), (&json!(2), &Value::Null));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -85,6 +85,13 @@ fn a_cycle_that_was_asked_for_is_run_shown_and_logged() {
     let again = place.andon(&["trigger", "shop", "--key", "k1", "--json"]).expect_code(0).json();
     assert_eq!((&again["trigger"], &again["cycle"]), (&asked["trigger"], &json!(1)));
     assert_eq!(place.stage().starts().len(), 1);
+    // What the repository does not have becomes no cycle, and so no news and no red badge.
+    for absent in ["no-such-branch", "0123456789abcdef0123456789abcdef01234567"] {
+        let refused = place.andon(&["trigger", "shop", "--revision", absent]).expect_code(2);
+        assert!(refused.stderr.contains("nothing is started: ") && refused.stderr.contains(absent));
+    }
+    assert_eq!(state_of(&place)["latest"]["cycle"], 1);
+    assert_eq!(state_of(&place)["waiting"], json!([]));
     let cycle = place.andon(&["show", "shop", "--json"]).expect_code(0).json();
     assert_eq!(cycle["trigger"], json!({ "kind": "manual", "detail": "by ada" }));
     assert!(place.file("reports/shop/cycle-0001.md").is_file());

@@ -67,7 +67,7 @@ fn a13_a_stop_lets_what_runs_come_to_its_end_and_begins_nothing() {
     until("the suite asks", || place.stage().requests("/one") == 1);
     place.andon(&["trigger", "shop"]).expect_code(0);
     first.signal(Signal::TERM);
-    until("it drains", || first.said("waiting for them"));
+    until("it drains", || first.said("waiting for the end"));
     place.stage().open("open-one");
     first.wait().expect_code(0);
     assert_eq!(place.stage().starts(), ["cycle 1"]);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::program::{self, DEPLOY, daemon, state_of};
 use crate::support::{CommitFiles, Place, until};
@@ -143,11 +143,14 @@ fn a13_a_running_deploy_is_left_to_its_supervisor_and_taken_up_by_the_next_daemo
     until("the deploy runs", || place.stage().starts().len() == 1);
     // The second signal does not wait for what runs.
     first.signal(Signal::TERM);
-    until("it drains", || first.said("waiting for them"));
+    until("it drains", || first.said("1 cycle runs; waiting for the end"));
     first.signal(Signal::TERM);
     let _ended = first.wait();
+    let second = daemon(&place, &[]);
+    until("it is there", || second.said("is taken up in its deploy phase"));
+    until("it is taken up", || state_of(&place)["running"]["here"] == true);
+    assert_eq!(state_of(&place)["running"]["phase"], "deploy", "it is where it was left");
     std::fs::remove_file(place.file("stage/hold-before")).unwrap();
-    let _second = daemon(&place, &[]);
     assert_eq!(wait_for_cycles(&place, 1), [(sha, "green".to_owned())]);
     assert_eq!(place.stage().starts().len(), 1, "never started twice");
 }
@@ -157,7 +160,7 @@ fn the_loop_goes_on_until_it_makes_no_progress() {
     let looping =
         format!("{}cycles: {{ until: green, max: 4, no_progress: 2, pause: 10ms }}\n", *PIPELINE);
     let mut place = place(&looping);
-    let _daemon = daemon(&place, &[]);
+    let daemon = daemon(&place, &[]);
     has_looked(&place, "shop");
     let stuck = place.commit("Always bad", &files(BAD));
     let ran = wait_for_cycles(&place, 2);
@@ -165,9 +168,15 @@ fn the_loop_goes_on_until_it_makes_no_progress() {
     let shown = place.andon(&["show", "shop", "2", "--json"]).expect_code(0).json();
     assert_eq!(shown["trigger"]["kind"], "retry");
     assert_eq!(shown["trigger"]["detail"], "cycle 1 was not green");
+    let why = "given up: 2 cycles in a row left the same cases failing";
+    until("it says so", || state_of(&place)["gave_up"] == json!({ "cycle": 2, "why": why }));
+    let status = place.andon(&["status", "shop"]).expect_code(0).stdout;
+    assert!(status.contains(why) && status.contains("andon trigger shop"), "{status}");
+    assert!(daemon.said("the loop of shop ends with cycle 2"));
     // It has given up: the next cycle is of the next commit.
     let good = place.commit("Mended", &files(GOOD));
     assert_eq!(wait_for_cycles(&place, 3).last().unwrap(), &(good, "green".to_owned()));
+    assert!(state_of(&place)["gave_up"].is_null());
     assert_eq!(cycles(&place).len(), 3);
 }
 

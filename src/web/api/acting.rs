@@ -32,6 +32,12 @@ pub(in crate::web) async fn start(call: Call) -> Answer {
             .help("its file is not in the folder of the pipelines")
     })?;
     check(&form, &served.pipeline)?;
+    if let Some(revision) = &form.revision
+        && let Some(why) = site.handle().lacks_revision(&name, revision).await
+    {
+        return Err(Problem::unprocessable(format!("nothing is started: {why}"))
+            .help("`revision` is a branch, a tag or a commit of the watched repository"));
+    }
     let trigger = NewTrigger {
         pipeline: name.clone(),
         environment: served.pipeline.environment.clone(),

@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::daemon::{Blocked, Running, Served, Watching};
+use crate::daemon::{Blocked, GaveUp, Running, Served, Watching};
+use crate::domain::event::RollbackPlanned;
 use crate::domain::names::{CaseId, PipelineName};
 use crate::domain::outcome::Phase;
 use crate::domain::spec::Pipeline;
+use crate::engine::gone_back_to;
 use crate::pipeline::crontab::{Crontab, Zones};
 use crate::store::{CycleKey, CycleRow, PipelineRow, WaitingTrigger};
 use crate::web::call::{Answer, Call, ok};
 use crate::web::forms::{
-    CaseForm, CaseRowForm, CommitsForm, CycleRowForm, InvestigationForm, InvestigationsForm,
-    NextForm, NoRoomForm, PipelineForm, PipelineState, PipelinesForm, ProgressForm, RunningForm,
-    StatusForm, TriggerForm, WatchingForm, time,
+    CaseForm, CaseRowForm, CommitsForm, CycleRowForm, DeployedForm, GaveUpForm, InvestigationForm,
+    InvestigationsForm, NextForm, NoRoomForm, PipelineForm, PipelineState, PipelinesForm,
+    ProgressForm, RunningForm, StatusForm, TriggerForm, UnservedForm, WatchingForm, time,
 };
 use crate::web::problem::Problem;
 use crate::web::site::Site;
@@ -27,14 +29,14 @@ const MAX_LIMIT: u32 = 1_000;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct Limit {
-    limit: Option<u32>,
+    limit: Option<i64>,
 }
 
 impl Limit {
     pub(in crate::web) fn or(&self, default: u32) -> Result<u32, Problem> {
         match self.limit {
-            Some(0) => Err(Problem::bad_request("`limit` is at least 1")),
-            Some(limit) => Ok(limit.min(MAX_LIMIT)),
+            Some(..=0) => Err(Problem::bad_request("`limit` is at least 1")),
+            Some(limit) => Ok(u32::try_from(limit).unwrap_or(MAX_LIMIT).min(MAX_LIMIT)),
             None => Ok(default),
         }
     }
@@ -53,6 +55,7 @@ pub(in crate::web) async fn status(call: Call) -> Answer {
             .no_room()
             .map(|no_room| NoRoomForm { why: no_room.why, since: time(no_room.since) }),
         news_waiting,
+        unserved: site.handle().unserved().iter().map(UnservedForm::from).collect(),
         pipelines: Now::look(site).await?.all(),
     })
 }
@@ -120,6 +123,9 @@ pub(in crate::web) struct Now {
     waiting: Vec<WaitingTrigger>,
     open: Vec<CycleRow>,
     rows: BTreeMap<PipelineName, PipelineRow>,
+    /// Where the newest cycle of a pipeline went back to.
+    gone_back: BTreeMap<PipelineName, RollbackPlanned>,
+    gave_up: BTreeMap<PipelineName, GaveUp>,
     at: Timestamp,
 }
 
@@ -127,8 +133,18 @@ impl Now {
     pub(in crate::web) async fn look(site: &Site) -> Result<Self, Problem> {
         let store = site.store();
         let rows = store.list_pipelines().await?;
+        let served = site.handle().pipelines();
+        let mut gone_back = BTreeMap::new();
+        for row in rows.iter().filter(|row| may_have_gone_back(row, &served)) {
+            let Some(latest) = &row.latest else { continue };
+            if let Some(to) = gone_back_to(store, latest).await? {
+                gone_back.insert(row.pipeline.clone(), to);
+            }
+        }
         Ok(Self {
-            served: site.handle().pipelines(),
+            served,
+            gone_back,
+            gave_up: site.handle().gave_up(),
             running: site.handle().running(),
             blocked: site.handle().blocked(),
             watching: site.handle().watching(),
@@ -165,6 +181,8 @@ impl Now {
             running: self.running_form(name),
             waiting: self.waiting_of(name).map(TriggerForm::from).collect(),
             latest: latest.map(CycleRowForm::from),
+            gave_up: self.gave_up.get(name).map(GaveUpForm::from),
+            deployed: self.gone_back.get(name).map(DeployedForm::from),
             watching: self.watching.get(name).and_then(|it| watching_form(it, self.lacks_room)),
             next: pipeline.and_then(|pipeline| self.next_time(name, pipeline)),
         }
@@ -186,8 +204,11 @@ impl Now {
         let open = self.open.iter().filter(|row| row.pipeline == *name);
         if let Some(held) = open.clone().find(|row| row.held) {
             let cycle = held.summary.cycle;
-            let why =
-                format!("nobody knows how the deploy of cycle {cycle} ended; a person must say");
+            let rollout = if held.phase == Phase::Rollback { "rollback" } else { "deploy" };
+            let why = format!(
+                "nobody knows how the {rollout} of cycle {cycle} ended; find out, then \
+                 `andon resume {name} {cycle} --as deployed|failed|rerun`"
+            );
             return (PipelineState::Held, Some(why));
         }
         let runs = self.running.keys().any(|key| key.pipeline == *name) || open.count() > 0;
@@ -223,6 +244,14 @@ impl Now {
             here: false,
         })
     }
+}
+
+/// Whether the pipeline says that a cycle with the newest one's verdict goes back.
+fn may_have_gone_back(row: &PipelineRow, served: &BTreeMap<PipelineName, Served>) -> bool {
+    let deploy = served.get(&row.pipeline).and_then(|served| served.pipeline.deploy.as_ref());
+    let rollback = deploy.and_then(|deploy| deploy.rollback.as_ref());
+    let verdict = row.latest.as_ref().and_then(|latest| latest.summary.verdict);
+    rollback.zip(verdict).is_some_and(|(rollback, verdict)| rollback.when.contains(&verdict))
 }
 
 fn watching_form(watching: &Watching, lacks_room: bool) -> Option<WatchingForm> {

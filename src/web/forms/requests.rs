@@ -76,4 +76,7 @@ pub struct DoneForm {
 pub struct HookForm {
     /// The pipelines whose repository is looked at now.
     pub pipelines: Vec<String>,
+    /// Why none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
