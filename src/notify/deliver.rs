@@ -157,7 +157,7 @@ impl Deliverer {
         }
         let all = async { while way.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(LAST_WORDS, all).await.is_err() {
-            tracing::warn!("{} messages are left on their way", way.tasks.len());
+            tracing::warn!("messages that are left on their way: {}", way.tasks.len());
         }
         self.notebook.write().await;
     }
