@@ -22,8 +22,8 @@ pub(crate) mod testing;
 
 pub use conclude::{Conclusion, conclude, why_not_reported};
 pub use definition::Definitions;
-pub use folder::{RunFolder, listing};
-pub use listed::{Listed, MAX_LISTED, id_of_listed, listed_in, parse_listed};
+pub use folder::{Printed, RunFolder, list_limit, listing};
+pub use listed::{Listed, id_of_listed, parse_listed};
 pub use names::{Named, Names};
 pub use next::{Next, NextRun, cases_of, next};
 pub use reported::{Reported, ReportedAttempt, Traffic};

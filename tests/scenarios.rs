@@ -70,4 +70,5 @@ scenarios! {
     s59_tests_of_another_tool => "59-tests-of-another-tool",
     s60_exit_code_and_results => "60-exit-code-and-results",
     s61_what_a_tool_leaves_behind => "61-what-a-tool-leaves-behind",
+    s62_names_that_are_alike => "62-names-that-are-alike",
 }

@@ -20,25 +20,39 @@ pub struct Definitions {
     of_command: Arc<str>,
     checkout: PathBuf,
     files: HashMap<PathBuf, Option<Arc<str>>>,
+    /// By what is said of the place of a case: many cases share one, and each look costs a call.
+    places: HashMap<String, Arc<str>>,
 }
 
 impl Definitions {
     /// For a command that runs in this checkout.
     pub fn of(command: &SuiteCommand, checkout: PathBuf) -> Self {
-        Self { of_command: command.digest.as_str().into(), checkout, files: HashMap::new() }
+        Self {
+            of_command: command.digest.as_str().into(),
+            checkout,
+            files: HashMap::new(),
+            places: HashMap::new(),
+        }
     }
 
     /// The digest of a case: `file` as its tool reports it, `id` as it is listed or as it is known here.
     pub fn digest(&mut self, file: Option<&str>, id: &str) -> Arc<str> {
-        let named = |text: &str| {
-            text.split_once("::").map_or_else(String::new, |(path, _)| path.to_owned())
-        };
-        let candidates = [
-            file.map(str::to_owned),
-            Some(named(id)).filter(|path| path.contains('.')),
-            node_id(id, &self.checkout).map(|node| named(&node)),
-        ];
-        let path = candidates.into_iter().flatten().find_map(|name| self.within(&name));
+        let module = id.split_once("::").map_or("", |(module, _)| module);
+        let place = format!("{}\0{module}", file.unwrap_or_default());
+        if let Some(known) = self.places.get(&place) {
+            return Arc::clone(known);
+        }
+        let digest = self.digest_at(file, module, id);
+        self.places.insert(place, Arc::clone(&digest));
+        digest
+    }
+
+    fn digest_at(&mut self, file: Option<&str>, module: &str, id: &str) -> Arc<str> {
+        let of_node = || Some(node_id(id, &self.checkout)?.split_once("::")?.0.to_owned());
+        let path = file
+            .and_then(|file| self.within(file))
+            .or_else(|| self.within(Some(module).filter(|path| path.contains('.'))?))
+            .or_else(|| self.within(&of_node()?));
         let with_file = path.and_then(|path| self.of_file(path));
         with_file.unwrap_or_else(|| Arc::clone(&self.of_command))
     }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 /// More listed ids than this are not planned.
-pub const MAX_LISTED: usize = 200_000;
+pub(super) const MAX_LISTED: usize = 200_000;
 
 /// The ids in what a tool printed: the first block of lines that are not empty. pytest ends it with an
 /// empty line, and then counts.
@@ -16,7 +16,7 @@ pub fn parse_listed(text: &str) -> Vec<&str> {
 }
 
 /// The same, however many there are.
-pub fn listed_in(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn listed_in(text: &str) -> impl Iterator<Item = &str> {
     let lines = text.lines().map(str::trim).skip_while(|line| line.is_empty());
     lines.take_while(|line| !line.is_empty()).filter(|line| !is_count(line))
 }

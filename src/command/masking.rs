@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::folder::RunFolder;
+use super::folder::{MAX_LIST_BYTES, RunFolder};
 use super::results::beneath;
 use crate::domain::redact::Masker;
 
@@ -25,6 +25,10 @@ impl RunFolder {
             fs::remove_dir_all(self.results())?;
         }
         let own = [self.list(), self.rerun(), self.shard()];
+        // What was cut may end in half a secret, which no mask would find.
+        if self.list().symlink_metadata().is_ok_and(|list| list.len() > MAX_LIST_BYTES) {
+            fs::remove_file(self.list())?;
+        }
         let files = results.into_iter().map(|found| found.path).chain(own);
         // Each of them is tried.
         files.map(|path| mask_file(&path, masker)).fold(Ok(()), Result::and)
@@ -65,6 +69,11 @@ mod tests {
         let masker = Masker::new(["hunter2-secret".to_owned()]);
         folder.mask(&masker).unwrap();
         folder.mask(&masker).unwrap();
+        let cut = RunFolder::at(dir.path().join("cut"));
+        cut.prepare().unwrap();
+        fs::File::create(cut.list()).unwrap().set_len(MAX_LIST_BYTES + 1).unwrap();
+        cut.mask(&masker).unwrap();
+        assert!(!cut.list().exists(), "it may end in half a secret");
         for path in &written {
             let text = fs::read_to_string(path).unwrap();
             assert!(text.starts_with("a ") && !text.contains("hunter2"), "{text}");

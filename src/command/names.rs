@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::listed::{Listed, id_of_listed};
-use crate::domain::identity::{Place, fit, normalised, numbered};
+use crate::domain::identity::{Place, fit, normalised, numbered, unnumbered};
 use crate::domain::names::CaseId;
 use crate::domain::redact::Masker;
 use crate::domain::state::CycleState;
@@ -42,6 +42,17 @@ impl Names {
     /// The id of a listed test.
     pub fn of_listed(&self, listed: &str) -> CaseId {
         self.case_id(self.masker.mask(&id_of_listed(listed)))
+    }
+
+    /// The id by which the tool itself knows a case of this name: without what was added to keep it apart.
+    pub fn own_of<'a>(&self, id: &'a CaseId, name: &str) -> &'a str {
+        let id = unnumbered(id.as_str(), name);
+        let rest = id.strip_prefix('[').and_then(|rest| rest.strip_prefix(&*self.command));
+        let own = rest.and_then(|rest| rest.strip_prefix("] "));
+        let is_foreign = |own: &&str| {
+            CaseId::parse(own).is_ok_and(|own| own.is_of_command() || self.foreign.contains(&own))
+        };
+        own.filter(is_foreign).unwrap_or(id)
     }
 
     /// Names all tests of a run, in the order of its entries. A test that is listed under its id comes

@@ -72,6 +72,15 @@ pub fn numbered(id: &str, number: u32) -> String {
     if number < 2 { id.to_owned() } else { fit(format!("{id} #{number}")) }
 }
 
+/// The id that several cases share, of one of them: without its number. Whether what stands at its end is
+/// one, its name tells: a test may well be called `adds #2`.
+pub fn unnumbered<'a>(id: &'a str, name: &str) -> &'a str {
+    let Some((shared, number)) = id.rsplit_once(" #") else { return id };
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_name = name.strip_suffix(number).is_some_and(|rest| rest.ends_with(" #"));
+    if is_number && !is_name { shared } else { id }
+}
+
 /// Whether a class name says what a suite does: it is the suite, or stands in it.
 fn says(classname: &str, suite: &str) -> bool {
     classname

@@ -50,3 +50,20 @@ fn no_half_of_a_secret_is_left_where_a_name_is_cut() {
 fn what_stands_for_a_whole_command_is_no_test() {
     assert_eq!(ids(&["::command unit"], &[]), ["[unit] command unit"]);
 }
+
+/// What keeps cases apart in a cycle means nothing to their tool.
+#[test]
+fn a_case_is_known_to_its_tool_without_what_keeps_it_apart() {
+    let names = Names::of(&testing::state(vec![]), "unit", &Masker::default());
+    let table = [
+        ("C::x #2", "x", "C::x"),
+        ("C::x #12", "x #1", "C::x"),
+        ("C::x #2", "x #2", "C::x #2"),
+        ("C::x #2b", "x", "C::x #2b"),
+        ("[unit] command unit", "command unit", "command unit"),
+        ("[unit] x", "x", "[unit] x"),
+    ];
+    for (id, name, own) in table {
+        assert_eq!(names.own_of(&CaseId::parse(id).unwrap(), name), own, "{id}");
+    }
+}

@@ -71,9 +71,9 @@ fn a_pipe_in_the_place_of_a_list_lists_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let folder = crate::command::RunFolder::at(dir.path().to_path_buf());
     pipe(&folder.list());
-    assert_eq!(folder.listed(), "");
+    assert_eq!(folder.listed().text, "");
     fs::remove_file(folder.list()).unwrap();
     fs::write(dir.path().join("elsewhere"), "a").unwrap();
     symlink("elsewhere", folder.list()).unwrap();
-    assert_eq!(folder.listed(), "");
+    assert_eq!(folder.listed().text, "");
 }

@@ -7,12 +7,13 @@
 
 mod forgotten;
 mod known;
+mod list;
 mod outcome;
 mod running;
 
 pub(super) use outcome::not_run;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -21,25 +22,15 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
-use super::suite::{WATCH_EVERY, planned_reported};
-use crate::command::{
-    self, Conclusion, Definitions, Listed, MAX_LISTED, Names, Next, NextRun, RunFolder,
-    id_of_listed, listed_in, parse_listed, spelling,
-};
-use crate::domain::event::{
-    CasesPlanned, CommandEnded, CommandPart, CommandRun, CommandStarted, Event, Left, NotRunReason,
-    PlannedCase, StoppedBy,
-};
+use super::suite::WATCH_EVERY;
+use crate::command::{self, Conclusion, Next, NextRun, RunFolder};
+use crate::domain::event::{CommandRun, CommandStarted, Event, NotRunReason, StoppedBy};
 use crate::domain::names::CaseId;
-use crate::domain::outcome::PhaseOutcome;
 use crate::domain::spec::{Suite, SuiteCommand};
 use crate::domain::state::{CommandRecord, CycleState};
 use crate::engine::{EngineError, Journal, StatePaths};
 use crate::observe::Proxy;
 use crate::verdict::selects;
-
-/// Listed ids that are planned together, at most.
-const BATCH: usize = 2_000;
 
 /// The commands of a suite in one cycle.
 pub(super) struct Commands<'a> {
@@ -206,8 +197,8 @@ impl World {
                 StatePaths::command_run(pipeline, cycle, index_of(commands, command), &next.run);
             let dir = dir.to_string_lossy().into_owned();
             let folder = RunFolder::at(self.absolute(&dir));
+            let again = self.spelled(journal, command, next).await?;
             let prepared = folder.prepare().and_then(|()| {
-                let again = self.spelled(journal, command, next)?;
                 RunFolder::write_ids(&folder.rerun(), again.iter().map(String::as_str))?;
                 let shard = shards.get(place).map_or(&[][..], Vec::as_slice);
                 RunFolder::write_ids(&folder.shard(), shard.iter().map(String::as_str))
@@ -231,108 +222,8 @@ impl World {
         Ok(proxies)
     }
 
-    /// What a rerun is for, as the tool names it.
-    fn spelled(
-        &self,
-        journal: &Journal,
-        command: &SuiteCommand,
-        next: &NextRun,
-    ) -> std::io::Result<Vec<String>> {
-        if next.again.is_empty() {
-            return Ok(Vec::new());
-        }
-        let text = self.listed_text(journal.state(), command);
-        let listed = Listed::of(parse_listed(&text));
-        let checkout = self.checkout(journal).map_err(std::io::Error::other)?;
-        let spell = |id: &CaseId| spelling(id.as_str(), &listed, &checkout);
-        Ok(next.again.iter().map(|again| spell(&again.case)).collect())
-    }
-
-    /// What the command listed in this cycle.
-    fn listed_text(&self, state: &CycleState, command: &SuiteCommand) -> String {
-        let mut runs = state.runs_of(&command.name);
-        let list = runs.find(|record| record.started.run.part == CommandPart::List);
-        list.map_or_else(String::new, |record| self.folder_of(&record.started).listed())
-    }
-
     fn folder_of(&self, started: &CommandStarted) -> RunFolder {
         RunFolder::at(self.absolute(&started.dir))
-    }
-
-    /// The tests of each of these shards, as they were listed.
-    async fn shards(
-        &self,
-        journal: &Journal,
-        command: &SuiteCommand,
-        runs: &[&NextRun],
-    ) -> Result<Vec<Vec<String>>, EngineError> {
-        let text = self.listed_text(journal.state(), command);
-        let listed = parse_listed(&text);
-        if listed.is_empty() || runs.iter().all(|next| next.run.shard.is_none()) {
-            return Ok(Vec::new());
-        }
-        let key = journal.key();
-        let environment = &journal.state().queued.environment;
-        let heads = journal.store().case_heads(&key.pipeline, environment).await?;
-        let took: HashMap<&str, u64> = heads
-            .iter()
-            .filter_map(|head| {
-                Some((head.case.as_str(), u64::from(head.recent.last()?.duration_ms)))
-            })
-            .collect();
-        let tests: Vec<(&str, Option<u64>)> = listed
-            .into_iter()
-            .map(|line| (line, took.get(id_of_listed(line).as_str()).copied()))
-            .collect();
-        let parts = command::split(&tests, command.shards as usize);
-        let part = |next: &&NextRun| {
-            let place = next.run.shard.unwrap_or(1).saturating_sub(1) as usize;
-            parts
-                .get(place)
-                .map_or_else(Vec::new, |part| part.iter().map(|&id| id.to_owned()).collect())
-        };
-        Ok(runs.iter().map(part).collect())
-    }
-
-    /// What was listed joins the plan, and the list has ended.
-    async fn record_list(
-        &self,
-        journal: &mut Journal,
-        commands: &Commands<'_>,
-        command: &SuiteCommand,
-        ended: CommandEnded,
-    ) -> Result<(), EngineError> {
-        let text = self.listed_text(journal.state(), command);
-        let checkout = self.checkout(journal)?;
-        let names = Names::of(journal.state(), &command.name, &self.masker);
-        let mut cases: Vec<PlannedCase> = Vec::new();
-        let mut definitions = Definitions::of(command, checkout);
-        for line in parse_listed(&text) {
-            let id = names.of_listed(line);
-            let known = journal.state().attempts.contains_key(&id);
-            let wanted =
-                only_of(journal.state(), command).is_none_or(|only| selects(only, id.as_str()));
-            if known || !wanted {
-                continue;
-            }
-            let digest = definitions.digest(None, line);
-            let name = id.to_string();
-            cases.push(planned_reported(commands.suite, command, id, name, digest, today(journal)));
-        }
-        let mut seen = HashSet::new();
-        cases.retain(|case| seen.insert(case.id.clone()));
-        let name = ended.run.command.clone();
-        while !cases.is_empty() {
-            let rest = cases.split_off(cases.len().min(BATCH));
-            let planned = CasesPlanned { command: name.clone(), cases };
-            journal.append(vec![Event::CasesPlanned(planned)]).await?;
-            cases = rest;
-        }
-        let planned = command::cases_of(journal.state(), command).count();
-        let whole = listed_in(&text).nth(MAX_LISTED).is_none();
-        let complete = whole && ended.outcome == PhaseOutcome::Passed;
-        let left = Left { cases: count(planned), complete, ..Left::default() };
-        journal.append(vec![Event::CommandEnded(Box::new(CommandEnded { left, ..ended }))]).await
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::running::{Ended, unread};
 use super::{Commands, count, only_of, record_of, today};
 use crate::command::{
-    self, Conclusion, Definitions, Listed, Named, Names, Pattern, Reported, Traffic, parse_listed,
-    spelling,
+    self, Conclusion, Definitions, Listed, Named, Names, Pattern, Printed, Reported, Traffic,
+    parse_listed, spelling,
 };
 use crate::domain::attempt::Attempt;
 use crate::domain::event::{
@@ -17,6 +17,7 @@ use crate::domain::evidence::Evidence;
 use crate::domain::failure::Failure;
 use crate::domain::findings::Suspicious;
 use crate::domain::history::Heads;
+use crate::domain::identity::unnumbered;
 use crate::domain::names::CaseId;
 use crate::domain::observed::Observed;
 use crate::domain::spec::SuiteCommand;
@@ -106,13 +107,13 @@ impl World {
         let folder = self.folder_of(&record.started);
         let since = record.started_at;
         let (command, masker) = (command.clone(), self.masker.clone());
-        let listed = self.listed_text(journal.state(), &command);
         let names = Names::of(journal.state(), &command.name, &masker);
         let checkout = self.checkout(journal)?;
-        let read = tokio::task::spawn_blocking(move || {
+        let of_command = command.clone();
+        let read = move |printed: &Printed| {
             let patterns = Pattern::of(&command.results);
             let results = command::collect(&folder.results(), &patterns, since, &masker);
-            let listed = Listed::of(parse_listed(&listed));
+            let listed = Listed::of(parse_listed(&printed.text));
             let mut definitions = Definitions::of(&command, checkout.clone());
             let mut left = results.left;
             let mut reported = Vec::new();
@@ -121,7 +122,7 @@ impl World {
             {
                 let (name, file) = (results.run.name_of(entry), results.run.file_of(entry));
                 let digest = definitions.digest(file, found.unwrap_or(&own));
-                let spelled = spelling(&own, &listed, &checkout);
+                let spelled = spelling(unnumbered(&own, name), &listed, &checkout);
                 let named = (id, name, file);
                 let case = Reported::of(named, entry, (&command, &spelled), &masker);
                 left.cases += 1;
@@ -129,10 +130,8 @@ impl World {
                 reported.push((case, digest));
             }
             Read { reported, left }
-        });
-        read.await.map_err(|fault| EngineError::Internal {
-            what: format!("the task that reads results ended: {fault}"),
-        })
+        };
+        self.with_list(journal.state(), &of_command, read).await
     }
 
     /// New cases join the plan with their attempts; what an earlier process recorded stays as it is.

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
-use crate::command::{RunFolder, listing};
+use crate::command::{RunFolder, list_limit, listing};
 use crate::deploy::{self, CommandStep, StepEnd, TakenUp};
 use crate::domain::event::{CommandEnded, CommandPart, CommandRun, Left};
 use crate::domain::observed::Observed;
@@ -135,7 +135,11 @@ impl World {
         let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
         set("ANDON_RESULTS", path(folder.results()));
         match run.part {
-            CommandPart::List => set("ANDON_LIST_FILE", path(folder.list())),
+            CommandPart::List => {
+                set("ANDON_LIST_FILE", path(folder.list()));
+                let (name, most) = list_limit();
+                set(name, most);
+            }
             CommandPart::Rerun => set("ANDON_RERUN_FILE", path(folder.rerun())),
             CommandPart::Tests => {}
         }
