@@ -9,6 +9,7 @@
 mod conclude;
 mod definition;
 mod folder;
+mod growth;
 mod listed;
 mod masking;
 mod names;
@@ -23,6 +24,7 @@ pub(crate) mod testing;
 pub use conclude::{Conclusion, conclude, why_not_reported};
 pub use definition::Definitions;
 pub use folder::{Printed, RunFolder, list_limit, listing};
+pub use growth::Growth;
 pub use listed::{Listed, id_of_listed, parse_listed};
 pub use names::{Named, Names};
 pub use next::{Next, NextRun, cases_of, next};

@@ -66,7 +66,10 @@ impl Observer for JsonLines {
             Progress::Waiting { why: text } | Progress::Note { text } => {
                 self.console.say_of("note", &clean(text));
             }
-            Progress::Output { .. } | Progress::Ready { .. } | Progress::CaseStarted { .. } => {}
+            Progress::Output { .. }
+            | Progress::Ready { .. }
+            | Progress::CaseStarted { .. }
+            | Progress::Counted { .. } => {}
         }
     }
 }

@@ -30,6 +30,10 @@ impl Watcher {
                 let planned = u32::try_from(plan.cases.len()).unwrap_or(u32::MAX);
                 self.planned.store(planned, Ordering::Relaxed);
             }
+            Event::CasesPlanned(plan) => {
+                let more = u32::try_from(plan.cases.len()).unwrap_or(u32::MAX);
+                self.planned.fetch_add(more, Ordering::Relaxed);
+            }
             Event::AttemptFinished(attempt) if attempt.number == 1 => {
                 self.done.fetch_add(1, Ordering::Relaxed);
             }
@@ -38,10 +42,19 @@ impl Watcher {
         if may_be_news(&recorded.event) {
             self.handle.tell_news();
         }
-        let planned = self.planned.load(Ordering::Relaxed);
-        let progress = (planned > 0).then(|| (self.done.load(Ordering::Relaxed), planned));
-        self.handle.is_at(&self.cycle, state.phase(), progress);
+        self.handle.is_at(&self.cycle, state.phase(), self.progress(0));
         self.handle.publish(LiveEvent { cycle: self.cycle.clone(), recorded: recorded.clone() });
+    }
+
+    /// What a command reports before it ends is in no record yet.
+    fn counted(&self, cases: u32) {
+        self.handle.is_at(&self.cycle, Phase::Suite, self.progress(cases));
+    }
+
+    fn progress(&self, unrecorded: u32) -> Option<(u32, u32)> {
+        let planned = self.planned.load(Ordering::Relaxed);
+        let done = self.done.load(Ordering::Relaxed).saturating_add(unrecorded);
+        (planned > 0).then(|| (done.min(planned), planned))
     }
 }
 
@@ -60,6 +73,7 @@ impl Observer for Watcher {
             Progress::Recorded { recorded, state } => self.recorded(recorded, state),
             Progress::Waiting { why } => tracing::info!("{}: {why}", self.cycle),
             Progress::Note { text } => tracing::info!("{}: {text}", self.cycle),
+            Progress::Counted { cases, .. } => self.counted(cases),
             Progress::Output { .. } | Progress::Ready { .. } | Progress::CaseStarted { .. } => {}
         }
     }

@@ -48,6 +48,15 @@ pub enum Progress<'a> {
         /// Which attempt.
         attempt: u32,
     },
+    /// A command that runs has reported more cases, as far as its files tell so far.
+    Counted {
+        /// The command.
+        command: &'a str,
+        /// How many it has reported.
+        cases: u32,
+        /// How many it is expected to report; 0 where nobody knows.
+        of: u32,
+    },
     /// Something that is no event and that a person should know.
     Note {
         /// As a sentence.

@@ -93,6 +93,22 @@ fn a7_while_a_command_runs() {
     }
 }
 
+/// What the shards wrote so far is told before they end, also by whoever takes them up.
+#[test]
+fn how_far_a_command_is_shows_while_it_runs() {
+    let bench = bench(PARTS);
+    hold(&bench, "tests");
+    let told = |run: &Running| until("it is told", || run.said("unit: 6 of 6 cases"));
+    let run = bench.place.start(&["run", "pipeline.yaml", "--verbose"]);
+    told(&run);
+    run.kill();
+    let run = bench.place.start(&["run", "pipeline.yaml", "--verbose"]);
+    told(&run);
+    release(&bench, "tests");
+    run.wait().expect_code(0);
+    both_are_whole(&bench, "as it was watched");
+}
+
 /// The run and everything that it started are killed: nobody saw the end, so nothing starts again and the
 /// command is no success.
 #[test]

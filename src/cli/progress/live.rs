@@ -274,6 +274,15 @@ impl Observer for Live {
                     self.moving(format!("suite: {} …", clean(case.as_str())));
                 }
             }
+            Progress::Counted { command, cases, of } => {
+                let text = words::counted(command, cases, of);
+                // Where nothing moves, who wants to know more sees each count.
+                if self.is_verbose() {
+                    self.line("suite", &text)
+                } else {
+                    self.moving(format!("suite: {text}"))
+                }
+            }
             Progress::Note { text } => self.line("note", &clean(text)),
         }
     }

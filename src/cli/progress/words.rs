@@ -74,6 +74,15 @@ pub(super) fn command(ended: &CommandEnded) -> String {
     format!("{}{which}: {how} ({took}), {cases}{failing}", clean(&run.command))
 }
 
+/// How far a command is.
+pub(super) fn counted(command: &str, cases: u32, of: u32) -> String {
+    let command = clean(command);
+    match of {
+        0 => format!("{command}: {} so far", output::counted(cases as usize, "case")),
+        of => format!("{command}: {cases} of {}", output::counted(of as usize, "case")),
+    }
+}
+
 pub(super) fn phase(ended: &PhaseEnded) -> String {
     let detail = ended.detail.as_deref().map_or_else(String::new, |d| format!(": {}", reason(d)));
     let word = ended.outcome.as_str().replace('_', " ");

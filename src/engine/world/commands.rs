@@ -8,6 +8,7 @@
 mod forgotten;
 mod known;
 mod list;
+mod live;
 mod outcome;
 mod running;
 
@@ -21,14 +22,17 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use self::live::LiveCount;
 use super::World;
 use super::suite::WATCH_EVERY;
-use crate::command::{self, Conclusion, Next, NextRun, RunFolder};
-use crate::domain::event::{CommandRun, CommandStarted, Event, NotRunReason, StoppedBy};
+use crate::command::{self, Conclusion, Growth, Next, NextRun, RunFolder};
+use crate::domain::event::{
+    CommandPart, CommandRun, CommandStarted, Event, NotRunReason, StoppedBy,
+};
 use crate::domain::names::CaseId;
 use crate::domain::spec::{Suite, SuiteCommand};
 use crate::domain::state::{CommandRecord, CycleState};
-use crate::engine::{EngineError, Journal, StatePaths};
+use crate::engine::{EngineError, Journal, Progress, StatePaths};
 use crate::observe::Proxy;
 use crate::verdict::selects;
 
@@ -164,6 +168,8 @@ impl World {
             let how = (next.recorded, proxy);
             running.push(self.execution(journal, command, &record, how, commands.cancel)?);
         }
+        let mut counting = self.counting(journal, &runs)?;
+        let of = how_many(journal.state(), command, &runs);
         let mut watch = tokio::time::interval(WATCH_EVERY);
         watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
         watch.tick().await;
@@ -174,8 +180,22 @@ impl World {
                     None => return Ok(()),
                 },
                 _ = watch.tick() => self.watch_surfaces(journal).await?,
+                cases = counting.next() => {
+                    let counted = Progress::Counted { command: &command.name, cases, of };
+                    journal.observer().on(counted);
+                }
             }
         }
+    }
+
+    /// Counts what these runs report while they run.
+    fn counting(&self, journal: &Journal, runs: &[NextRun]) -> Result<LiveCount, EngineError> {
+        let tests = runs.iter().filter(|next| next.run.part != CommandPart::List);
+        let growth = tests.map(|next| {
+            let record = record_of(journal.state(), &next.run)?;
+            Ok(Growth::of(&self.folder_of(&record.started)))
+        });
+        Ok(LiveCount::of(growth.collect::<Result<_, EngineError>>()?))
     }
 
     /// Makes the folders and proxies of new runs, and then their starts durable.
@@ -233,6 +253,13 @@ fn record_of<'a>(
 ) -> Result<&'a CommandRecord, EngineError> {
     let record = state.commands.iter().find(|record| record.started.run == *run);
     record.ok_or_else(|| EngineError::Internal { what: format!("{} was not started", run.command) })
+}
+
+/// How many cases these runs are expected to report; 0 where nobody knows.
+fn how_many(state: &CycleState, command: &SuiteCommand, runs: &[NextRun]) -> u32 {
+    let again: usize = runs.iter().map(|next| next.again.len()).sum();
+    let rerun = runs.iter().any(|next| next.run.part == CommandPart::Rerun);
+    count(if rerun { again } else { command::cases_of(state, command).count() })
 }
 
 fn index_of(commands: &Commands<'_>, command: &SuiteCommand) -> usize {
