@@ -62,7 +62,7 @@ proptest! {
         let (search, found) = world.searched();
         prop_assert_eq!(&found.culprit, &Some(sha(culprit)));
         prop_assert_eq!(found.ending, SearchEnding::Found);
-        prop_assert!(found.confidence > 0.97);
+        prop_assert!(found.confidence > 0.95);
         let bisection = usize::BITS - (commits - 1).leading_zeros();
         prop_assert!(found.deploys <= 1 + bisection + 1, "{} of {commits}", found.deploys);
         prop_assert_eq!(&search.steps[0].revision, &sha(0));

@@ -14,7 +14,7 @@ use super::webhook::cycle_body;
 use crate::domain::event::{Held, Queued};
 use crate::domain::findings::{CaseFinding, Findings};
 use crate::domain::names::CaseId;
-use crate::domain::outcome::{Change, TriggerKind, Verdict, VoidReason};
+use crate::domain::outcome::{Change, Verdict, VoidReason};
 use crate::domain::revision::Sha;
 use crate::domain::spec::{NewsKind, Notify, NotifyChannel, Pipeline};
 use crate::domain::state::CycleState;
@@ -29,8 +29,6 @@ pub struct Earlier {
     pub void_reason: Option<VoidReason>,
     /// Whether it ran selected cases only.
     pub only_some: bool,
-    /// Why it started.
-    pub trigger: TriggerKind,
 }
 
 /// What keeps a cycle from an answer.

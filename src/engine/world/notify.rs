@@ -32,6 +32,5 @@ fn earlier(row: &CycleRow) -> Option<Earlier> {
         verdict: row.summary.verdict?,
         void_reason: row.void_reason,
         only_some: row.summary.only.is_some(),
-        trigger: row.cause.kind,
     })
 }

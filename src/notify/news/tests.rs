@@ -10,6 +10,7 @@ use super::*;
 use crate::cycle::{fold, testing};
 use crate::domain::event::{Event, PlannedCase, Quarantined, RollbackPlanned};
 use crate::domain::outcome::Outcome;
+use crate::domain::search::{SearchCause, SearchEnding, SearchResult};
 use crate::domain::spec::{CommitStatus, Forge, SlackNotify, WebhookNotify};
 use crate::domain::state::{RollbackRecord, Stamped};
 use crate::domain::template::Template;
@@ -75,8 +76,7 @@ fn cycle(verdict: Verdict, changes: &[(&str, Change)]) -> CycleState {
 }
 
 fn earlier(verdict: Verdict) -> Earlier {
-    let trigger = TriggerKind::Commit;
-    Earlier { verdict, void_reason: None, only_some: false, trigger }
+    Earlier { verdict, void_reason: None, only_some: false }
 }
 
 /// The headline of a cycle after others, newest first.
@@ -145,15 +145,11 @@ fn another_reason_to_be_void_is_another_news() {
 }
 
 #[test]
-fn a_selection_and_a_search_say_nothing_before_either() {
+fn a_selection_says_nothing_and_neither_does_a_question_of_a_search() {
     let state = cycle(Verdict::Green, &[]);
     let findings = Arc::clone(&state.findings.as_ref().unwrap().what);
     let selection = Earlier { only_some: true, ..earlier(Verdict::Red) };
-    let search = Earlier { trigger: TriggerKind::Culprit, ..earlier(Verdict::Red) };
-    assert_eq!(
-        what_changed(&state, &findings, &[selection, search, earlier(Verdict::Green)]),
-        None
-    );
+    assert_eq!(what_changed(&state, &findings, &[selection, earlier(Verdict::Green)]), None);
 }
 
 #[test]
@@ -281,4 +277,29 @@ fn a_selection_of_cases_tells_nobody() {
     let pipeline = pipeline(vec![slack(&[]), status()]);
     assert!(told(&pipeline, &state, &[]).is_empty());
     assert!(started(&pipeline, &state.queued, &Sha::parse(SHA).unwrap()).is_empty());
+}
+
+#[test]
+fn what_a_search_found_is_news_of_its_own() {
+    let mut state = cycle(Verdict::Red, &[("a", Change::StillFailing)]);
+    let found = SearchResult {
+        cycle: 5,
+        culprit: Some(Sha::parse(&"4f1c2aa".repeat(6)[..40]).unwrap()),
+        cause: SearchCause::Code,
+        confidence: 0.9991,
+        deploys: 6,
+        steps: vec![],
+        ending: SearchEnding::Found,
+        because: "its cases pass on 1a2b3c4 and fail on 4f1c2aa".to_owned(),
+        failures: vec![],
+    };
+    let stamped = state.findings.as_mut().unwrap();
+    Arc::make_mut(&mut stamped.what).search = Some(found);
+    let told =
+        |on: &[NewsKind]| finished(&pipeline(vec![slack(on)]), &state, &[earlier(Verdict::Red)]);
+    let messages = told(&[NewsKind::Culprit]);
+    assert_eq!(messages.len(), 1);
+    assert!(messages[0].body.contains("4f1c2aa broke cycle 5"), "{}", messages[0].body);
+    assert!(messages[0].body.contains("99.9 % sure, after 6 deploys"), "{}", messages[0].body);
+    assert!(told(&[NewsKind::Regressed]).is_empty(), "nothing else is new");
 }
