@@ -5,7 +5,7 @@ use crate::domain::findings::FlakyRate;
 use crate::domain::search::SearchAnswer;
 
 /// A commit is called good or bad when that is so many times as likely as the opposite.
-const SURE: f64 = 1999.0;
+const SURE: f64 = 9_700.0;
 /// The attempts of one run share a deploy and an environment: together they say no more than this.
 const MOST_OF_A_RUN: f64 = 99.0;
 /// So probable, a failure is called gone.
@@ -15,11 +15,16 @@ const PRIOR_BASELINE_FAILS: f64 = 0.10;
 /// … or that it has gone by itself. The rest is shared by the commits alike.
 const PRIOR_GONE: f64 = 0.05;
 
+/// No case is thought to be steadier than this, …
+const LEAST_NOISE: f64 = 0.01;
+/// … and none so unsteady that nothing could be learnt from it.
+const MOST_NOISE: f64 = 0.45;
+
 /// How often a case is at odds with itself. A short history says little: it is taken together with ten
 /// runs of a case that is at odds with itself once in fifty.
 pub(super) fn noise_of(rate: Option<FlakyRate>) -> f64 {
-    let (flaky, of) = rate.map_or((0, 0), |rate| (rate.flaky, rate.of));
-    ((f64::from(flaky) + 0.2) / (f64::from(of) + 10.0)).clamp(0.01, 0.45)
+    let Some(FlakyRate { flaky, of }) = rate else { return LEAST_NOISE };
+    ((f64::from(flaky) + 0.2) / (f64::from(of) + 10.0)).clamp(LEAST_NOISE, MOST_NOISE)
 }
 
 /// What all attempts of a group say about one revision.
