@@ -9,6 +9,7 @@ pub mod index;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+mod matrix;
 pub mod rollback;
 pub mod terminal;
 pub mod verify;
@@ -22,6 +23,8 @@ use std::io::{self, Write};
 
 use view::View;
 
+/// A report of more cases is not recounted when it is written.
+const MAX_RECOUNTED: usize = 20_000;
 /// A cycle of at most so many cases is written as indented JSON, for people who read differences.
 const MAX_INDENTED: usize = 1_000;
 
@@ -103,8 +106,23 @@ impl Draft<'_, '_> {
     }
 }
 
+/// A report that contradicts itself is a defect of ours, and worse than none. A very large one is only
+/// recounted by `report --verify`: its JSON is never whole in memory here.
+fn refuse_contradictions(view: &View<'_>) -> io::Result<()> {
+    if view.cases.len() > MAX_RECOUNTED {
+        return Ok(());
+    }
+    match verify(&CycleJson::of(view.state), None).into_iter().next() {
+        None => Ok(()),
+        Some(Contradiction { place, what }) => Err(io::Error::other(format!(
+            "it contradicts itself ({place}: {what}) and is not written"
+        ))),
+    }
+}
+
 fn write_json(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let json = json::written(view);
+    refuse_contradictions(view)?;
     // A hundred writes for each case, most of a byte or two: what takes them must be known when this
     // is compiled, not be looked up for each.
     let mut out = io::BufWriter::with_capacity(PIECE, out);

@@ -2,10 +2,11 @@
 //! written anew after each cycle; the reports they lead to are not.
 
 use crate::domain::escape;
-use crate::domain::history::CycleSummary;
+use crate::domain::history::{CaseHead, CycleSummary};
 use crate::domain::names::PipelineName;
 use crate::domain::outcome::Verdict;
 use crate::report::chart::{self, Point};
+use crate::report::matrix::matrix;
 use crate::report::view::file_stem;
 use crate::report::words;
 
@@ -21,8 +22,9 @@ pub struct PipelineLine<'a> {
     pub cycles: &'a [CycleSummary],
 }
 
-/// `reports/PIPELINE/README.md`. The cycles may come in any order.
-pub fn pipeline_index(name: &PipelineName, cycles: &[CycleSummary]) -> String {
+/// `reports/PIPELINE/README.md`. The cycles may come in any order; `heads` are what is known of each case,
+/// none where there are too many for a page.
+pub fn pipeline_index(name: &PipelineName, cycles: &[CycleSummary], heads: &[CaseHead]) -> String {
     let cycles = newest_first(cycles);
     let mut page = format!("# {name}\n\n{}\n", headline(&cycles));
     if cycles.len() > 1 {
@@ -31,6 +33,9 @@ pub fn pipeline_index(name: &PipelineName, cycles: &[CycleSummary]) -> String {
             latest.iter().rev().map(|c| Point::new(c.cycle, c.verdict, c.counts)).collect();
         page.push_str(&format!("\n![{}](charts/trend.svg)\n", chart::alternative(&points)));
     }
+    let valid = cycles.iter().filter(|c| c.verdict.is_some_and(Verdict::has_valid_suite));
+    page.push_str(&matrix(heads, &valid.map(|cycle| cycle.cycle).collect::<Vec<_>>()));
+    page.push_str("\n## Cycles\n");
     page.push_str("\n| cycle | verdict | revision | ran | passing | failing | decided | trigger |\n|---|---|---|---|---|---|---|---|\n");
     for cycle in cycles.iter().take(MAX_CYCLES) {
         page.push_str(&row(cycle));

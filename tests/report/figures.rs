@@ -243,10 +243,10 @@ fn the_files_of_a_cycle_name_each_other() {
 fn index_pages_put_the_newest_first() {
     let story = stories::auth_broken_story();
     let (cycles, name) = (&story.findings.chain, &story.state.queued.pipeline);
-    compare("pipeline-index.md", &pipeline_index(name, cycles));
+    compare("pipeline-index.md", &pipeline_index(name, cycles, &[]));
     compare("all-index.md", &all_index(&[PipelineLine { name, cycles }]));
     assert!(pipeline_chart(cycles).starts_with("<svg "));
-    assert!(pipeline_index(name, &[]).contains("No cycle yet."));
+    assert!(pipeline_index(name, &[], &[]).contains("No cycle yet."));
 }
 
 #[test]
@@ -332,4 +332,15 @@ fn a_hundred_thousand_cases_stay_readable() {
 /// Every file of a report.
 fn all_files(state: &CycleState) -> Vec<ReportFile> {
     drafts(&View::of(state)).map(|draft| draft.finished().unwrap()).collect()
+}
+
+#[test]
+fn a_report_that_contradicts_itself_is_not_written() {
+    let mut state = stories::auth_broken();
+    let stamped = state.findings.as_mut().unwrap();
+    std::sync::Arc::make_mut(&mut stamped.what).counts.passed += 1;
+    let view = View::of(&state);
+    let json = drafts(&view).find(|draft| draft.path.ends_with(".json")).unwrap();
+    let refused = json.finished().unwrap_err().to_string();
+    assert!(refused.starts_with("it contradicts itself (suite: the sum"), "{refused}");
 }

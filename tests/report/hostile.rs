@@ -184,7 +184,7 @@ proptest! {
             cycle.trigger = text.clone();
             cycle.revision.as_mut().unwrap().subject = text.clone();
         }
-        let page = index::pipeline_index(&story.state.queued.pipeline, &story.findings.chain);
+        let page = index::pipeline_index(&story.state.queued.pipeline, &story.findings.chain, &[]);
         let rows = events(&page).iter().filter(|event| matches!(event, Event::Start(Tag::TableCell))).count();
         prop_assert_eq!(rows, 4 * 8, "{}", page);
         let links = events(&page).iter().filter(|event| matches!(event, Event::Start(Tag::Link { .. }))).count();

@@ -327,6 +327,7 @@ pub(super) async fn newest_and_green(
     let sql = format!(
         "{CYCLE} WHERE c.number IN (
              SELECT MAX(n.number) FROM cycle n WHERE n.pipeline_id = p.id
+                 AND (n.search_of IS NULL OR n.only_cases IS NULL)
              UNION
              SELECT MAX(l.number) FROM (
                  SELECT n.number, n.verdict, n.only_cases FROM cycle n
