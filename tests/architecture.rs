@@ -116,6 +116,7 @@ const MAP: &[(&str, &[&str])] = &[
             "ingest",
             "compare",
             "cluster",
+            "culprit",
         ],
     ),
     ("demo", &["domain", "pipeline"]),
