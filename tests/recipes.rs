@@ -2,6 +2,8 @@
 //!
 //! Each has a project under `tests/data/recipes`: `first` is committed and run, then `second` over it, in which
 //! one case regresses and one is fixed. A tool that is missing is an error; `scripts/test` installs them all.
+//! Where a tool is too large for that, `stand-in` has a program of its name that gives what the tool itself gave
+//! over this project once, and the page says that the recipe is recorded, not tried.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, dead_code)]
 
@@ -65,9 +67,9 @@ struct Recipe {
 impl Recipe {
     fn play(&self) {
         let mut place = Place::new();
-        place.set_env("PATH", &path_with(self.tools));
+        place.set_env("PATH", &self.path());
         place.set_env("NODE_TOOLS", &format!("{TOOLS}/npm/node_modules"));
-        place.write("pipeline.yaml", &format!("{PIPELINE}{}", fragment(self.heading)));
+        place.write("pipeline.yaml", &format!("{PIPELINE}{}", fragment(&self.title())));
         place.commit("First version", &self.files("first"));
         let before = self.run(&place);
         assert_eq!(before["suite"]["passed"], self.cases - self.fixed.len() as u64, "{before:#}");
@@ -87,12 +89,53 @@ impl Recipe {
         let parts = cycle["commands"].as_array().unwrap().iter();
         let parts: Vec<_> = parts.map(|command| command["part"].as_str().unwrap()).collect();
         assert_eq!(parts, self.parts, "{cycle:#}");
+        let through_proxy = fragment(&self.title()).contains("observe: proxy");
+        if through_proxy && self.stand_in().is_none() {
+            let hosts = cycle["commands"][0]["hosts"].as_array().unwrap();
+            let hosts: Vec<_> = hosts.iter().map(|host| &host["host"]).collect();
+            assert_eq!(hosts, [&json!(place.stage().address())], "{cycle:#}");
+        }
         cycle
+    }
+
+    fn folder(&self) -> PathBuf {
+        Path::new(ROOT).join("tests/data/recipes").join(self.project)
+    }
+
+    /// Where the programs are that stand for the tool, if it is too large to be installed.
+    fn stand_in(&self) -> Option<PathBuf> {
+        Some(self.folder().join("stand-in")).filter(|folder| folder.is_dir())
+    }
+
+    /// The line over the recipe on the page.
+    fn title(&self) -> String {
+        let mark = self.stand_in().map_or("tried", |_| "recorded");
+        format!("{} — *{mark}*", self.heading)
+    }
+
+    /// A `PATH` on which its tools are, those of `target/tools` and this toolchain first.
+    fn path(&self) -> String {
+        let installed = Path::new(TOOLS);
+        let mut folders: Vec<PathBuf> = self.stand_in().into_iter().collect();
+        folders.extend(["python/bin", "npm/node_modules/.bin"].map(|path| installed.join(path)));
+        folders.extend(std::env::var_os("CARGO").and_then(|cargo| {
+            // The toolchain itself: the home in which rustup looks for one is not that of the test.
+            PathBuf::from(cargo).parent().map(Path::to_owned)
+        }));
+        folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+        for tool in self.tools {
+            let there = folders.iter().any(|folder| folder.join(tool).is_file());
+            assert!(
+                there,
+                "{tool} is neither under target/tools nor on PATH: scripts/test installs it"
+            );
+        }
+        std::env::join_paths(folders).unwrap().into_string().unwrap()
     }
 
     /// The files of a revision, and what the staging needs.
     fn files(&self, revision: &str) -> CommitFiles {
-        let folder = Path::new(ROOT).join("tests/data/recipes").join(self.project).join(revision);
+        let folder = self.folder().join(revision);
         let mut files = vec![
             ("deploy.sh".to_owned(), include_str!("scenarios/deploy.sh").to_owned(), true),
             ("stage.yaml".to_owned(), "routes: {}\n".to_owned(), false),
@@ -121,38 +164,19 @@ fn sections(page: &str) -> impl Iterator<Item = &str> {
     page.split("\n## ").skip(1)
 }
 
-/// The heading of a section that says that its recipe is tried.
-fn tried(section: &str) -> Option<&str> {
-    section.lines().next()?.strip_suffix(" — *tried*")
+/// The line over a section that says that its recipe is tried, or recorded.
+fn marked(section: &str) -> Option<&str> {
+    section.lines().next().filter(|line| line.contains(" — *"))
 }
 
-/// The fragment under that heading of the page, as it stands under `suite.commands`.
-fn fragment(heading: &str) -> String {
+/// The fragment under that line of the page, as it stands under `suite.commands`.
+fn fragment(title: &str) -> String {
     let page = page();
-    let under = sections(&page).find(|section| tried(section) == Some(heading));
-    let under = under.unwrap_or_else(|| panic!("no recipe {heading} that is said to be tried"));
+    let under = sections(&page).find(|section| marked(section) == Some(title));
+    let under = under.unwrap_or_else(|| panic!("no recipe under {title}"));
     let (_, yaml) = under.split_once("```yaml\n").unwrap();
     let (yaml, _) = yaml.split_once("```").unwrap();
     yaml.lines().map(|line| format!("    {line}\n")).collect()
-}
-
-/// A `PATH` on which these programs are, those of `target/tools` and this toolchain first.
-fn path_with(tools: &[&str]) -> String {
-    let installed = Path::new(TOOLS);
-    let mut folders = vec![installed.join("python/bin"), installed.join("npm/node_modules/.bin")];
-    folders.extend(std::env::var_os("CARGO").and_then(|cargo| {
-        // The toolchain itself: the home in which rustup looks for one is not that of the test.
-        PathBuf::from(cargo).parent().map(Path::to_owned)
-    }));
-    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
-    for tool in tools {
-        let there = folders.iter().any(|folder| folder.join(tool).is_file());
-        assert!(
-            there,
-            "{tool} is neither under target/tools nor on PATH: scripts/test installs it"
-        );
-    }
-    std::env::join_paths(folders).unwrap().into_string().unwrap()
 }
 
 macro_rules! recipes {
@@ -164,10 +188,10 @@ macro_rules! recipes {
 
         /// A recipe that says that it is tried, and is not, would be a lie.
         #[test]
-        fn every_recipe_that_is_said_to_be_tried_is() {
+        fn every_recipe_that_is_said_to_be_tried_or_recorded_is() {
             let page = page();
-            let said: Vec<_> = sections(&page).filter_map(tried).collect();
-            assert_eq!(said, [$($recipe.heading),*]);
+            let said: Vec<_> = sections(&page).filter_map(marked).collect();
+            assert_eq!(said, [$($recipe.title()),*]);
         }
     };
 }
@@ -251,6 +275,33 @@ recipes! {
         tools: &["bats"],
         regressed: &["total adds"],
         fixed: &["slug"],
+        cases: 3,
+        parts: &["tests"],
+    },
+    newman => Recipe {
+        heading: "Newman",
+        project: "newman",
+        tools: &["npx", "newman"],
+        regressed: &["total / of a cart > TotalOfACart::adds"],
+        fixed: &["slug > Slug::has no space"],
+        cases: 3,
+        parts: &["tests"],
+    },
+    hurl => Recipe {
+        heading: "Hurl",
+        project: "hurl",
+        tools: &["hurl"],
+        regressed: &["tests/total.hurl"],
+        fixed: &["tests/slug.hurl"],
+        cases: 3,
+        parts: &["list", "tests", "rerun"],
+    },
+    artillery => Recipe {
+        heading: "Artillery",
+        project: "artillery",
+        tools: &["npx"],
+        regressed: &["http.response_time.p95 < 200"],
+        fixed: &["vusers.failed < 1"],
         cases: 3,
         parts: &["tests"],
     },
