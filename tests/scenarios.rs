@@ -71,4 +71,6 @@ scenarios! {
     s60_exit_code_and_results => "60-exit-code-and-results",
     s61_what_a_tool_leaves_behind => "61-what-a-tool-leaves-behind",
     s62_names_that_are_alike => "62-names-that-are-alike",
+    s63_a_tools_time_is_over => "63-a-tools-time-is-over",
+    s64_passes_that_reached_nothing => "64-passes-that-reached-nothing",
 }

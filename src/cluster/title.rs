@@ -63,9 +63,8 @@ impl Wording<'_> {
             FailureClass::Dns => format!("{place} does not resolve"),
             FailureClass::Tls => format!("{place}: TLS failed: {}", self.subject()),
             FailureClass::Setup => format!("Fixture failed: {}", self.sentence()),
-            FailureClass::Command | FailureClass::Reported | FailureClass::Blocked => {
-                self.sentence()
-            }
+            FailureClass::Command => self.of_command(),
+            FailureClass::Reported | FailureClass::Blocked => self.sentence(),
         }
     }
 
@@ -127,6 +126,14 @@ impl Wording<'_> {
             [first, second] => format!("{first} and {second} never came"),
             [first, rest @ ..] => format!("{first} and {} more events never came", rest.len()),
         }
+    }
+
+    /// What became of a command, whose name stands as it is: `e2e` is no number that varies.
+    fn of_command(&self) -> String {
+        let name = self.failure.step.as_deref().unwrap_or_default();
+        let what = self.failure.message.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "));
+        let what = what.and_then(|what| what.lines().next());
+        what.map_or_else(|| self.sentence(), |what| format!("{name}: {}", plain(what)))
     }
 
     /// The first line of what was said, without what varies.
@@ -302,6 +309,17 @@ mod tests {
         assert_eq!(title_of(&reported, &nothing), "AssertionError: user # is gone");
         reported.message = String::new();
         assert_eq!(title_of(&reported, &nothing), "No message");
+    }
+
+    #[test]
+    fn a_command_keeps_its_name() {
+        let mut command = failure(FailureClass::Command, "command", "exit 0", "exited with code 3");
+        command.step = Some("e2e".to_owned());
+        command.message = "e2e: exited with code 3, after 12 cases were reported".to_owned();
+        let wanted = "e2e: exited with code 3, after # cases were reported";
+        assert_eq!(title_of(&command, &Evidence::default()), wanted);
+        command.message = "12 files are left".to_owned();
+        assert_eq!(title_of(&command, &Evidence::default()), "# files are left");
     }
 
     #[test]
