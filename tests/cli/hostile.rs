@@ -98,6 +98,90 @@ fn nothing_from_outside_drives_a_terminal() {
     }
 }
 
+/// A stage whose suite is another tool, which writes hostile names and messages in two formats.
+fn stage_of_a_tool() -> Stage {
+    let stage = Stage::empty();
+    let (before, _) = PIPELINE.split_once("  cases:").unwrap();
+    let copy = "  commands:\n    - { name: tool, run: 'cat junit.xml; cp junit.xml ctrf.json \"$ANDON_RESULTS\"' }\n";
+    stage.write_pipeline("small", &format!("{before}{copy}"));
+    let xml = EVIL.replace('<', "&lt;");
+    let junit = format!(
+        "<testsuite name=\"{xml}\"><testcase classname=\"{xml}\" name=\"{xml}\" file=\"{xml}\">\
+         <failure message=\"{xml}\" type=\"{xml}\">{xml}\n```\n# Heading</failure></testcase>\
+         <testcase name=\"skipped {xml}\"><skipped message=\"{xml}\"/></testcase></testsuite>"
+    );
+    let test = |status: &str| {
+        serde_json::json!({
+            "name": format!("{status} {EVIL}"), "suite": EVIL, "status": status, "duration": 3,
+            "message": EVIL, "trace": format!("{EVIL}\n```\n# Heading"), "filePath": EVIL,
+        })
+    };
+    let tests = [test("passed"), test("failed")];
+    let ctrf = serde_json::json!({
+        "results": { "tool": { "name": EVIL }, "summary": {}, "tests": tests },
+    });
+    let files = [("junit.xml", Some(&*junit)), ("ctrf.json", Some(&ctrf.to_string()))];
+    stage.commit("From another tool", &files);
+    stage
+}
+
+/// RELIABILITY D7, where the names come out of result files.
+#[test]
+fn nothing_from_a_result_file_drives_a_terminal() {
+    let stage = stage_of_a_tool();
+    let ran = stage.andon(&["-v", "run", "small"]).ends(1);
+    is_harmless("run", &ran.out);
+    is_harmless("what run says", &ran.err);
+    stage.andon(&["run", "small"]).ends(1);
+    let newest = stage.newest();
+    let ids: Vec<&str> = newest["cases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|case| case["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids.len(), 4, "{ids:?}");
+    let folder = stage.path().join("chat").display().to_string();
+    let mut asked: Vec<Vec<&str>> = [
+        &["show", "small"][..],
+        &["show", "small", "--json"],
+        &["diff", "small", "1", "2"],
+        &["diff", "small", "1", "2", "--json"],
+        &["list", "--json"],
+        &["whys", "show", "INV-0001"],
+        &["report", "small"],
+        &["report", "small", "--json"],
+        &["cycles", "small", "--json"],
+        &["ingest", &folder],
+        &["ingest", &folder, "--json"],
+        &["compare", &folder, &folder],
+        &["compare", &folder, &folder, "--json"],
+        &["compare", &folder, &folder, "--markdown"],
+    ]
+    .map(<[_]>::to_vec)
+    .to_vec();
+    for id in ids {
+        asked.push(vec!["case", "small", id]);
+        asked.push(vec!["case", "small", id, "--json"]);
+    }
+    let written = stage.path().join("reports/small/cycle-0001.junit.xml").display().to_string();
+    asked.push(vec!["ingest", &written]);
+    asked.push(vec!["compare", &written, &folder]);
+    for args in asked {
+        let did = stage.andon(&args);
+        assert!([0, 1].contains(&did.code), "{args:?}: {did:?}");
+        is_harmless(&format!("{args:?}"), &did.out);
+        is_harmless(&format!("what {args:?} says"), &did.err);
+    }
+}
+
+#[test]
+fn nothing_from_a_result_file_becomes_markup() {
+    let stage = stage_of_a_tool();
+    stage.andon(&["run", "small"]).ends(1);
+    no_page_holds_markup(&stage);
+}
+
 #[test]
 fn a_log_goes_into_a_file_as_it_is() {
     let stage = stage();
@@ -110,6 +194,11 @@ fn a_log_goes_into_a_file_as_it_is() {
 fn nothing_from_outside_becomes_markup() {
     let stage = stage();
     stage.andon(&["run", "small"]).ends(1);
+    no_page_holds_markup(&stage);
+}
+
+/// No page of the reports has markup from outside, or drives a terminal.
+fn no_page_holds_markup(stage: &Stage) {
     let mut pages = vec![];
     let mut open = vec![stage.path().join("reports")];
     while let Some(folder) = open.pop() {
