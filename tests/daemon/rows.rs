@@ -14,6 +14,9 @@ use crate::sink::{Sink, status};
 use crate::support::{CANARY, CommitFiles, Place, until};
 use crate::unattended::{GOOD, PIPELINE, fates, files, has_looked, place, wait_for_cycles};
 
+/// A test tool that leaves a line for each start and waits where a test wants it to.
+const TOOL: &str = include_str!("../crash_resume/tool.sh");
+
 fn shown(place: &Place, pipeline: &str, cycle: u32) -> Value {
     place.andon(&["show", pipeline, &cycle.to_string(), "--json"]).expect_code(0).json()
 }
@@ -53,6 +56,58 @@ fn a1_what_waits_outlives_a_kill_with_its_order_and_its_cause() {
         json!({ "kind": "manual", "detail": "by ada" })
     );
     assert_eq!(shown(&place, "shop", 2)["trigger"]["kind"], "commit");
+}
+
+/// RELIABILITY A7: a daemon is killed while a suite command lists, while two shards of it run, and while it
+/// runs what failed again; the last ends while no daemon is there. Each ran once, and nothing of it is lost.
+#[test]
+fn a7_a_command_outlives_every_daemon_and_runs_once() {
+    let tool = "  commands:\n    - { name: tool, run: sh tool.sh tests, list: sh tool.sh list, \
+                rerun: sh tool.sh again, shards: 2 }\n";
+    let pipeline = PIPELINE.replace("retries: 0", "retries: 1");
+    let mut place = place(&format!("{pipeline}{tool}"));
+    let mut here = daemon(&place, &[]);
+    has_looked(&place, "shop");
+    let mut with_tool = files(GOOD);
+    with_tool.push(("tool.sh".to_owned(), TOOL.to_owned(), false));
+    for part in ["list", "tests", "again"] {
+        place.write(&format!("stage/hold-{part}"), "");
+    }
+    let sha = place.commit("With a tool", &with_tool);
+    let mut begun = vec!["cycle 1"];
+    for (part, starts) in [
+        ("list", vec!["list of cycle 1"]),
+        ("tests", vec!["tests1 of cycle 1", "tests2 of cycle 1"]),
+        ("again", vec!["again of cycle 1"]),
+    ] {
+        begun.extend(starts);
+        until("the part runs", || sorted(place.stage().starts()).len() == begun.len());
+        here.kill();
+        fs::remove_file(place.file(".andon/daemon.json")).unwrap();
+        if part == "again" {
+            fs::remove_file(place.file("stage/hold-again")).unwrap();
+            here = daemon(&place, &[]);
+        } else {
+            here = daemon(&place, &[]);
+            until("it is taken up", || here.said("is taken up in its suite phase"));
+            fs::remove_file(place.file(&format!("stage/hold-{part}"))).unwrap();
+        }
+    }
+    assert_eq!(wait_for_cycles(&place, 1), [(sha, "green".to_owned())]);
+    let wanted = sorted(begun.iter().map(ToString::to_string).collect());
+    assert_eq!(sorted(place.stage().starts()), wanted);
+    assert_eq!(place.stage().requests("/one"), 1, "the native case was final before");
+    let suite = shown(&place, "shop", 1)["suite"].clone();
+    assert_eq!(
+        (&suite["planned"], &suite["passed"], &suite["flaky"]),
+        (&json!(7), &json!(6), &json!(1))
+    );
+    here.kill();
+}
+
+fn sorted(mut lines: Vec<String>) -> Vec<String> {
+    lines.sort();
+    lines
 }
 
 /// RELIABILITY A13: what runs comes to its end, what waits is left to the next daemon, and the daemon
