@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its data has failed")]
 
+#[path = "ingest/clusters.rs"]
+mod clusters;
 #[path = "ingest/corpus.rs"]
 mod corpus;
 #[path = "ingest/damage.rs"]

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use sha2::{Digest as _, Sha256};
 
-use super::normalise::{normalise, normalise_as};
+use super::normalise::{MAX_BYTES, normalise, normalise_as};
+use super::route::FILE_PATH;
 use super::scene::{Place, Scene};
 use super::writer::Style;
 use crate::domain::attempt::Attempt;
@@ -36,6 +37,31 @@ pub fn fingerprint(failure: &Failure, evidence: &Evidence) -> Fingerprint {
 /// The fingerprint of an attempt's failure; `None` for one that passed.
 pub fn fingerprint_of(attempt: &Attempt) -> Option<Fingerprint> {
     attempt.failure.as_ref().map(|failure| fingerprint(failure, &attempt.evidence))
+}
+
+/// A message of which less is left without what varies is told by more of it.
+const LEAST_LETTERS: usize = 4;
+
+/// Whether a message is nothing but a place, a value or an object: without what varies, messages of many
+/// causes would be one.
+fn says_little(message: &str, normal: &str) -> bool {
+    let is_place_of_a_panic = message.starts_with("thread '") && message.contains(" panicked at ");
+    let words = normal.replace(FILE_PATH, "");
+    is_place_of_a_panic || words.chars().filter(|c| c.is_alphabetic()).count() < LEAST_LETTERS
+}
+
+/// A text in lower case without its numbers alone.
+fn unnumbered(text: &str) -> Cow<'_, str> {
+    let text = &text[..text.floor_char_boundary(MAX_BYTES)];
+    let mut kept = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '0'..='9' if kept.ends_with('#') => {}
+            '0'..='9' => kept.push('#'),
+            c => kept.extend(c.to_lowercase()),
+        }
+    }
+    Cow::Owned(kept)
 }
 
 /// One part: a label, and a text in which nothing varies.
@@ -121,7 +147,9 @@ impl<'a> Facts<'a> {
     }
 
     fn message(&self) -> Part<'a> {
-        ("message", normalise(&self.failure.message))
+        let message = self.failure.message.as_str();
+        let normal = normalise(message);
+        if says_little(message, &normal) { ("message", unnumbered(message)) } else { ("message", normal) }
     }
 
     /// The status that came.
