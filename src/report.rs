@@ -21,6 +21,10 @@ pub use verify::{Contradiction, verify};
 
 use std::io::{self, Write};
 
+use serde::Serialize as _;
+use serde_json::ser::{CompactFormatter, PrettyFormatter, Serializer};
+
+use json::Seen;
 use view::View;
 
 /// A report of more cases is not recounted when it is written.
@@ -127,9 +131,11 @@ fn write_json(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     // is compiled, not be looked up for each.
     let mut out = io::BufWriter::with_capacity(PIECE, out);
     if view.cases.len() > MAX_INDENTED {
-        serde_json::to_writer(&mut out, &json)?;
+        let compact = Seen(CompactFormatter);
+        json.serialize(&mut Serializer::with_formatter(&mut out, compact))?;
     } else {
-        serde_json::to_writer_pretty(&mut out, &json)?;
+        let indented = Seen(PrettyFormatter::new());
+        json.serialize(&mut Serializer::with_formatter(&mut out, indented))?;
     }
     out.write_all(b"\n")?;
     out.flush()

@@ -6,10 +6,12 @@
 
 mod build;
 mod search;
+mod seen;
 
 pub use search::SearchJson;
 
 pub(super) use build::written;
+pub(super) use seen::Seen;
 
 use std::borrow::Cow;
 

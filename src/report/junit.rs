@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use crate::domain::attempt::Attempt;
+use crate::domain::escape::is_hidden;
 use crate::domain::failure::Failure;
 use crate::domain::outcome::Outcome;
 use crate::domain::state::CycleState;
@@ -280,7 +281,8 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// XML 1.0 has no way to write most control characters; they become U+FFFD.
+/// XML 1.0 has no way to write most control characters; they become U+FFFD. What else is not simply seen
+/// is a number.
 fn push_escaped(out: &mut String, text: &str, is_attribute: bool) {
     for c in text.chars() {
         match c {
@@ -294,6 +296,9 @@ fn push_escaped(out: &mut String, text: &str, is_attribute: bool) {
             }
             '\n' | '\t' => out.push(c),
             '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            c if is_hidden(c) => {
+                let _ = write!(out, "&#x{:x};", c as u32);
+            }
             c => out.push(c),
         }
     }

@@ -180,6 +180,14 @@ fn nothing_from_a_result_file_becomes_markup() {
     let stage = stage_of_a_tool();
     stage.andon(&["run", "small"]).ends(1);
     no_page_holds_markup(&stage);
+    let beside = |kind: &str| stage.path().join("reports/small/cycle-0001").with_extension(kind);
+    for kind in ["json", "junit.xml"] {
+        is_harmless(kind, &fs::read_to_string(beside(kind)).unwrap());
+    }
+    let json = fs::read_to_string(beside("json")).unwrap();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), stage.newest());
+    let again = stage.andon(&["ingest", &beside("junit.xml").display().to_string(), "--json"]);
+    assert!(again.ends(1).out.contains("\\u202eevil\\u2066"), "the names are the same");
 }
 
 #[test]
