@@ -126,10 +126,10 @@ fn parts_that_a_run_does_not_act_on_are_named() {
     ));
     let parts: Vec<&str> =
         pipeline::parts_not_acted_on(&all, RunBy::Hand).iter().map(|part| part.part).collect();
-    assert_eq!(parts, ["watch.poll", "schedule", "cycles.until", "culprit", "alarm"]);
+    assert_eq!(parts, ["watch.poll", "schedule", "cycles.until", "alarm"]);
     let left_out = pipeline::parts_not_acted_on(&all, RunBy::Daemon);
     let by_the_daemon: Vec<&str> = left_out.iter().map(|part| part.part).collect();
-    for done in ["watch.poll", "schedule", "cycles.until", "culprit"] {
+    for done in ["watch.poll", "schedule", "cycles.until"] {
         assert!(!by_the_daemon.contains(&done), "the daemon does {done}");
     }
 }

@@ -13,7 +13,7 @@ use super::run::{Asked, Foreground, Shows};
 use crate::culprit;
 use crate::domain::outcome::{Trigger, TriggerKind};
 use crate::domain::revision::Sha;
-use crate::domain::search::{SearchCause, SearchEnding, SearchResult};
+use crate::domain::search::{SearchEnding, SearchResult};
 use crate::engine::{Ended, NoSearch, SearchState, cycle_to_search};
 use crate::report::SearchJson;
 
@@ -42,9 +42,12 @@ async fn search(context: &Context, args: &CulpritArgs, site: &Foreground<'_>) ->
     if let Some(status) = site.finish_earlier().await? {
         return Ok(status);
     }
+    let mut before = None;
     let state = loop {
-        let state = site.world.search(site.store.as_ref(), cycle).await.map_err(refused)?;
+        let mut state = site.world.search(site.store.as_ref(), cycle).await.map_err(refused)?;
+        state.asked_anew(*before.get_or_insert(state.after));
         let Some((cause, asked)) = step(&state) else { break state };
+        refuse_beside_another(site).await?;
         context.note(&format!("{}: {}", bold("search"), clean(&cause.detail)));
         let ended = site.run_cycle(cause, asked).await?;
         if let Ended::Held(_) = ended {
@@ -53,9 +56,9 @@ async fn search(context: &Context, args: &CulpritArgs, site: &Foreground<'_>) ->
         }
         if context.host.cancel.is_cancelled() {
             context.note(
-                "the environment is left as it is; `andon culprit` again puts the newest revision back",
+                "the environment is left as it is; `andon culprit` again goes on with the search",
             );
-            return Ok(Status::Cancelled);
+            break site.world.search(site.store.as_ref(), cycle).await.map_err(refused)?;
         }
     };
     let result = culprit::result(&state.search);
@@ -66,6 +69,9 @@ async fn search(context: &Context, args: &CulpritArgs, site: &Foreground<'_>) ->
         print(&mut out, &result, &state.search.line)
             .context("cannot print")
             .map_err(CliError::usage)?;
+    }
+    if context.host.cancel.is_cancelled() {
+        return Ok(Status::Cancelled);
     }
     Ok(match result.ending {
         SearchEnding::Found | SearchEnding::BaselineFails | SearchEnding::Gone => Status::Green,
@@ -95,6 +101,18 @@ async fn wanted(
     })
 }
 
+/// Two searches side by side would ask for what the other has deployed since.
+async fn refuse_beside_another(site: &Foreground<'_>) -> Result<(), CliError> {
+    for row in site.store.open_cycles(Some(&site.pipeline.environment)).await? {
+        if row.search_of.is_some() {
+            let text = format!("{} is a step of a search that runs already", row.key());
+            return Err(CliError::not_free(text)
+                .hint("wait for its end, or `andon cancel` it; a daemon searches by itself"));
+        }
+    }
+    Ok(())
+}
+
 fn refused(why: NoSearch) -> CliError {
     match why {
         NoSearch::Engine(fault) => fault.into(),
@@ -117,15 +135,11 @@ fn print(out: &mut Out, result: &SearchResult, line: &[Sha]) -> std::io::Result<
     };
     out.line(format!("{} ({between} searched)", bold(&title)))?;
     out.line(format!("  {}", clean(&result.because)))?;
-    out.line(format!(
-        "  cause {}, confidence {:.1} %, {}",
-        match result.cause {
-            SearchCause::Code => "code",
-            SearchCause::Environment => "environment",
-        },
-        result.confidence * 100.0,
-        counted(result.deploys as usize, "deploy"),
-    ))?;
+    let deploys = counted(result.deploys as usize, "deploy");
+    out.line(match result.sureness() {
+        Some(sure) => format!("  cause {}, {sure}, {deploys}", result.cause),
+        None => format!("  {deploys}"),
+    })?;
     let mut table = Table::new(&["revision", "answer", "runs", "cycles"]);
     for step in &result.steps {
         let cycles: Vec<String> = step.cycles.iter().map(ToString::to_string).collect();

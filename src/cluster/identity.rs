@@ -149,7 +149,11 @@ impl<'a> Facts<'a> {
     fn message(&self) -> Part<'a> {
         let message = self.failure.message.as_str();
         let normal = normalise(message);
-        if says_little(message, &normal) { ("message", unnumbered(message)) } else { ("message", normal) }
+        if says_little(message, &normal) {
+            ("message", unnumbered(message))
+        } else {
+            ("message", normal)
+        }
     }
 
     /// The status that came.

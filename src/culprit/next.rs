@@ -71,11 +71,18 @@ pub(super) fn deploys(search: &Search) -> u32 {
 
 /// How the search for what broke the worst failure stands: open, or how it ended.
 pub(super) fn ending(search: &Search) -> SearchEnding {
-    match ended(search).and_then(|()| wanted_of(search, &Line::of(search, &search.groups[0]))) {
-        Err(ending) => ending,
-        Ok(_) if !may_deploy(search) => SearchEnding::OutOfDeploys,
-        Ok(_) if has_returned(search) => SearchEnding::Undecided,
-        Ok(_) => SearchEnding::Open,
+    let by_its_answers = wanted_of(search, &Line::of(search, &search.groups[0]));
+    match by_its_answers {
+        // An answer stays one, whatever comes after it.
+        Err(ending @ (SearchEnding::Found | SearchEnding::BaselineFails | SearchEnding::Gone)) => {
+            ending
+        }
+        by_its_answers => match ended(search).and(by_its_answers) {
+            Err(ending) => ending,
+            Ok(_) if !may_deploy(search) => SearchEnding::OutOfDeploys,
+            Ok(_) if has_returned(search) => SearchEnding::Undecided,
+            Ok(_) => SearchEnding::Open,
+        },
     }
 }
 

@@ -102,7 +102,18 @@ fn answer(search: &Search, group: &Group, visit: &[&Step]) -> (SearchAnswer, u32
         ..search.clone()
     };
     let runs = visit.iter().map(|step| runs_of(step, group)).sum();
-    (Line::of(&alone, group).answer(0), runs)
+    let line = Line::of(&alone, group);
+    let answer = match line.answer(0) {
+        // The return is no question: what it saw is told as it is.
+        SearchAnswer::Unclear if visit[0].is_return && line.at(0).towards_bad > 0.0 => {
+            SearchAnswer::Bad
+        }
+        SearchAnswer::Unclear if visit[0].is_return && line.at(0).towards_bad < 0.0 => {
+            SearchAnswer::Good
+        }
+        answer => answer,
+    };
+    (answer, runs)
 }
 
 fn runs_of(step: &Step, group: &Group) -> u32 {

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::rollout::{Ahead, Rollout, without_steps};
 use crate::domain::event::{Event, Finished, Held, PhaseEnded, PhaseStarted};
-use crate::domain::outcome::{Phase, PhaseOutcome, TriggerKind, Verdict};
+use crate::domain::outcome::{Phase, PhaseOutcome, Verdict};
 use crate::domain::spec::Pipeline;
 use crate::domain::state::{CycleState, PhaseRecord};
 
@@ -224,8 +224,8 @@ fn goes_back(state: &CycleState, pipeline: &Pipeline) -> bool {
     rollback.zip(verdict).is_some_and(|(rollback, verdict)| rollback.when.contains(&verdict))
         && state.cancelled.is_none()
         && !state.steps.is_empty()
-        // A search deploys broken commits on purpose, and puts back what it found.
-        && state.queued.trigger.kind != TriggerKind::Culprit
+        // A search deploys broken commits on purpose; the cycle that ends it goes back as any other.
+        && !state.queued.options.is_question()
 }
 
 fn deadline(now: Timestamp, timeout: std::time::Duration) -> Option<Timestamp> {
@@ -477,7 +477,8 @@ mod tests {
         assert_eq!(next(events.clone(), &pipeline), start(Phase::Rollback, None));
         let mut of_a_search = events.clone();
         if let Event::Queued(queued) = &mut of_a_search[0] {
-            queued.trigger.kind = TriggerKind::Culprit;
+            queued.options.search_of = Some(3);
+            queued.options.only = Some("a".to_owned());
         }
         assert_eq!(next(of_a_search, &pipeline), start(Phase::Report, None));
         let untouched = vec![

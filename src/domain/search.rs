@@ -29,6 +29,19 @@ pub struct SearchResult {
     pub failures: Vec<SearchedFailure>,
 }
 
+impl SearchResult {
+    /// How sure the answer is, in words; `None` where nothing is answered.
+    pub fn sureness(&self) -> Option<String> {
+        let is_answered = self.culprit.is_some() || self.cause == SearchCause::Environment;
+        is_answered.then(|| sure(self.confidence))
+    }
+}
+
+/// A probability as people read it: nothing that was found by trying is certain.
+pub fn sure(probability: f64) -> String {
+    format!("{:.1} % sure", (probability * 100.0).min(99.9))
+}
+
 /// What lies behind a regression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -93,15 +93,24 @@ impl Notice {
                 format!("the search for what broke cycle {} names no commit", search.cycle)
             }
         };
-        let sure = format!(
-            "{:.1} % sure, after {}",
-            search.confidence * 100.0,
-            words::count(u64::from(search.deploys), "deploy", "deploys")
-        );
+        let deploys = words::count(u64::from(search.deploys), "deploy", "deploys");
+        let sure = match search.sureness() {
+            Some(sure) => format!("{sure}, after {deploys}"),
+            None => format!("after {deploys}"),
+        };
+        let findings = state.findings.as_ref().map(|stamped| stamped.what.as_ref());
+        let commits = findings
+            .into_iter()
+            .flat_map(|found| &found.clusters)
+            .filter_map(|c| c.commits.as_ref());
+        let commit = commits
+            .flat_map(|range| &range.commits)
+            .find(|c| Some(&c.sha) == search.culprit.as_ref());
+        let commit = commit.map(|commit| format!("{} ({})", commit.subject, commit.author));
         Self {
             event: "culprit",
             title: format!("{name}: {what}"),
-            facts: vec![search.because.clone(), sure],
+            facts: commit.into_iter().chain([search.because.clone(), sure]).collect(),
             failures: Vec::new(),
             report: state.report.as_ref().map(|report| report.path.clone()),
         }

@@ -39,12 +39,10 @@ pub fn parts_not_acted_on(pipeline: &Pipeline, by: RunBy) -> Vec<Unsupported> {
         Until::Green | Until::Always => true,
     };
     let schedules = !pipeline.schedules.is_empty();
-    let searches = pipeline.culprit.as_ref().is_some_and(|culprit| culprit.search);
     let parts = [
         (by_hand && watches, "watch.poll", "new commits do not start cycles: run one by hand"),
         (by_hand && schedules, "schedule", "no cycle starts by the clock"),
         (by_hand && loops, "cycles.until", "one cycle is run, not a loop"),
-        (by_hand && searches, "culprit", "no search follows: `andon culprit` makes one"),
         (by_hand && pipeline.alarm.is_some(), "alarm", "silence is not noticed"),
     ];
     parts

@@ -122,9 +122,21 @@ pub fn choose(waiting: &[Candidate], busy: &Busy, now: Timestamp) -> Choice {
         }
     }
     open.retain(|candidate| !busy.gone.contains(&candidate.pipeline));
-    open.sort_by_key(|candidate| candidate.rank());
+    // In the middle of a search an older commit is deployed: who tests what is there waits for its end.
+    let in_search: BTreeSet<&PipelineName> = waiting
+        .iter()
+        .filter(|candidate| candidate.kind == TriggerKind::Culprit)
+        .map(|candidate| &candidate.pipeline)
+        .collect();
+    let rank = |candidate: &&Candidate| {
+        let waits = !candidate.options.deploy
+            && candidate.kind != TriggerKind::Culprit
+            && in_search.contains(&candidate.pipeline);
+        (waits, candidate.rank())
+    };
+    open.sort_by_key(rank);
     let mut due: Vec<&Candidate> = first_in_line(&open, busy, now).into_values().collect();
-    due.sort_by_key(|candidate| candidate.rank());
+    due.sort_by_key(rank);
     for candidate in due.into_iter().take(busy.free_slots) {
         let joined = open.iter().filter(|other| {
             other.id != candidate.id && other.due_at() <= now && candidate.asks_the_same(other)
@@ -165,12 +177,11 @@ fn is_commit(candidate: &Candidate) -> bool {
     matches!(candidate.kind, TriggerKind::Commit | TriggerKind::Webhook)
 }
 
-/// A new commit ends the pause of the loop: its own cycle shows more than another one of the old.
+/// A new commit ends the pause of the loop: its own cycle shows more than another one of the old. One that
+/// came while the old one was still being tested is older than the wish to test that again.
 fn settled_by_others(candidate: &Candidate, waiting: &[Candidate]) -> Option<&'static str> {
-    let newer_commit = |other: &Candidate| {
-        is_commit(other) && other.pipeline == candidate.pipeline && other.id > candidate.id
-    };
-    (candidate.kind == TriggerKind::Retry && waiting.iter().any(newer_commit))
+    let commit = |other: &Candidate| is_commit(other) && other.pipeline == candidate.pipeline;
+    (candidate.kind == TriggerKind::Retry && waiting.iter().any(commit))
         .then_some("a newer commit came")
 }
 

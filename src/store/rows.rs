@@ -146,6 +146,8 @@ pub enum Which {
     Latest,
     /// The newest that is over.
     LatestFinished,
+    /// The newest finished one that says something of the pipeline: no question of a search.
+    LatestAnswer,
 }
 
 /// What an earlier cycle must be to be compared with.

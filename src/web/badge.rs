@@ -19,7 +19,7 @@ pub(super) async fn badge(call: Call) -> Answer {
     let absent = || Problem::not_found("a badge is `/badge/PIPELINE.svg`");
     let name = call.parameter("file").strip_suffix(".svg").ok_or_else(absent)?;
     let name = PipelineName::parse(name).map_err(|_| absent())?;
-    let newest = call.site.store().find_cycle(&name, Which::LatestFinished).await?;
+    let newest = call.site.store().find_cycle(&name, Which::LatestAnswer).await?;
     let verdict = newest.and_then(|row| row.summary.verdict);
     let headers = [(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "no-cache")];
     Ok((headers, render(name.as_str(), verdict)).into_response())

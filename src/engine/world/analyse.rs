@@ -35,6 +35,8 @@ impl World {
         let (heads, history) = history.await?;
         let compared = compare(journal.state(), &results, heads, history.last_whole, verdict);
         let History { baseline, chain, .. } = history;
+        // What asks an older commit is compared with nothing.
+        let baseline = baseline.filter(|_| !journal.state().queued.options.is_question());
         let since_baseline = baseline_range(baseline.as_ref(), journal.state());
         let commits = self.load_commits(&compared.cases, since_baseline.as_ref()).await;
         let seen = {
@@ -77,6 +79,7 @@ impl World {
         };
         drop(results);
         self.add_search(journal, &mut findings).await;
+        self.keep_culprits_within(journal.state(), &mut findings).await;
         if !journal.state().queued.options.is_question() {
             self.link_investigations(journal, &mut findings).await?;
         }
@@ -84,6 +87,20 @@ impl World {
             projection_of(&findings, compared.heads, journal.state().queued.options.is_question());
         let ended = phase_ended(journal, Phase::Diff, PhaseOutcome::Passed, None);
         journal.note_with(vec![Event::Analysed(findings.into()), ended], projection)
+    }
+
+    /// A commit that the tested revision does not contain, after a branch was rewritten, did not break it.
+    async fn keep_culprits_within(&self, state: &CycleState, findings: &mut Findings) {
+        let Some(this) = cycle_ref(state).map(|this| this.revision) else { return };
+        for cluster in &mut findings.clusters {
+            let Some(culprit) = cluster.culprit.take() else { continue };
+            let Ok(mirror) = self.mirror_with([&culprit, &this].into_iter()).await else {
+                continue;
+            };
+            if mirror.is_ancestor(&culprit, &this).await.unwrap_or(false) {
+                cluster.culprit = Some(culprit);
+            }
+        }
     }
 
     /// What the search came to that this cycle ends. A report without it is better than no report.

@@ -15,7 +15,7 @@ use crate::domain::spec::Culprit;
 use crate::domain::state::CycleState;
 use crate::engine::{EngineError, load_state};
 use crate::git::{self, Parents, RangeLimits};
-use crate::store::{Baseline, CycleKey, CycleRow, Store, StoreError, Which};
+use crate::store::{CycleKey, CycleRow, Store, StoreError, Which};
 
 /// So many cycles back, the one is looked for in which something regressed.
 const LOOKED_BACK: u32 = 50;
@@ -91,6 +91,17 @@ pub struct SearchState {
 }
 
 impl SearchState {
+    /// What a person asks for now is searched, whatever ended the search before: that somebody cancelled a
+    /// step, that the newest was put back for want of deploys, or that a newer revision passes by now.
+    pub fn asked_anew(&mut self, up_to: u32) {
+        self.search.newest.is_good = false;
+        let is_over = |step: &Step| step.outcome == StepOutcome::Cancelled;
+        self.search.steps.retain(|step| step.cycle > up_to || !is_over(step));
+        for step in self.search.steps.iter_mut().filter(|step| step.cycle <= up_to) {
+            step.is_return = false;
+        }
+    }
+
     /// The revision of the next cycle, and how it runs; `None` when the search is over.
     pub fn next_cycle(&self) -> Option<(Sha, RunOptions)> {
         let search_of = Some(self.search.cycle);
@@ -165,7 +176,7 @@ impl World {
     /// # Errors
     /// When there is nothing to search, or the records or the repository cannot be read.
     pub async fn search(&self, store: &dyn Store, cycle: u32) -> Result<SearchState, NoSearch> {
-        let (name, environment) = (&self.pipeline().name, &self.pipeline().environment);
+        let name = &self.pipeline().name;
         let key = CycleKey::new(name.clone(), cycle);
         let state = load_state(store, &key).await?;
         let findings = state.findings.as_ref().map(|stamped| &stamped.what);
@@ -174,17 +185,24 @@ impl World {
         let subject = Subject::of(findings, cycle)?;
         let line = self.line_of(&state, &subject).await?;
         let steps = steps_of(store, &key).await?;
-        let whole = store.find_baseline(name, environment, u32::MAX, Baseline::Whole).await?;
         let latest = store.find_cycle(name, Which::LatestFinished).await?;
-        let newest = newest(store, whole.as_ref(), latest.as_ref(), &subject, cycle).await?;
+        let is_deployed = latest.as_ref().is_none_or(|row| !is_question(row));
         let after = latest.map_or(cycle, |row| row.summary.cycle);
+        let end = &line[line.len() - 1];
+        let newest = match self.newer_than(store, cycle, end).await? {
+            Some(row) => Newest {
+                revision: row.summary.revision.map_or_else(|| end.clone(), |found| found.sha),
+                is_good: row.search_of != Some(cycle)
+                    && subject
+                        .passes_in(store, &CycleKey::new(name.clone(), row.summary.cycle))
+                        .await?,
+                is_deployed,
+            },
+            None => Newest { revision: end.clone(), is_deployed, is_good: false },
+        };
         let search = Search {
             cycle,
-            newest: Newest {
-                revision: newest.revision.unwrap_or_else(|| line[line.len() - 1].clone()),
-                is_deployed: newest.is_deployed,
-                is_good: newest.is_good,
-            },
+            newest,
             line,
             at_the_end: subject.at_the_end(),
             groups: subject.groups(),
@@ -193,6 +211,34 @@ impl World {
         };
         let still_there = search.steps.last().is_some_and(|step| step.cycle == after);
         Ok(SearchState { search, still_there, after })
+    }
+
+    /// The newest cycle of the whole suite since a cycle, on its revision or on one that is no older: who
+    /// tests an older commit meanwhile says nothing of the end of the branch.
+    async fn newer_than(
+        &self,
+        store: &dyn Store,
+        cycle: u32,
+        end: &Sha,
+    ) -> Result<Option<CycleRow>, NoSearch> {
+        let rows = store.list_cycles(&self.pipeline().name, LOOKED_BACK).await?;
+        for row in rows.into_iter().take_while(|row| row.summary.cycle > cycle) {
+            let Some(revision) = row.summary.revision.as_ref().filter(|_| is_whole(&row)) else {
+                continue;
+            };
+            if row.finished_at.is_none() || row.environment != self.pipeline().environment {
+                continue;
+            }
+            if revision.sha == *end || !self.is_older(&revision.sha, end).await {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn is_older(&self, one: &Sha, than: &Sha) -> bool {
+        let Ok(mirror) = self.mirror_with([one, than].into_iter()).await else { return false };
+        mirror.is_ancestor(one, than).await.unwrap_or(false)
     }
 
     /// What a search came to with the cycle that put the newest revision back.
@@ -303,39 +349,22 @@ impl<'a> Subject<'a> {
         self.failures.iter().flat_map(|(_, cases)| cases.iter().copied())
     }
 
-    /// Whether a case is one of the worst failure's.
-    fn is_worst(&self, case: &CaseId) -> bool {
-        self.failures[0].1.iter().any(|finding| finding.case == *case)
+    /// Whether the cases of the worst failure ran in a cycle, and pass there.
+    async fn passes_in(&self, store: &dyn Store, cycle: &CycleKey) -> Result<bool, StoreError> {
+        let is_worst = |case: &CaseId| self.failures[0].1.iter().any(|one| one.case == *case);
+        let results = store.case_results(cycle).await?;
+        let mut worst = results.iter().filter(|row| is_worst(&row.case)).peekable();
+        Ok(worst.peek().is_some() && worst.all(|row| row.outcome.is_some_and(is_pass)))
     }
 }
 
-/// What stands at the end of the branch, as far as the records say.
-struct NewestKnown {
-    revision: Option<Sha>,
-    is_deployed: bool,
-    is_good: bool,
+fn is_question(row: &CycleRow) -> bool {
+    row.search_of.is_some() && row.summary.only.is_some()
 }
 
-async fn newest(
-    store: &dyn Store,
-    whole: Option<&CycleRow>,
-    latest: Option<&CycleRow>,
-    subject: &Subject<'_>,
-    cycle: u32,
-) -> Result<NewestKnown, StoreError> {
-    let is_question = |row: &CycleRow| row.search_of.is_some() && row.summary.only.is_some();
-    let is_deployed = latest.is_none_or(|row| !is_question(row));
-    let Some(whole) = whole else {
-        return Ok(NewestKnown { revision: None, is_deployed, is_good: false });
-    };
-    let is_newer = whole.summary.cycle > cycle && whole.search_of != Some(cycle);
-    let is_good = is_newer && {
-        let results = store.case_results(&whole.key()).await?;
-        let mut worst = results.iter().filter(|row| subject.is_worst(&row.case)).peekable();
-        worst.peek().is_some() && worst.all(|row| row.outcome.is_some_and(is_pass))
-    };
-    let revision = whole.summary.revision.as_ref().map(|revision| revision.sha.clone());
-    Ok(NewestKnown { revision, is_deployed, is_good })
+/// Whether a cycle has a valid suite that was planned whole.
+fn is_whole(row: &CycleRow) -> bool {
+    row.summary.only.is_none() && row.summary.verdict.is_some_and(Verdict::has_valid_suite)
 }
 
 fn is_pass(outcome: Outcome) -> bool {

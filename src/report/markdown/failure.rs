@@ -9,6 +9,7 @@ use crate::domain::evidence::{Direction, Excerpt, Exchange, Frame, Protocol, Tls
 use crate::domain::failure::{Blame, FailureClass};
 use crate::domain::findings::{Cluster, InvestigationState};
 use crate::domain::history::{CycleRef, FailureChange};
+use crate::domain::search::sure;
 use crate::report::view::{CaseView, View};
 use crate::report::words;
 
@@ -127,7 +128,7 @@ fn sureness(view: &View<'_>, cluster: &Cluster) -> String {
     let found = search.and_then(|search| {
         search.failures.iter().find(|failure| failure.fingerprint == cluster.fingerprint)
     });
-    found.map_or_else(String::new, |found| format!(", {:.1} % sure", found.confidence * 100.0))
+    found.map_or_else(String::new, |found| format!(", {}", sure(found.confidence)))
 }
 
 fn subject(subject: Option<&str>, expected: &str) -> String {

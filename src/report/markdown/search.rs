@@ -4,7 +4,7 @@
 use super::page::Page;
 use super::short;
 use crate::domain::escape;
-use crate::domain::search::{SearchCause, SearchResult, SearchedFailure};
+use crate::domain::search::{SearchCause, SearchResult, SearchedFailure, sure};
 use crate::report::view::View;
 use crate::report::words;
 
@@ -28,7 +28,7 @@ pub fn write(page: &mut Page, view: &View<'_>) {
             ]
         })
         .collect();
-    page.table(&["Deployed", "Its cases are", "Runs", "Cycles"], &rows);
+    page.table(&["Deployed", "The worst failure's cases are", "Runs", "Cycles"], &rows);
     let items: Vec<String> = search.failures.iter().skip(1).map(other).collect();
     if !items.is_empty() {
         page.block("The same answers say of the other failures:");
@@ -38,14 +38,14 @@ pub fn write(page: &mut Page, view: &View<'_>) {
 
 fn answer(search: &SearchResult) -> String {
     let deploys = words::count(u64::from(search.deploys), "deploy", "deploys");
-    let sure = percent(search.confidence);
+    let sure = sure(search.confidence);
     let because = escape::text(&search.because);
     match (&search.culprit, search.cause) {
         (Some(culprit), _) => {
-            format!("**Culprit: {}**, {sure} sure, after {deploys}: {because}.", short(culprit))
+            format!("**Culprit: {}**, {sure}, after {deploys}: {because}.", short(culprit))
         }
         (None, SearchCause::Environment) => {
-            format!("**No commit: the environment**, {sure} sure, after {deploys}: {because}.")
+            format!("**No commit: the environment**, {sure}, after {deploys}: {because}.")
         }
         (None, SearchCause::Code) => {
             let left = search.failures.first().map(suspects).unwrap_or_default();
@@ -60,7 +60,7 @@ fn other(failure: &SearchedFailure) -> String {
     let more = more(failure.cases.len().saturating_sub(5));
     let answer = match &failure.culprit {
         Some(culprit) => {
-            format!("**culprit {}**, {} sure", short(culprit), percent(failure.confidence))
+            format!("**culprit {}**, {}", short(culprit), sure(failure.confidence))
         }
         None => suspects(failure),
     };
@@ -75,8 +75,4 @@ fn suspects(failure: &SearchedFailure) -> String {
 
 fn more(left_out: usize) -> String {
     if left_out == 0 { String::new() } else { format!(", … and {left_out} more") }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
 }

@@ -207,6 +207,10 @@ pub(super) async fn find(
         Which::Number(_) => "AND c.number = ?",
         Which::Latest => "ORDER BY c.number DESC LIMIT 1",
         Which::LatestFinished => "AND c.finished_at_us IS NOT NULL ORDER BY c.number DESC LIMIT 1",
+        Which::LatestAnswer => {
+            "AND c.finished_at_us IS NOT NULL AND (c.search_of IS NULL OR c.only_cases IS NULL)
+             ORDER BY c.number DESC LIMIT 1"
+        }
     };
     let sql = format!("{CYCLE} WHERE p.name = ? {condition}");
     let mut query = sqlx::query_as(AssertSqlSafe(sql)).bind(pipeline.as_str());
@@ -342,7 +346,8 @@ pub(super) async fn newest_and_green(
 
 async fn newest_cycles(db: &mut SqliteConnection) -> Result<Vec<CycleRow>> {
     let sql = format!(
-        "{CYCLE} WHERE c.number = (SELECT MAX(n.number) FROM cycle n WHERE n.pipeline_id = p.id)
+        "{CYCLE} WHERE c.number = (SELECT MAX(n.number) FROM cycle n WHERE n.pipeline_id = p.id
+             AND (n.search_of IS NULL OR n.only_cases IS NULL))
          ORDER BY p.name"
     );
     let rows: Vec<StoredCycle> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(db).await?;
