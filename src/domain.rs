@@ -7,6 +7,7 @@
 pub mod address;
 pub mod attempt;
 pub mod change;
+pub mod claim;
 pub mod commit;
 pub mod errors;
 pub mod escape;

@@ -37,6 +37,7 @@ mod session;
 mod ssh;
 mod symlinks;
 mod text;
+mod trailers;
 mod url;
 
 pub use arrivals::{ArrivalLimits, Moved};
@@ -50,4 +51,5 @@ pub use look::{Branches, Looked, RefsPrint};
 pub use mirror::{Mirror, MirrorOptions};
 pub use publish::{Keeps, Publication, Published, PublishedFile};
 pub use revision::{RevisionSpec, Tip};
+pub use trailers::Trailered;
 pub use url::{RepoUrl, UrlSource};

@@ -9,6 +9,7 @@
 
 mod anchor;
 mod answers;
+pub mod claims;
 mod document;
 mod facts;
 mod lint;
@@ -16,10 +17,13 @@ mod questions;
 mod update;
 
 pub use answers::{Answer, Confidence};
+pub use claims::{Sighting, named_in_trailer};
 pub use document::{Document, Kept, Meta, Slot};
-pub use facts::Facts;
+pub use facts::{Facts, Known};
 pub use lint::{Lint, lint};
-pub use update::{Closing, Updated, close, left, mark_gone, meta_of, snapshot, update};
+pub use update::{
+    Closing, Updated, claims_in, close, left, mark_gone, meta_of, record, snapshot, update,
+};
 
 /// Reads a document, whatever people did to it. Nothing of it is lost: what has no place of its own
 /// is among [`Document::kept`].

@@ -23,8 +23,9 @@ pub use error::StoreError;
 pub use lease::{Acquisition, Claim, Holder, Judge, Lease, Liveness, Owner};
 pub use outbox::{Attempted, Delivery, Message, NewMessage, OutboxStore};
 pub use rows::{
-    Adopted, Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationRow,
-    InvestigationSeen, NewInvestigation, PipelineRow, Projection, Which,
+    Adopted, Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationClaims,
+    InvestigationRow, InvestigationSeen, NewFixClaim, NewInvestigation, PipelineRow, Projection,
+    Which,
 };
 
 pub use tally::Tally;
@@ -183,6 +184,20 @@ pub trait Store: TriggerStore + OutboxStore + UpkeepStore + Send + Sync {
         &self,
         pipeline: Option<&PipelineName>,
     ) -> Result<Vec<InvestigationRow>>;
+
+    /// The claimed fixes of a pipeline's investigations, by number.
+    async fn fix_claims(&self, pipeline: &PipelineName) -> Result<Vec<InvestigationClaims>>;
+
+    /// Adds a claim, with the state that follows; one about a commit that is claimed already stays as it
+    /// is. Answers whether there is such an investigation.
+    async fn add_fix_claim(&self, claim: NewFixClaim) -> Result<bool>;
+
+    /// The cases in which a failure was seen since it was opened, the first thousand.
+    async fn investigated_cases(
+        &self,
+        pipeline: &PipelineName,
+        id: &InvestigationId,
+    ) -> Result<Vec<CaseId>>;
 
     /// What is wrong with the stored data, one sentence each; empty when it is sound.
     async fn integrity_check(&self) -> Result<Vec<String>>;

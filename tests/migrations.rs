@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use andon::domain::claim::ClaimResult;
 use andon::domain::findings::InvestigationState;
 use andon::domain::names::{CaseId, EnvironmentName, Fingerprint, PipelineName};
 use andon::domain::outcome::{Outcome, Phase, TriggerKind, Verdict};
@@ -84,6 +85,9 @@ async fn every_schema_with_data_becomes_the_present_one() {
         if version >= 4 {
             the_data_of_schema_4_is_there(&store).await;
         }
+        if version >= 5 {
+            the_data_of_schema_5_is_there(&store).await;
+        }
         store.close().await;
         SqliteStore::open(&path, Mode::ReadOnly).await.unwrap().close().await;
     }
@@ -96,6 +100,16 @@ async fn a_new_database_has_the_newest_schema() {
     SqliteStore::open(&path, Mode::ReadWrite).await.unwrap().close().await;
     let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
     assert_eq!(Some(user_version(&mut connection).await), versions().last().copied());
+}
+
+async fn the_data_of_schema_5_is_there(store: &SqliteStore) {
+    let chat = PipelineName::parse("chat-staging").unwrap();
+    let claims = store.fix_claims(&chat).await.unwrap();
+    let [of] = &claims[..] else { panic!("{claims:?}") };
+    let results: Vec<_> = of.claims.iter().map(|claim| claim.result).collect();
+    assert_eq!(results, [ClaimResult::Failed { cycle: 6 }, ClaimResult::Open]);
+    let cases = store.investigated_cases(&chat, &of.id).await.unwrap();
+    assert_eq!(cases, [CaseId::parse("test_001").unwrap()]);
 }
 
 async fn the_data_of_schema_4_is_there(store: &SqliteStore) {

@@ -73,4 +73,6 @@ scenarios! {
     s62_names_that_are_alike => "62-names-that-are-alike",
     s63_a_tools_time_is_over => "63-a-tools-time-is-over",
     s64_passes_that_reached_nothing => "64-passes-that-reached-nothing",
+    s66_a_claimed_fix_failed => "66-a-claimed-fix-failed",
+    s67_a_claimed_fix_is_verified => "67-a-claimed-fix-is-verified",
 }

@@ -1,4 +1,6 @@
-//! `whys`: investigations, listed, shown, edited, closed.
+//! `whys`: investigations, listed, shown, edited, closed, and their claimed fixes.
+
+mod fix;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -25,6 +27,7 @@ pub async fn whys(context: &Context, args: &WhysArgs) -> CliResult {
         Some(WhysAction::List { pipeline }) => list(context, pipeline.as_deref(), args.json).await,
         Some(WhysAction::Show(id)) => show(context, id, args.json).await,
         Some(WhysAction::Edit(id)) => edit(context, id, args.json).await,
+        Some(WhysAction::Fix(claim)) => fix::fix(context, claim, args.json).await,
         Some(WhysAction::Close(id)) => close(context, id, args.json).await,
     }
 }

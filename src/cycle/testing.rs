@@ -142,6 +142,7 @@ pub(crate) fn findings(verdict: Verdict) -> Event {
         chain: vec![],
         search: None,
         investigations: vec![],
+        fixes: vec![],
     }))
 }
 

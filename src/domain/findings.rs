@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::claim::{FixClaim, FixProgress};
 use super::commit::CommitRange;
 use super::failure::{Failure, FailureClass};
 use super::history::{Counts, CycleRef, CycleSummary, FailureChange};
@@ -72,6 +73,9 @@ pub struct Findings {
     /// What people wrote about the failures that live now, as it stood when the report was made.
     #[serde(default)]
     pub investigations: Vec<InvestigationSnapshot>,
+    /// What became of claimed fixes of failures that have no snapshot here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixes: Vec<FixProgress>,
 }
 
 /// What the comparison says about one case.
@@ -321,6 +325,9 @@ pub struct InvestigationSnapshot {
     /// Countermeasures that people wrote down.
     #[serde(default)]
     pub countermeasures: Vec<Countermeasure>,
+    /// The fixes that were claimed, oldest first, with what became of each up to this cycle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<FixClaim>,
     /// Whatever else people wrote, block by block, as they wrote it.
     #[serde(default)]
     pub notes: Vec<String>,

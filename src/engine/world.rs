@@ -6,6 +6,7 @@
 
 mod analyse;
 mod checkout;
+mod claims;
 mod commands;
 mod deploy;
 mod documents;

@@ -29,6 +29,7 @@ use super::look::{Looked, RefsPrint, is_unchanged, look};
 use super::publish::{Publication, Published, publish};
 use super::revision::{RevisionSpec, Tip, resolve, tips};
 use super::session::register_transports;
+use super::trailers::{Trailered, trailered};
 use super::url::RepoUrl;
 
 /// Fetches from this machine at the same time: more would only share the same disk.
@@ -237,6 +238,21 @@ impl Mirror {
     /// When the branch's commit is unknown, or the mirror is damaged.
     pub async fn arrivals(&self, moved: Moved, limits: ArrivalLimits) -> Result<Arrivals, Error> {
         self.read(move |repo, name| arrivals(repo, &moved, limits, name)).await
+    }
+
+    /// The commits that `to` has and `from` has not, oldest first, whose message has a trailer with this
+    /// key, in any case. Where `from` is unknown, the newest commits before `to` are looked at.
+    ///
+    /// # Errors
+    /// When `to` is unknown, or the mirror is damaged.
+    pub async fn trailered(
+        &self,
+        from: Option<&Sha>,
+        to: &Sha,
+        key: &'static str,
+    ) -> Result<Vec<Trailered>, Error> {
+        let (from, to) = (from.cloned(), to.clone());
+        self.read(move |repo, name| trailered(repo, from.as_ref(), &to, key, name)).await
     }
 
     /// Whether `ancestor` is `descendant` or one of its ancestors.

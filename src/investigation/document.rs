@@ -23,6 +23,8 @@ pub enum Slot {
     Commits,
     /// The cycles in which it was seen.
     Occurrences,
+    /// The fixes that were claimed, where there is one.
+    Fixes,
     /// A why, by its number; 1 is the observation, 7 is asked when it came back.
     Why(u8),
     /// Countermeasures.
@@ -41,8 +43,15 @@ pub const AGAIN: u8 = 7;
 impl Slot {
     /// Every slot, in order.
     pub fn all() -> impl Iterator<Item = Self> {
-        let before =
-            [Self::Top, Self::Head, Self::Status, Self::Seen, Self::Commits, Self::Occurrences];
+        let before = [
+            Self::Top,
+            Self::Head,
+            Self::Status,
+            Self::Seen,
+            Self::Commits,
+            Self::Occurrences,
+            Self::Fixes,
+        ];
         let whys = (1..=AGAIN).map(Self::Why);
         before.into_iter().chain(whys).chain([Self::Actions, Self::Notes, Self::Kept])
     }
@@ -60,6 +69,7 @@ impl Slot {
             Self::Seen => Some("## What was seen"),
             Self::Commits => Some("## Commits between"),
             Self::Occurrences => Some("## Occurrences"),
+            Self::Fixes => Some("## Fixes that were claimed"),
             Self::Why(1) => Some("## Why did it happen"),
             Self::Why(2) => Some("### Why 2."),
             Self::Why(3) => Some("### Why 3."),
@@ -76,7 +86,7 @@ impl Slot {
     /// Whether the slot stands in the document even when nothing is in it.
     fn is_standing(self) -> bool {
         match self {
-            Self::Top | Self::Kept | Self::Why(AGAIN) => false,
+            Self::Top | Self::Fixes | Self::Kept | Self::Why(AGAIN) => false,
             Self::Head
             | Self::Status
             | Self::Seen
@@ -98,6 +108,7 @@ impl std::fmt::Display for Slot {
             Self::Seen => f.write_str("seen"),
             Self::Commits => f.write_str("commits"),
             Self::Occurrences => f.write_str("occurrences"),
+            Self::Fixes => f.write_str("fixes"),
             Self::Why(number) => write!(f, "why-{number}"),
             Self::Actions => f.write_str("countermeasures"),
             Self::Notes => f.write_str("notes"),

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 
 use super::anchor::harmless;
+use super::claims;
 use super::document::{AGAIN, LAST_WHY, Meta, Slot};
 use super::questions;
 use crate::domain::attempt::Attempt;
+use crate::domain::claim::FixClaim;
 use crate::domain::commit::CommitInfo;
 use crate::domain::escape::{self, Keep};
 use crate::domain::event::{ControlKind, Moment};
@@ -37,6 +39,25 @@ pub struct Facts<'a> {
     pub state: &'a CycleState,
     /// When the verdict was decided.
     pub decided_at: Timestamp,
+    /// What the records say of the investigation.
+    pub known: Known<'a>,
+}
+
+/// What the records say of an investigation. Where its document says something else of its state, the
+/// document counts; its claims count besides those of the document.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Its state before this cycle.
+    pub state: InvestigationState,
+    /// The cycle in which it came back before.
+    pub reopened: Option<u32>,
+    /// The fixes that were claimed, as this cycle judged them.
+    pub claims: &'a [FixClaim],
+}
+
+impl Known<'_> {
+    /// Nothing: it is opened in this cycle.
+    pub const NOTHING: Self = Self { state: InvestigationState::New, reopened: None, claims: &[] };
 }
 
 /// The lines of a slot after this cycle. `occurrences` are the rows of earlier cycles.
@@ -44,10 +65,11 @@ pub fn lines(slot: Slot, facts: &Facts<'_>, meta: &Meta, occurrences: &[String])
     let lines = match slot {
         Slot::Top => Vec::new(),
         Slot::Head => vec![format!("# {}: {}", facts.id, escape::text(&facts.cluster.title))],
-        Slot::Status => status(meta),
+        Slot::Status => status(meta, facts.known.claims),
         Slot::Seen => seen(facts),
         Slot::Commits => commits(facts),
         Slot::Occurrences => self::occurrences(facts, occurrences),
+        Slot::Fixes => claims::lines(facts.known.claims),
         Slot::Why(1) => observation(facts),
         Slot::Why(number) if number <= LAST_WHY || meta.reopened.is_some() => why(number, facts),
         Slot::Why(_) => Vec::new(),
@@ -72,10 +94,14 @@ pub fn kept_heading() -> Vec<String> {
 }
 
 /// The state in words.
-pub fn status(meta: &Meta) -> Vec<String> {
+pub fn status(meta: &Meta, claims: &[FixClaim]) -> Vec<String> {
     let mut line = format!("State: **{}**, opened in cycle {}", meta.state, meta.opened);
     if let Some(cycle) = meta.reopened {
-        line.push_str(&format!(", came back in cycle {cycle}"));
+        line.push_str(match claims.iter().any(|claim| claim.result.is_refuted_in(cycle)) {
+            true => ", claimed fix failed",
+            false => ", came back",
+        });
+        line.push_str(&format!(" in cycle {cycle}"));
     }
     if let Some(cycle) = meta.gone {
         line.push_str(&format!(", its cases pass since cycle {cycle}"));
@@ -85,7 +111,10 @@ pub fn status(meta: &Meta) -> Vec<String> {
         InvestigationState::New => "Nobody has answered yet: write below the questions.",
         InvestigationState::Analysed => "Answers stand below; more are welcome.",
         InvestigationState::Reopened => "It came back: what was thought before stands below.",
-        InvestigationState::FixClaimed | InvestigationState::FixDeployed => "A fix is claimed.",
+        InvestigationState::FixClaimed => "A fix is claimed; no cycle has had its commit yet.",
+        InvestigationState::FixDeployed => {
+            "A claimed fix is deployed; not every case of the failure has run on it yet."
+        }
         InvestigationState::Verified => "The fix holds.",
         InvestigationState::Closed => "Nobody needs to look any more.",
     };

@@ -34,6 +34,7 @@ pub fn skeleton(slot: Slot) -> &'static [&'static str] {
         | Slot::Seen
         | Slot::Commits
         | Slot::Occurrences
+        | Slot::Fixes
         | Slot::Notes
         | Slot::Kept => &[],
     }

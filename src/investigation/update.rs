@@ -3,8 +3,10 @@
 
 use super::anchor::{self, Piece};
 use super::answers::{self, Answer};
+use super::claims::{self, Before, Sighting};
 use super::document::{self, AGAIN, Document, Meta, Slot};
-use super::facts::{self, Facts};
+use super::facts::{self, Facts, Known};
+use crate::domain::claim::FixClaim;
 use crate::domain::escape;
 use crate::domain::findings::{InvestigationSnapshot, InvestigationState, LeftAsItIs, Why};
 
@@ -39,6 +41,8 @@ pub struct Closing<'a> {
 /// doing it twice changes nothing.
 pub fn update(existing: Option<&str>, facts: &Facts<'_>) -> Updated {
     let existing = existing.filter(|text| !text.trim().is_empty());
+    let claims = claims::merge(facts.known.claims, &existing.map_or_else(Vec::new, claims_in));
+    let facts = &Facts { known: Known { claims: &claims, ..facts.known }, ..*facts };
     let mut document = read(existing, facts);
     let made_anew = existing.is_none() && facts.opened_in < facts.state.queued.cycle;
     let mut warnings = existing.map_or_else(Vec::new, |_| warnings(&document));
@@ -65,6 +69,15 @@ pub fn meta_of(text: &str) -> Option<Meta> {
         Piece::Meta(meta) => Some(*meta),
         Piece::Begin(..) | Piece::End(_) | Piece::Text(_) => None,
     })
+}
+
+/// The fixes that a document says were claimed. Their subjects stay in git.
+pub fn claims_in(text: &str) -> Vec<FixClaim> {
+    claims_of(&super::parse(text))
+}
+
+fn claims_of(document: &Document) -> Vec<FixClaim> {
+    claims::read(document.tool.get(&Slot::Fixes).map_or(&[][..], Vec::as_slice))
 }
 
 /// The document as it is now; where anchors are gone, what the tool is about to write tells its
@@ -128,42 +141,29 @@ fn next_meta(document: &Document, facts: &Facts<'_>) -> Meta {
     let before = document.meta.clone().unwrap_or_else(|| Meta {
         id: facts.id.clone(),
         fingerprint: String::new(),
-        state: InvestigationState::New,
+        state: facts.known.state,
         opened: facts.opened_in,
-        reopened: None,
+        reopened: facts.known.reopened,
         gone: None,
     });
-    let was_over = match before.state {
-        InvestigationState::Closed | InvestigationState::Verified => true,
-        InvestigationState::New
-        | InvestigationState::Analysed
-        | InvestigationState::FixClaimed
-        | InvestigationState::FixDeployed
-        | InvestigationState::Reopened => before.gone.is_some(),
-    };
-    let state = match before.state {
-        _ if was_over => InvestigationState::Reopened,
-        InvestigationState::New if is_answered(document) => InvestigationState::Analysed,
-        InvestigationState::New
-        | InvestigationState::Analysed
-        | InvestigationState::FixClaimed
-        | InvestigationState::FixDeployed
-        | InvestigationState::Verified
-        | InvestigationState::Reopened
-        | InvestigationState::Closed => before.state,
-    };
+    let is_gone = before.gone.is_some();
+    let was = Before { state: before.state, is_gone, is_answered: is_answered(document) };
+    let state = claims::state_after(was, Sighting::Failing, facts.known.claims, cycle);
+    let is_back = state == InvestigationState::Reopened && (state != before.state || is_gone);
     Meta {
         id: facts.id.clone(),
         fingerprint: facts.cluster.fingerprint.as_str().to_owned(),
         state,
         opened: before.opened,
-        reopened: if was_over { Some(cycle) } else { before.reopened },
+        reopened: if is_back { Some(cycle) } else { before.reopened },
         gone: None,
     }
 }
 
+/// Whether a person wrote a cause: evidence alone is none.
 fn is_answered(document: &Document) -> bool {
-    (2..=AGAIN).any(|number| !answers_to(document, number).is_empty())
+    let mut answers = (2..=AGAIN).flat_map(|number| answers_to(document, number));
+    answers.any(|answer| !answer.claim.trim().is_empty())
 }
 
 fn answers_to(document: &Document, number: u8) -> Vec<Answer> {
@@ -186,6 +186,7 @@ fn write_tool_parts(document: &mut Document, facts: &Facts<'_>, meta: &Meta) {
             | Slot::Seen
             | Slot::Commits
             | Slot::Occurrences
+            | Slot::Fixes
             | Slot::Why(_)
             | Slot::Actions
             | Slot::Notes => facts::lines(slot, facts, meta, &rows),
@@ -240,6 +241,7 @@ pub fn snapshot(text: &str, file: &str) -> Option<InvestigationSnapshot> {
         reopened_in: meta.reopened,
         whys: whys(&document, observed.unwrap_or_default()),
         countermeasures: answers::countermeasures(document.human_lines(Slot::Actions)).0,
+        claims: claims_of(&document),
         notes: notes(&document),
         made_anew: false,
         left: None,
@@ -264,6 +266,7 @@ fn snapshot_of(document: &Document, facts: &Facts<'_>) -> InvestigationSnapshot 
         reopened_in: meta.and_then(|meta| meta.reopened),
         whys: whys(document, observed),
         countermeasures: answers::countermeasures(document.human_lines(Slot::Actions)).0,
+        claims: facts.known.claims.to_vec(),
         notes: notes(document),
         made_anew: false,
         left: None,
@@ -298,6 +301,7 @@ fn notes(document: &Document) -> Vec<String> {
             | Slot::Seen
             | Slot::Commits
             | Slot::Occurrences
+            | Slot::Fixes
             | Slot::Why(_)
             | Slot::Notes
             | Slot::Kept => document.human_lines(slot).join("\n"),
@@ -346,6 +350,26 @@ pub fn close(text: &str, closing: &Closing<'_>) -> Option<String> {
     })
 }
 
+/// Writes claims and the state that follows from them where no cycle renews the document: a fix was
+/// claimed, or a cycle without the failure judged one. `None` when the text is no document, or says so
+/// already.
+pub fn record(
+    text: &str,
+    claims: &[FixClaim],
+    state: InvestigationState,
+    reopened: Option<u32>,
+) -> Option<String> {
+    let written = change(text, |document, meta| {
+        let merged = claims::merge(claims, &claims_of(document));
+        let lines = claims::lines(&merged).iter().map(|line| anchor::harmless(line)).collect();
+        document.tool.insert(Slot::Fixes, lines);
+        meta.state = state;
+        meta.reopened = reopened.or(meta.reopened);
+        true
+    })?;
+    (written != text).then_some(written)
+}
+
 /// Changes the head of a document and nothing else.
 fn change(text: &str, edit: impl FnOnce(&mut Document, &mut Meta) -> bool) -> Option<String> {
     let mut document = super::parse(text);
@@ -354,7 +378,8 @@ fn change(text: &str, edit: impl FnOnce(&mut Document, &mut Meta) -> bool) -> Op
         return None;
     }
     keep(&mut document, meta.reopened.unwrap_or(meta.opened));
-    document.tool.insert(Slot::Status, facts::status(&meta));
+    let status = facts::status(&meta, &claims_of(&document));
+    document.tool.insert(Slot::Status, status);
     document.meta = Some(meta);
     Some(document::render(&document))
 }

@@ -5,9 +5,11 @@
 //! source and a report can be recounted from the file alone.
 
 mod build;
+mod fixes;
 mod search;
 mod seen;
 
+pub use fixes::{FixJson, FixProgressJson};
 pub use search::SearchJson;
 
 pub(super) use build::written;
@@ -213,6 +215,10 @@ pub struct CycleJson<'a, Cases = Vec<CaseJson<'a>>> {
     pub cases: Cases,
     /// The failures by what they are, worst first.
     pub clusters: Vec<ClusterJson<'a>>,
+    /// Claimed fixes of failures that are not among the clusters, as far as this cycle says something of
+    /// them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixes: Vec<FixProgressJson<'a>>,
     /// What a search came to, in the cycle that ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchJson<'a>>,
@@ -423,6 +429,9 @@ pub struct ClusterJson<'a> {
     pub culprit: Option<Text<'a>>,
     /// Its five-whys document.
     pub investigation: Option<Text<'a>>,
+    /// The fixes that were claimed for it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixes: Vec<FixJson<'a>>,
 }
 
 /// A pass that looks too good.

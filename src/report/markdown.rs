@@ -10,6 +10,7 @@ mod deploy;
 mod events;
 mod failure;
 mod failures;
+mod fixes;
 mod headline;
 mod impact;
 mod infrastructure;

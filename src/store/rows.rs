@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::lease::Lease;
 use super::outbox::NewMessage;
+use crate::domain::claim::FixClaim;
 use crate::domain::event::Event;
 use crate::domain::findings::InvestigationState;
 use crate::domain::history::{CaseHead, CycleSummary};
@@ -134,6 +135,32 @@ pub struct InvestigationSeen {
     /// Its id.
     pub id: InvestigationId,
     /// Its state after the cycle.
+    pub state: InvestigationState,
+    /// The cases that failed so in the cycle; none when it was not seen.
+    pub cases: Vec<CaseId>,
+    /// Its claimed fixes after the cycle, as far as there are any.
+    pub claims: Vec<FixClaim>,
+}
+
+/// The claimed fixes of an investigation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvestigationClaims {
+    /// Which.
+    pub id: InvestigationId,
+    /// The claims, oldest first.
+    pub claims: Vec<FixClaim>,
+}
+
+/// A fix that a person claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFixClaim {
+    /// The pipeline of the investigation.
+    pub pipeline: PipelineName,
+    /// The investigation.
+    pub id: InvestigationId,
+    /// The claim.
+    pub claim: FixClaim,
+    /// The state of the investigation with it.
     pub state: InvestigationState,
 }
 

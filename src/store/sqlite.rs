@@ -4,6 +4,7 @@
 //! Every operation runs on a task of its own, so that a caller may be dropped at any moment.
 
 mod append;
+mod claims;
 mod cycles;
 mod expiry;
 mod fingerprints;
@@ -33,8 +34,8 @@ pub use open::{BUSY_TIMEOUT, FILE_NAME, Mode};
 use self::cycles::Questions;
 use super::lease::{Decision, decide};
 use super::rows::{
-    Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationRow,
-    NewInvestigation, PipelineRow, Which,
+    Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationClaims,
+    InvestigationRow, NewFixClaim, NewInvestigation, PipelineRow, Which,
 };
 use super::{Acquisition, Claim, Holder, Judge, Lease, Refusals, Result, Store, StoreError, Tally};
 use crate::domain::event::{Event, Queued, Recorded};
@@ -430,6 +431,27 @@ impl Store for SqliteStore {
             Box::pin(async move { investigations::list(db, pipeline.as_ref()).await })
         })
         .await
+    }
+
+    async fn fix_claims(&self, pipeline: &PipelineName) -> Result<Vec<InvestigationClaims>> {
+        let pipeline = pipeline.clone();
+        self.read(move |db| Box::pin(async move { claims::list(db, &pipeline).await })).await
+    }
+
+    async fn add_fix_claim(&self, claim: NewFixClaim) -> Result<bool> {
+        self.write(Durability::Full, move |db| {
+            Box::pin(async move { claims::add(db, &claim).await })
+        })
+        .await
+    }
+
+    async fn investigated_cases(
+        &self,
+        pipeline: &PipelineName,
+        id: &InvestigationId,
+    ) -> Result<Vec<CaseId>> {
+        let (pipeline, id) = (pipeline.clone(), id.clone());
+        self.read(move |db| Box::pin(async move { claims::cases(db, &pipeline, &id).await })).await
     }
 
     async fn integrity_check(&self) -> Result<Vec<String>> {

@@ -173,7 +173,9 @@ fn help_is_narrow_and_goes_to_standard_output() {
     let stage = Stage::empty();
     let all: Vec<Vec<String>> = std::iter::once(vec![])
         .chain(commands().into_iter().map(|command| vec![command]))
-        .chain(["list", "show", "edit", "close"].map(|a| vec!["whys".to_owned(), a.to_owned()]))
+        .chain(
+            ["list", "show", "edit", "fix", "close"].map(|a| vec!["whys".to_owned(), a.to_owned()]),
+        )
         .collect();
     for mut args in all {
         for flag in ["-h", "--help"] {

@@ -248,3 +248,46 @@ fn nothing_there_is_said_and_is_no_data() {
         assert!(!stage.path().join("elsewhere").exists(), "reading creates nothing");
     }
 }
+
+#[test]
+fn a_fix_is_claimed_and_outlives_the_document() {
+    let (stage, commits) = Stage::with_history();
+    let fix =
+        |more: &[&str]| stage.andon(&[&["whys", "fix", "INV-0001", "--commit"][..], more].concat());
+    fix(&["no-such-branch"]).ends(2).says(&["no-such-branch", "help: "]);
+    fix(&["0000000"]).ends(2).says(&["0000000"]);
+    stage.andon(&["whys", "fix", "INV-0001"]).ends(2).says(&["--commit"]);
+    stage.andon(&["whys", "fix", "INV-0077", "--commit", "main"]).ends(2).says(&["INV-0077"]);
+
+    let text = |id: &str| {
+        let shown = stage.andon(&["whys", "show", id, "--json"]).ends(0).json();
+        (shown["path"].as_str().unwrap().to_owned(), shown["text"].as_str().unwrap().to_owned())
+    };
+    let claimed = fix(&[&commits[2][..9], "--json"]).ends(0).json();
+    assert_eq!(claimed["investigation"]["state"], "fix_claimed", "{claimed}");
+    assert_eq!(claimed["claim"]["commit"], commits[2].as_str());
+    assert_eq!(claimed["claim"]["subject"], "Chat is back");
+    let (path, written) = text("INV-0001");
+    assert!(written.contains(&format!("| `{}` | Chat is back |", commits[2])), "{written}");
+    fix(&[&commits[2], "--pipeline", "small"]).ends(0).says(&["is claimed already by"]);
+
+    // The records alone hold it now; the next cycle decides.
+    fs::remove_file(stage.path().join(&path)).unwrap();
+    stage.andon(&["run", "small"]).ends(0);
+    let rows = stage.andon(&["whys", "--json"]).ends(0).json();
+    assert_eq!(rows[0]["state"], "verified");
+    let cycle = stage.andon(&["show", "small", "--json"]).ends(0).json();
+    assert_eq!(cycle["fixes"][0]["fixes"][0]["result"], "verified in cycle 4", "{cycle}");
+    let bad = stage.commit("Chat moves again", &[("chat", None)]);
+    stage.andon(&["run", "small"]).ends(1);
+    let (_, written) = text("INV-0001");
+    let came_back = "| whys fix | verified in cycle 4, came back in cycle 5 |";
+    assert!(written.contains(came_back), "{written}");
+
+    // Where the document cannot be written the claim is kept all the same.
+    fs::remove_file(stage.path().join(&path)).unwrap();
+    fix(&[&bad]).ends(0).says(&["could not be written here", "is claimed as its fix"]);
+    let again = fix(&[&commits[2]]).ends(2);
+    again.says(&["was claimed as the fix of INV-0001", "came back in cycle 5"]);
+    stage.andon(&["whys", "close", "INV-0001"]).ends(2).says(&["is not here"]);
+}

@@ -459,6 +459,7 @@ fn empty_findings() -> Findings {
         chain: vec![],
         search: None,
         investigations: vec![],
+        fixes: vec![],
     }
 }
 

@@ -6,7 +6,7 @@ use andon::domain::history::CycleRef;
 use andon::domain::names::InvestigationId;
 use andon::domain::outcome::{Change, Outcome, Phase, PhaseOutcome, Verdict, VoidReason};
 use andon::domain::state::CycleState;
-use andon::investigation::{self, Facts};
+use andon::investigation::{self, Facts, Known};
 
 use crate::cycles::*;
 
@@ -125,6 +125,7 @@ pub fn facts(story: &Story, cluster: usize) -> Facts<'_> {
         findings: &story.findings,
         state: &story.state,
         decided_at: at("2026-11-23T14:05:00Z"),
+        known: Known::NOTHING,
     }
 }
 

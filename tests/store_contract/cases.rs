@@ -141,6 +141,8 @@ pub async fn many_cases_survive<B: Backend>() {
         investigations: vec![InvestigationSeen {
             id: allocated.id,
             state: InvestigationState::Analysed,
+            cases: Vec::new(),
+            claims: Vec::new(),
         }],
         ..Projection::default()
     };

@@ -1,10 +1,13 @@
 //! Five-whys documents: one a failure, for good.
 
+use andon::domain::claim::{ClaimResult, ClaimSource, FixClaim};
 use andon::domain::findings::InvestigationState;
-use andon::store::{Adopted, Append, InvestigationSeen, NewInvestigation, Projection};
+use andon::domain::names::InvestigationId;
+use andon::domain::revision::Sha;
+use andon::store::{Adopted, Append, InvestigationSeen, NewFixClaim, NewInvestigation, Projection};
 
 use crate::Backend;
-use crate::sample::{append, fingerprint, new_cycle, pipeline, resolved, wanted};
+use crate::sample::{append, at, case, fingerprint, new_cycle, pipeline, resolved, wanted};
 
 pub async fn a_failure_keeps_its_investigation<B: Backend>() {
     let backend = B::create();
@@ -45,7 +48,8 @@ pub async fn states_follow_the_cycle<B: Backend>() {
         [InvestigationState::Verified, InvestigationState::Reopened, InvestigationState::Reopened];
     for state in states {
         let cycle = new_cycle(&*store, "chat", "staging").await;
-        let investigations = vec![InvestigationSeen { id: opened.id.clone(), state }];
+        let (id, cases) = (opened.id.clone(), vec![case("a")]);
+        let investigations = vec![InvestigationSeen { id, state, cases, claims: Vec::new() }];
         let projection = Projection { investigations, ..Projection::default() };
         let append = Append { projection, ..append(&cycle, 1, vec![resolved('a')]) };
         store.append(append).await.unwrap();
@@ -94,4 +98,52 @@ pub async fn a_document_that_is_there_already_is_adopted<B: Backend>() {
     }
     let adopted = |number| (number, "older".to_owned(), 2, 5);
     assert_eq!(given, [adopted(3), adopted(1), (9, "slug".to_owned(), 5, 5), adopted(3)]);
+}
+
+/// What was decided about a claim stays decided, and its cases add up.
+pub async fn claimed_fixes_are_kept<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let chat = pipeline("chat");
+    let opened = store.allocate_investigation(wanted(&chat, "aa", "slug", 1)).await.unwrap();
+    let claim = |digit: char, result| {
+        let commit = Sha::parse(&digit.to_string().repeat(40)).unwrap();
+        let claim = FixClaim::new(commit, "it's | fixed", "ada", at(3), ClaimSource::Command);
+        FixClaim { result, ..claim }
+    };
+    let claimed = |claim, id: &InvestigationId| NewFixClaim {
+        pipeline: chat.clone(),
+        id: id.clone(),
+        claim,
+        state: InvestigationState::FixClaimed,
+    };
+    let open = claim('a', ClaimResult::Open);
+    assert!(store.add_fix_claim(claimed(open.clone(), &opened.id)).await.unwrap());
+    let unknown = InvestigationId::from_number(77);
+    assert!(!store.add_fix_claim(claimed(open.clone(), &unknown)).await.unwrap());
+    let row = store.investigation_for(&chat, &fingerprint("aa")).await.unwrap().unwrap();
+    assert_eq!((row.state, row.last_seen), (InvestigationState::FixClaimed, 1));
+
+    let failed = claim('a', ClaimResult::Failed { cycle: 1 });
+    let waits = claim('b', ClaimResult::Open);
+    for cases in [vec![case("one"), case("two")], vec![case("two"), case("three")], vec![]] {
+        let cycle = new_cycle(&*store, "chat", "staging").await;
+        let (id, state) = (opened.id.clone(), InvestigationState::Reopened);
+        let claims = vec![failed.clone(), waits.clone()];
+        let investigations = vec![InvestigationSeen { id, state, cases, claims }];
+        let projection = Projection { investigations, ..Projection::default() };
+        store
+            .append(Append { projection, ..append(&cycle, 1, vec![resolved('a')]) })
+            .await
+            .unwrap();
+    }
+    // Said once more, it is no more open than before.
+    assert!(store.add_fix_claim(claimed(open, &opened.id)).await.unwrap());
+    let claims = store.fix_claims(&chat).await.unwrap();
+    assert_eq!((claims.len(), &claims[0].id), (1, &opened.id));
+    assert_eq!(claims[0].claims, [failed, waits]);
+    let cases = store.investigated_cases(&chat, &opened.id).await.unwrap();
+    assert_eq!(cases, [case("one"), case("two"), case("three")]);
+    assert_eq!(store.investigated_cases(&chat, &unknown).await.unwrap(), []);
+    assert_eq!(store.fix_claims(&pipeline("web")).await.unwrap(), []);
 }

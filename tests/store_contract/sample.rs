@@ -125,6 +125,7 @@ pub fn findings(verdict: Verdict, counts: Counts) -> Findings {
         chain: Vec::new(),
         search: None,
         investigations: Vec::new(),
+        fixes: Vec::new(),
     }
 }
 

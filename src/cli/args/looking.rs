@@ -167,6 +167,7 @@ Examples:
   andon whys                                     all, with their state
   andon whys show INV-0003
   EDITOR='code --wait' andon whys edit INV-0003 --pipeline staging
+  andon whys fix INV-0003 --commit 4f1c2aa       says that this commit repairs it
   andon whys close INV-0003")]
 pub struct WhysArgs {
     /// What to do; without it: list
@@ -191,8 +192,21 @@ pub enum WhysAction {
     Show(WhysId),
     /// Open one in $VISUAL or $EDITOR
     Edit(WhysId),
+    /// Claim that a commit repairs one; the next cycle that has the commit decides
+    Fix(WhysFix),
     /// Say that nobody needs to look any more
     Close(WhysId),
+}
+
+/// A claimed fix.
+#[derive(Debug, Args)]
+pub struct WhysFix {
+    /// Which
+    #[command(flatten)]
+    pub id: WhysId,
+    /// The commit: an id, a branch or a tag
+    #[arg(long, value_name = "REV")]
+    pub commit: String,
 }
 
 /// An investigation.

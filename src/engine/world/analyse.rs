@@ -12,7 +12,9 @@ use crate::diff::{self, Compared, Comparison, Selection};
 use crate::domain::attempt::Attempt;
 use crate::domain::commit::CommitRange;
 use crate::domain::event::{Event, PlannedCase};
-use crate::domain::findings::{CaseFinding, CaseResult, FINDINGS_VERSION, Findings, Suspicious};
+use crate::domain::findings::{
+    CaseFinding, CaseResult, Cluster, FINDINGS_VERSION, Findings, Suspicious,
+};
 use crate::domain::history::{CaseHead, CycleRef, CycleSummary, Heads};
 use crate::domain::names::EnvironmentName;
 use crate::domain::outcome::{Outcome, Phase, PhaseOutcome, Verdict};
@@ -76,6 +78,7 @@ impl World {
             chain,
             search: None,
             investigations: Vec::new(),
+            fixes: Vec::new(),
         };
         drop(results);
         self.add_search(journal, &mut findings).await;
@@ -320,17 +323,29 @@ fn projection_of(findings: &Findings, heads: Vec<CaseHead>, is_question: bool) -
             .clone()
             .filter(|_| finding.outcome.is_some_and(Outcome::is_failing)),
     });
-    let investigations = findings
-        .investigations
-        .iter()
-        .map(|seen| InvestigationSeen { id: seen.id.clone(), state: seen.state });
+    let cases_of = |is_it: &dyn Fn(&Cluster) -> bool| {
+        let cluster = findings.clusters.iter().find(|cluster| is_it(cluster));
+        cluster.map_or_else(Vec::new, |cluster| cluster.cases.clone())
+    };
+    let linked = findings.investigations.iter().map(|seen| InvestigationSeen {
+        id: seen.id.clone(),
+        state: seen.state,
+        cases: cases_of(&|cluster| cluster.fingerprint == seen.fingerprint),
+        claims: seen.claims.clone(),
+    });
+    let others = findings.fixes.iter().map(|fix| InvestigationSeen {
+        id: fix.id.clone(),
+        state: fix.state,
+        cases: Vec::new(),
+        claims: fix.claims.clone(),
+    });
     let fingerprints = findings.clusters.iter().map(|cluster| cluster.fingerprint.clone());
     Projection {
         cases: cases.collect(),
         heads,
         fingerprints: if valid { fingerprints.collect() } else { Vec::new() },
         culprits: if findings.search.is_some() { culprits.collect() } else { Vec::new() },
-        investigations: investigations.collect(),
+        investigations: linked.chain(others).collect(),
         messages: Vec::new(),
     }
 }

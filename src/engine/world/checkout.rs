@@ -233,7 +233,7 @@ impl World {
     }
 
     /// The mirror as an earlier look left it: enough for a commit that is in it.
-    async fn mirror_as_it_is(&self) -> Result<&Mirror, Arc<git::Error>> {
+    pub(super) async fn mirror_as_it_is(&self) -> Result<&Mirror, Arc<git::Error>> {
         let opened = self.mirror.get_or_init(|| async { Ok(self.open_mirror().await?) });
         opened.await.as_ref().map_err(Arc::clone)
     }

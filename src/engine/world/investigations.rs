@@ -7,13 +7,17 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::World;
+use super::claims::reopened;
 use super::documents::{self, Existing};
 use crate::cluster::slug_of;
+use crate::domain::claim::FixProgress;
 use crate::domain::findings::{Findings, InvestigationState};
 use crate::domain::names::InvestigationId;
+use crate::domain::revision::Sha;
 use crate::engine::numbering::least_investigation;
 use crate::engine::{EngineError, Journal, Progress};
-use crate::investigation::{self, Facts};
+use crate::investigation::claims::{self, Sighting};
+use crate::investigation::{self, Facts, Known};
 use crate::store::{Adopted, InvestigationRow, NewInvestigation};
 
 /// At most so many clusters of one cycle get a document: worst first, the rest waits its turn.
@@ -30,8 +34,9 @@ impl World {
             return Ok(());
         }
         let (pipeline, cycle) = (&journal.key().pipeline, journal.key().cycle);
+        let rows = journal.store().list_investigations(Some(pipeline)).await?;
         let least = least_investigation(&self.report_folder(journal), pipeline);
-        let mut unknown = self.unknown_documents(journal, findings).await?;
+        let mut unknown = self.unknown_documents(journal, findings, &rows);
         let mut linked: Vec<InvestigationRow> = Vec::new();
         for cluster in findings.clusters.iter().take(MAX_DOCUMENTS) {
             let adopts = unknown.remove(cluster.fingerprint.as_str());
@@ -55,11 +60,49 @@ impl World {
         for (cluster, row) in findings.clusters.iter_mut().zip(&linked) {
             cluster.investigation = Some(row.id.clone());
         }
+        self.take_down(journal, findings, &linked, rows).await
+    }
+
+    /// Takes down what people wrote about the linked failures and which fixes they claim, with what this
+    /// cycle says of those and of all others that are claimed. `rows` are the investigations before it.
+    async fn take_down(
+        &self,
+        journal: &Journal,
+        findings: &mut Findings,
+        linked: &[InvestigationRow],
+        mut rows: Vec<InvestigationRow>,
+    ) -> Result<(), EngineError> {
+        let cycle = journal.key().cycle;
+        let is_linked = |row: &InvestigationRow| linked.iter().any(|other| other.id == row.id);
+        rows.retain(|row| !is_linked(row));
+        rows.extend_from_slice(linked);
+        let mut known = self.known_claims(journal, findings, &rows).await?;
+        let documents: Vec<Existing> =
+            linked.iter().map(|row| self.read_document(journal, &row.file())).collect();
+        for (row, document) in linked.iter().zip(&documents) {
+            let written = match document {
+                Existing::Absent => continue,
+                Existing::Text(text) | Existing::Left { shown: text, .. } => {
+                    investigation::claims_in(text)
+                }
+            };
+            let claims = known.entry(row.id.clone()).or_default();
+            *claims = claims::merge(claims, &written);
+        }
+        let contained = self.contained(journal, findings.verdict, known.values().flatten()).await;
+        for row in linked {
+            if let Some(claims) = known.get_mut(&row.id) {
+                let has = |commit: &Sha| contained.contains(commit);
+                *claims = claims::judge(claims, Sighting::Failing, cycle, has);
+            }
+        }
+        rows.retain(|row| !is_linked(row));
+        findings.fixes = self.progress(journal, findings, &rows, &known, &contained).await?;
         let snapshots: Vec<_> = findings
             .clusters
             .iter()
-            .zip(&linked)
-            .map(|(cluster, row)| {
+            .zip(linked.iter().zip(&documents))
+            .map(|(cluster, (row, document))| {
                 let file = row.file();
                 let facts = Facts {
                     id: &row.id,
@@ -69,11 +112,16 @@ impl World {
                     findings,
                     state: journal.state(),
                     decided_at: journal.now(),
+                    known: Known {
+                        state: row.state,
+                        reopened: row.reopened_in,
+                        claims: known.get(&row.id).map_or(&[], Vec::as_slice),
+                    },
                 };
-                match self.read_document(journal, &file) {
+                match document {
                     Existing::Absent => investigation::update(None, &facts).snapshot,
-                    Existing::Text(text) => investigation::update(Some(&text), &facts).snapshot,
-                    Existing::Left { why, shown } => investigation::left(&shown, why, &facts),
+                    Existing::Text(text) => investigation::update(Some(text), &facts).snapshot,
+                    Existing::Left { why, shown } => investigation::left(shown, *why, &facts),
                 }
             })
             .collect();
@@ -82,22 +130,22 @@ impl World {
     }
 
     /// The documents of failures of this cycle that the store does not know, by fingerprint.
-    async fn unknown_documents(
+    fn unknown_documents(
         &self,
         journal: &Journal,
         findings: &Findings,
-    ) -> Result<HashMap<String, Adopted>, EngineError> {
+        known: &[InvestigationRow],
+    ) -> HashMap<String, Adopted> {
         let pipeline = &journal.key().pipeline;
-        let known = journal.store().list_investigations(Some(pipeline)).await?;
         let known: HashSet<&str> = known.iter().map(|row| row.fingerprint.as_str()).collect();
         let clusters = findings.clusters.iter().take(MAX_DOCUMENTS);
         let mut new = clusters.filter(|cluster| !known.contains(cluster.fingerprint.as_str()));
         if new.next().is_none() {
-            return Ok(HashMap::new());
+            return HashMap::new();
         }
         let mut found = documents::by_fingerprint(&self.report_folder(journal), pipeline);
         found.retain(|fingerprint, _| !known.contains(fingerprint.as_str()));
-        Ok(found)
+        found
     }
 
     /// Writes the documents of this cycle's failures.
@@ -125,6 +173,11 @@ impl World {
                 findings,
                 state: journal.state(),
                 decided_at: found.at,
+                known: Known {
+                    state: snapshot.state,
+                    reopened: snapshot.reopened_in,
+                    claims: &snapshot.claims,
+                },
             };
             let updated = investigation::update(existing.as_deref(), &facts);
             for warning in &updated.warnings {
@@ -134,6 +187,18 @@ impl World {
             if existing.as_deref() != Some(updated.text.as_str()) {
                 let place = document(journal, &snapshot.file);
                 self.report_folder(journal).write(place, updated.text.as_bytes())?;
+            }
+        }
+        self.write_progress(journal, findings)
+    }
+
+    /// Writes into the documents of other failures what this cycle said of their claimed fixes.
+    fn write_progress(&self, journal: &Journal, findings: &Findings) -> std::io::Result<()> {
+        for FixProgress { file, claims, state, .. } in &findings.fixes {
+            let Existing::Text(text) = self.read_document(journal, file) else { continue };
+            let reopened = reopened(*state, journal.key().cycle);
+            if let Some(told) = investigation::record(&text, claims, *state, reopened) {
+                self.report_folder(journal).write(document(journal, file), told.as_bytes())?;
             }
         }
         Ok(())

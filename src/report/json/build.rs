@@ -8,7 +8,7 @@ use super::{
     CarriedJson, CaseJson, ChangesJson, ClusterJson, CommandJson, CycleJson, CycleRefJson,
     EventsJson, EvidenceJson, FailureJson, FlakyRateJson, HeldJson, HostJson, PhaseJson,
     QuarantineJson, RenameJson, ResultFileJson, RevisionJson, RollbackJson, SearchJson,
-    ServingJson, SlowerJson, SuiteJson, SuspiciousJson, Text, TriggerJson,
+    ServingJson, SlowerJson, SuiteJson, SuspiciousJson, Text, TriggerJson, fixes,
 };
 use crate::domain::event::ResultFile;
 use crate::domain::evidence::Evidence;
@@ -85,7 +85,8 @@ fn arranged<'a, Cases>(view: &View<'a>, cases: Cases) -> CycleJson<'a, Cases> {
         baseline: view.findings.and_then(|f| f.baseline.as_ref()).map(baseline),
         changes: changes(view),
         cases,
-        clusters: view.clusters().iter().map(cluster).collect(),
+        clusters: view.clusters().iter().map(|of| cluster(view, of)).collect(),
+        fixes: view.findings.iter().flat_map(|f| &f.fixes).map(fixes::progress).collect(),
         search: view.findings.and_then(|found| found.search.as_ref()).map(SearchJson::of),
         suspicious: suspicious(view),
         renames: renames(view),
@@ -349,7 +350,8 @@ fn events(evidence: &Evidence) -> Option<EventsJson<'_>> {
     })
 }
 
-fn cluster(cluster: &Cluster) -> ClusterJson<'_> {
+fn cluster<'a>(view: &View<'a>, cluster: &'a Cluster) -> ClusterJson<'a> {
+    let claims = view.investigation(cluster).map_or(&[][..], |seen| seen.claims.as_slice());
     ClusterJson {
         fingerprint: borrowed(cluster.fingerprint.as_str()),
         class: borrowed(cluster.class.as_str()),
@@ -365,6 +367,7 @@ fn cluster(cluster: &Cluster) -> ClusterJson<'_> {
         suspects: shas(&cluster.suspects),
         culprit: cluster.culprit.as_ref().map(|sha| borrowed(sha.as_str())),
         investigation: cluster.investigation.as_ref().map(|id| borrowed(id.as_str())),
+        fixes: fixes::fixes(claims),
     }
 }
 

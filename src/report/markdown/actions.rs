@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::page::Page;
-use super::{headline, lists};
+use super::{fixes, headline, lists};
 use crate::domain::escape;
 use crate::domain::event::StoppedBy;
 use crate::domain::findings::{Cluster, Countermeasure, InvestigationSnapshot, InvestigationState};
@@ -177,13 +177,21 @@ fn investigation(
     age: &str,
 ) {
     let id = &snapshot.id;
+    let refuted = fixes::actions(view, &snapshot.claims, id);
+    let is_refuted = !refuted.is_empty();
+    actions.extend(refuted.into_iter().map(|text| Action { priority, text }));
     let open = snapshot.whys.iter().find(|why| why.number > 1 && why.answers.is_empty());
     let question = open.map(|why| format!("why {}", why.number));
     let state = match snapshot.state {
+        // The action above says the same, and more.
+        InvestigationState::Reopened if is_refuted => None,
         InvestigationState::Reopened => Some("it came back after it was closed".to_owned()),
-        InvestigationState::FixClaimed
-        | InvestigationState::FixDeployed
-        | InvestigationState::Verified => Some("a fix is claimed, yet it still fails".to_owned()),
+        InvestigationState::FixClaimed | InvestigationState::FixDeployed => {
+            Some("a fix is claimed, and this revision lacks it".to_owned())
+        }
+        InvestigationState::Verified => {
+            Some("a fix was verified, and this revision lacks it".to_owned())
+        }
         InvestigationState::New => Some("nobody has answered yet".to_owned()),
         InvestigationState::Analysed | InvestigationState::Closed => None,
     };

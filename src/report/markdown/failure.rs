@@ -2,7 +2,7 @@
 //! could know more.
 
 use super::page::Page;
-use super::{headline, short};
+use super::{fixes, headline, short};
 use crate::domain::commit::CommitInfo;
 use crate::domain::escape::{self, Keep};
 use crate::domain::evidence::{Direction, Excerpt, Exchange, Frame, Protocol, TlsSeen};
@@ -118,6 +118,9 @@ fn rows(view: &View<'_>, cluster: &Cluster, example: Option<&CaseView<'_>>) -> V
             "Culprit",
             format!("**{}**, found by a search{}", short(culprit), sureness(view, cluster)),
         ));
+    }
+    if let Some(tried) = fixes::tried(view, cluster) {
+        rows.push(("Fixes tried", tried));
     }
     rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect()
 }
@@ -260,8 +263,15 @@ fn first_seen(view: &View<'_>, cluster: &Cluster) -> String {
     if let Some(snapshot) = view.investigation(cluster) {
         match snapshot.state {
             InvestigationState::Reopened => {
-                let when = snapshot.reopened_in.map_or(String::new(), |n| format!(" in cycle {n}"));
-                text.push_str(&format!(". {} was closed and reopened{when}", snapshot.id));
+                let cycle = snapshot.reopened_in;
+                let when = cycle.map_or(String::new(), |n| format!(" in cycle {n}"));
+                let refuted = |n| snapshot.claims.iter().any(|claim| claim.result.is_refuted_in(n));
+                let what = match cycle.is_some_and(refuted) {
+                    true => "a claimed fix of {} failed and it was reopened",
+                    false => "{} was closed and reopened",
+                };
+                let what = what.replace("{}", snapshot.id.as_str());
+                text.push_str(&format!(". {}{when}", words::capitalised(&what)));
             }
             InvestigationState::New
             | InvestigationState::Analysed

@@ -1,7 +1,7 @@
 //! Part 1: the title, what matters most in one sentence, and which revision this is about.
 
 use super::page::Page;
-use super::{deploy, served, short};
+use super::{deploy, fixes, served, short};
 use crate::domain::escape::{self, Keep};
 use crate::domain::event::{ControlKind, StepEnded};
 use crate::domain::failure::Blame;
@@ -411,7 +411,7 @@ fn serving(view: &View<'_>) -> String {
 /// What changes how the figures may be read: said on top, not in a footnote.
 fn notes(view: &View<'_>) -> Vec<String> {
     let Some(findings) = view.findings.filter(|_| view.is_valid()) else { return Vec::new() };
-    let mut notes = Vec::new();
+    let mut notes = fixes::notes(view);
     if let Some(only) = &view.state.queued.options.only {
         notes.push(format!(
             "**Only a part of the suite:** cases like {} (`--only`). About all others this cycle says nothing.",

@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::pages::{self, Pages};
 use super::row::row_struct;
 use crate::domain::event::{Event, Queued, Recorded};
+use crate::domain::findings::InvestigationState;
 use crate::domain::history::CaseHead;
 use crate::domain::names::{EnvironmentName, Fingerprint};
 use crate::domain::revision::Sha;
@@ -328,7 +329,11 @@ async fn put_investigations(
     investigations: &[InvestigationSeen],
 ) -> Result<()> {
     for seen in investigations {
-        super::investigations::set_state(db, pipeline_id, &seen.id, seen.state, cycle).await?;
+        // The last cycle that it concerned is one that saw the failure.
+        let is_seen = !seen.cases.is_empty() || seen.state == InvestigationState::Reopened;
+        let concerned = if is_seen { cycle } else { 0 };
+        super::investigations::set_state(db, pipeline_id, &seen.id, seen.state, concerned).await?;
+        super::claims::put_seen(db, pipeline_id, seen).await?;
     }
     Ok(())
 }

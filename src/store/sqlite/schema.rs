@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "daemon", include_str!("../../../migrations/sqlite/0002_daemon.sql")),
     (3, "retention", include_str!("../../../migrations/sqlite/0003_retention.sql")),
     (4, "search", include_str!("../../../migrations/sqlite/0004_search.sql")),
+    (5, "claims", include_str!("../../../migrations/sqlite/0005_claims.sql")),
 ];
 
 /// The schema of this version.
