@@ -22,7 +22,7 @@ pub use document::{Document, Kept, Meta, Slot};
 pub use facts::{Facts, Known};
 pub use lint::{Lint, lint};
 pub use update::{
-    Closing, Updated, claims_in, close, left, mark_gone, meta_of, record, snapshot, update,
+    Closing, Updated, claims_in, close, left, mark_gone, meta_of, overdue, record, snapshot, update,
 };
 
 /// Reads a document, whatever people did to it. Nothing of it is lost: what has no place of its own

@@ -143,6 +143,7 @@ pub(crate) fn findings(verdict: Verdict) -> Event {
         search: None,
         investigations: vec![],
         fixes: vec![],
+        overdue: vec![],
     }))
 }
 

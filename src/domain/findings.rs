@@ -76,6 +76,9 @@ pub struct Findings {
     /// What became of claimed fixes of failures that have no snapshot here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fixes: Vec<FixProgress>,
+    /// Countermeasures that should have been taken by now, of failures that have no snapshot here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overdue: Vec<OverdueMeasure>,
 }
 
 /// What the comparison says about one case.
@@ -352,6 +355,15 @@ pub struct Why {
     pub answers: Vec<String>,
 }
 
+/// A countermeasure that should have been taken by now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverdueMeasure {
+    /// The investigation.
+    pub id: InvestigationId,
+    /// The countermeasure.
+    pub measure: Countermeasure,
+}
+
 /// One countermeasure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Countermeasure {
@@ -369,4 +381,16 @@ pub struct Countermeasure {
     pub commit: String,
     /// The case that will prove it, as written.
     pub proof: String,
+}
+
+impl Countermeasure {
+    /// Whether it waits to be taken: one with a commit is done, as far as it claims.
+    pub fn is_open(&self) -> bool {
+        self.commit.trim().is_empty()
+    }
+
+    /// The day by which it is due, when that is written as one: `2026-12-31`.
+    pub fn due_on(&self) -> Option<jiff::civil::Date> {
+        self.due.trim().parse().ok()
+    }
 }

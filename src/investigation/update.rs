@@ -8,7 +8,9 @@ use super::document::{self, AGAIN, Document, Meta, Slot};
 use super::facts::{self, Facts, Known};
 use crate::domain::claim::FixClaim;
 use crate::domain::escape;
-use crate::domain::findings::{InvestigationSnapshot, InvestigationState, LeftAsItIs, Why};
+use crate::domain::findings::{
+    Countermeasure, InvestigationSnapshot, InvestigationState, LeftAsItIs, Why,
+};
 
 /// At most so many characters of one block that people wrote go into a report.
 const MAX_NOTE: usize = 4_000;
@@ -316,6 +318,14 @@ fn notes(document: &Document) -> Vec<String> {
         notes.push(format!("({more} more blocks in the document)"));
     }
     notes
+}
+
+/// The open countermeasures of a document whose day has passed.
+pub fn overdue(text: &str, today: jiff::civil::Date) -> Vec<Countermeasure> {
+    let document = super::parse(text);
+    let (mut measures, _) = answers::countermeasures(document.human_lines(Slot::Actions));
+    measures.retain(|measure| measure.is_open() && measure.due_on().is_some_and(|due| due < today));
+    measures
 }
 
 /// Notes that a failure was not seen again and that its cases pass since a cycle. `None` when the

@@ -460,6 +460,7 @@ fn empty_findings() -> Findings {
         search: None,
         investigations: vec![],
         fixes: vec![],
+        overdue: vec![],
     }
 }
 

@@ -1,9 +1,12 @@
 //! Five-whys documents under the hands of people.
 
+use andon::domain::claim::{ClaimResult, ClaimSource, FixClaim};
 use andon::domain::findings::InvestigationState;
-use andon::investigation::{self, Closing, Slot};
+use andon::domain::revision::Sha;
+use andon::investigation::{self, Closing, Facts, Known, Slot};
 use proptest::prelude::*;
 
+use crate::cycles::Story;
 use crate::golden::compare;
 use crate::stories::{auth_broken_story, closed_document, document, facts};
 
@@ -57,6 +60,40 @@ fn a_failure_that_passed_and_came_back_is_reopened() {
     assert_eq!(investigation::mark_gone(&gone, 9), None);
     let back = investigation::update(Some(&gone), &facts(&story, 0));
     assert_eq!(back.snapshot.state, InvestigationState::Reopened);
+}
+
+#[test]
+fn claims_of_a_document_outlive_the_records() {
+    let story = auth_broken_story();
+    let claims = claims();
+    let known = Known { claims: &claims, ..Known::NOTHING };
+    let first = investigation::update(None, &Facts { known, ..facts(&story, 0) });
+    assert_eq!(first.snapshot.state, InvestigationState::FixClaimed);
+    // The state folder is new: the document alone has them, and its state.
+    let alone = investigation::update(Some(&first.text), &facts(&story, 0));
+    assert_eq!(alone.snapshot.state, InvestigationState::FixClaimed);
+    let read: Vec<_> = alone.snapshot.claims.iter().map(|claim| claim.result).collect();
+    assert_eq!(read, [ClaimResult::Failed { cycle: 6 }, ClaimResult::Open]);
+    // A row that a person changed is theirs, and claims nothing.
+    let edited = first.text.replacen("| failed in cycle 6 |", "| verified in cycle 6 |", 1);
+    let edited = investigation::update(Some(&edited), &facts(&story, 0));
+    assert_eq!(edited.snapshot.claims.len(), 1);
+    assert!(edited.snapshot.notes.iter().any(|note| note.contains("verified in cycle 6")));
+}
+
+#[test]
+fn what_is_overdue_is_read_from_a_document() {
+    let story = auth_broken_story();
+    let rows = [
+        "| Alert on it | detect | lin | 2026-11-20 | P2 | | test_001 |",
+        "| Done | detect | lin | 2026-11-20 | P2 | 4f1c2aa | test_001 |",
+        "| Later | detect | lin | 2026-11-24 | P2 | | test_001 |",
+        "| Some day | detect | lin | soon | P2 | | test_001 |",
+    ];
+    let text = document(&story, None).replacen("| | | | | | | |", &rows.join("\n"), 1);
+    let overdue = investigation::overdue(&text, "2026-11-24".parse().unwrap());
+    assert_eq!(overdue.iter().map(|m| m.what.as_str()).collect::<Vec<_>>(), ["Alert on it"]);
+    assert!(investigation::overdue("no document", "2026-11-24".parse().unwrap()).is_empty());
 }
 
 #[test]
@@ -119,6 +156,12 @@ enum Edit {
     StripOneAnchor(prop::sample::Index),
     Truncate(prop::sample::Index),
     DoubleBlock(prop::sample::Index, prop::sample::Index),
+    MoveBlock(prop::sample::Index, prop::sample::Index, prop::sample::Index),
+    DoubleFile,
+    MixCrlf(prop::sample::Index),
+    Bom,
+    Tab(prop::sample::Index),
+    JoinLines(prop::sample::Index),
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
@@ -134,6 +177,12 @@ fn edit() -> impl Strategy<Value = Edit> {
         2 => index().prop_map(Edit::StripOneAnchor),
         1 => index().prop_map(Edit::Truncate),
         1 => (index(), index()).prop_map(|(a, b)| Edit::DoubleBlock(a, b)),
+        2 => (index(), index(), index()).prop_map(|(a, b, to)| Edit::MoveBlock(a, b, to)),
+        1 => Just(Edit::DoubleFile),
+        1 => index().prop_map(Edit::MixCrlf),
+        1 => Just(Edit::Bom),
+        2 => index().prop_map(Edit::Tab),
+        1 => index().prop_map(Edit::JoinLines),
     ]
 }
 
@@ -188,7 +237,51 @@ fn apply(text: &str, edit: &Edit, token: &str) -> String {
             let block = lines[a.min(b)..=a.max(b)].to_vec();
             lines.extend(block);
         }),
+        Edit::MoveBlock(a, b, to) => on_lines(text, |lines| {
+            let (a, b) = (a.index(lines.len()), b.index(lines.len()));
+            let block: Vec<String> = lines.drain(a.min(b)..=a.max(b)).collect();
+            let to = to.index(lines.len() + 1);
+            lines.splice(to..to, block);
+        }),
+        Edit::DoubleFile => format!("{text}\n{text}"),
+        Edit::MixCrlf(from) => on_lines(text, |lines| {
+            let from = from.index(lines.len());
+            lines[from..].iter_mut().step_by(2).for_each(|line| line.push('\r'));
+        }),
+        Edit::Bom => format!("\u{feff}{text}"),
+        Edit::Tab(at) => on_lines(text, |lines| {
+            let at = at.index(lines.len());
+            lines[at].insert(0, '\t');
+        }),
+        Edit::JoinLines(at) => on_lines(text, |lines| {
+            let at = at.index(lines.len());
+            if at + 1 < lines.len() {
+                let next = lines.remove(at + 1);
+                lines[at].push_str(&next);
+            }
+        }),
     }
+}
+
+/// What a person wrote, in letters of many kinds.
+fn token(number: usize) -> String {
+    match number % 3 {
+        0 => format!("KEEPxx{number}xx"),
+        1 => format!("KEEP\u{e9}\u{6f22}{number}\u{1f642}xx"),
+        _ => format!("KEEP e\u{301} \u{202e}{number}\u{200d}|xx"),
+    }
+}
+
+fn claims() -> Vec<FixClaim> {
+    let claim = |digit: &str, source, result| {
+        let commit = Sha::parse(&digit.repeat(40)).unwrap();
+        let at = "2026-11-22T10:00:00Z".parse().unwrap();
+        FixClaim { result, ..FixClaim::new(commit, "Try | *this*", "Ada Brandt", at, source) }
+    };
+    vec![
+        claim("a", ClaimSource::Trailer, ClaimResult::Failed { cycle: 6 }),
+        claim("b", ClaimSource::Command, ClaimResult::Open),
+    ]
 }
 
 proptest! {
@@ -197,20 +290,28 @@ proptest! {
     /// Whatever is done to the file, every word that a person added and did not delete again is in
     /// the renewed document, and renewing it once more changes nothing.
     #[test]
-    fn nothing_that_people_wrote_is_lost(edits in prop::collection::vec(edit(), 1..9), reopened in any::<bool>()) {
+    fn nothing_that_people_wrote_is_lost(edits in prop::collection::vec(edit(), 1..9), kind in 0..3) {
         let story = auth_broken_story();
-        let mut text = if reopened { closed_document(&story) } else { document(&story, None) };
+        let claims = if kind == 2 { claims() } else { Vec::new() };
+        let renew = |story: &Story, text: Option<&str>| {
+            let known = Known { claims: &claims, ..Known::NOTHING };
+            investigation::update(text, &Facts { known, ..facts(story, 0) }).text
+        };
+        let mut text = if kind == 1 { closed_document(&story) } else { renew(&story, None) };
         for (number, edit) in edits.iter().enumerate() {
-            text = apply(&text, edit, &format!("KEEPxx{number}xx"));
+            text = apply(&text, edit, &token(number));
         }
-        let once = document(&story, Some(&text));
+        let once = renew(&story, Some(&text));
         for number in 0..edits.len() {
-            let token = format!("KEEPxx{number}xx");
+            let token = token(number);
             if text.contains(&token) {
                 prop_assert!(once.contains(&token), "{} was lost from\n{}\n---\n{}", token, text, once);
             }
         }
-        let twice = document(&story, Some(&once));
+        for claim in &claims {
+            prop_assert!(once.contains(claim.commit.as_str()), "a claim was lost from\n{}", once);
+        }
+        let twice = renew(&story, Some(&once));
         prop_assert!(
             once == twice,
             "not stable:\n{}",
@@ -220,9 +321,9 @@ proptest! {
         let mut later = auth_broken_story();
         later.state.queued.cycle = 8;
         later.findings.clusters[0].example.message = "closed with 1011".into();
-        let next = document(&later, Some(&once));
+        let next = renew(&later, Some(&once));
         for number in 0..edits.len() {
-            let token = format!("KEEPxx{number}xx");
+            let token = token(number);
             prop_assert!(!once.contains(&token) || next.contains(&token), "{} was lost later", token);
         }
     }

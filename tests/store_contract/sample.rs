@@ -126,6 +126,7 @@ pub fn findings(verdict: Verdict, counts: Counts) -> Findings {
         search: None,
         investigations: Vec::new(),
         fixes: Vec::new(),
+        overdue: Vec::new(),
     }
 }
 

@@ -79,6 +79,7 @@ impl World {
             search: None,
             investigations: Vec::new(),
             fixes: Vec::new(),
+            overdue: Vec::new(),
         };
         drop(results);
         self.add_search(journal, &mut findings).await;

@@ -10,7 +10,7 @@ use crate::domain::names::InvestigationId;
 use crate::domain::outcome::Verdict;
 use crate::domain::revision::Sha;
 use crate::engine::{EngineError, Journal};
-use crate::git::{Mirror, Trailered};
+use crate::git::{Mirror, RevisionSpec, Trailered};
 use crate::investigation::claims::{self, Before, Sighting};
 use crate::investigation::named_in_trailer;
 use crate::store::{InvestigationRow, Which};
@@ -21,13 +21,59 @@ const TRAILER: &str = "Fixes";
 /// The claims of each investigation.
 pub(super) type Claims = HashMap<InvestigationId, Vec<FixClaim>>;
 
+/// Where claims are looked for.
+pub(super) struct Claimed<'a> {
+    /// The investigations of this cycle's failures.
+    pub(super) linked: &'a [InvestigationRow],
+    /// All others.
+    pub(super) others: &'a [InvestigationRow],
+    /// What the documents of the linked ones say.
+    pub(super) written: Claims,
+}
+
 impl World {
-    /// The claims of the records and of the commits that came with this revision.
-    pub(super) async fn known_claims(
+    /// Every claim as this cycle judges it, and what it says of those about failures that are not linked.
+    pub(super) async fn judge_claims(
         &self,
         journal: &Journal,
         findings: &Findings,
-        rows: &[InvestigationRow],
+        claimed: Claimed<'_>,
+    ) -> Result<(Claims, Vec<FixProgress>), EngineError> {
+        let Claimed { linked, others, written } = claimed;
+        let rows: Vec<&InvestigationRow> = linked.iter().chain(others).collect();
+        let mut known = self.known_claims(journal, findings, &rows).await?;
+        for (id, written) in written {
+            let claims = known.entry(id).or_default();
+            *claims = claims::merge(claims, &written);
+            self.name_subjects(claims).await;
+        }
+        let contained = self.contained(journal, findings.verdict, known.values().flatten()).await;
+        for row in linked {
+            if let Some(claims) = known.get_mut(&row.id) {
+                let has = |commit: &Sha| contained.contains(commit);
+                *claims = claims::judge(claims, Sighting::Failing, journal.key().cycle, has);
+            }
+        }
+        let progress = self.progress(journal, findings, others, &known, &contained).await?;
+        Ok((known, progress))
+    }
+
+    /// Documents do not say in a form that can be read back what a commit is about; git does.
+    async fn name_subjects(&self, claims: &mut [FixClaim]) {
+        for claim in claims.iter_mut().filter(|claim| claim.subject.is_empty()) {
+            let Ok(mirror) = self.mirror_as_it_is().await else { return };
+            if let Ok(found) = mirror.resolve(RevisionSpec::Commit(claim.commit.clone())).await {
+                claim.subject = found.subject;
+            }
+        }
+    }
+
+    /// The claims of the records and of the commits that came with this revision.
+    async fn known_claims(
+        &self,
+        journal: &Journal,
+        findings: &Findings,
+        rows: &[&InvestigationRow],
     ) -> Result<Claims, EngineError> {
         let pipeline = &journal.key().pipeline;
         let stored = journal.store().fix_claims(pipeline).await?;
@@ -53,7 +99,7 @@ impl World {
         &self,
         journal: &Journal,
         findings: &Findings,
-        rows: &[InvestigationRow],
+        rows: &[&InvestigationRow],
     ) -> Vec<Trailered> {
         let Some(resolved) = &journal.state().resolved else { return Vec::new() };
         let to = &resolved.revision.sha;
@@ -91,7 +137,7 @@ impl World {
 
     /// Of these claims the commits that this cycle's revision contains. None in a cycle that decides
     /// nothing about claims.
-    pub(super) async fn contained(
+    async fn contained(
         &self,
         journal: &Journal,
         verdict: Verdict,
@@ -127,7 +173,7 @@ impl World {
 
     /// What this cycle says of claims about failures that it did not link: they are gone, did not run, or
     /// are too many.
-    pub(super) async fn progress(
+    async fn progress(
         &self,
         journal: &Journal,
         findings: &Findings,

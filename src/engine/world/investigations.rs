@@ -7,21 +7,23 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::World;
-use super::claims::reopened;
+use super::claims::{Claimed, Claims, reopened};
 use super::documents::{self, Existing};
 use crate::cluster::slug_of;
 use crate::domain::claim::FixProgress;
-use crate::domain::findings::{Findings, InvestigationState};
+use crate::domain::findings::{Findings, InvestigationState, OverdueMeasure};
 use crate::domain::names::InvestigationId;
-use crate::domain::revision::Sha;
 use crate::engine::numbering::least_investigation;
 use crate::engine::{EngineError, Journal, Progress};
-use crate::investigation::claims::{self, Sighting};
 use crate::investigation::{self, Facts, Known};
 use crate::store::{Adopted, InvestigationRow, NewInvestigation};
 
 /// At most so many clusters of one cycle get a document: worst first, the rest waits its turn.
 const MAX_DOCUMENTS: usize = 25;
+/// In at most so many documents of other failures, those seen last, and for so many countermeasures it
+/// is looked whether one is overdue.
+const MAX_LOOKED_AT: usize = 50;
+const MAX_OVERDUE: usize = 20;
 
 impl World {
     /// Gives each of the worst clusters its investigation, and takes down what people wrote.
@@ -72,32 +74,20 @@ impl World {
         linked: &[InvestigationRow],
         mut rows: Vec<InvestigationRow>,
     ) -> Result<(), EngineError> {
-        let cycle = journal.key().cycle;
-        let is_linked = |row: &InvestigationRow| linked.iter().any(|other| other.id == row.id);
-        rows.retain(|row| !is_linked(row));
-        rows.extend_from_slice(linked);
-        let mut known = self.known_claims(journal, findings, &rows).await?;
+        rows.retain(|row| !linked.iter().any(|other| other.id == row.id));
         let documents: Vec<Existing> =
             linked.iter().map(|row| self.read_document(journal, &row.file())).collect();
+        let mut written = Claims::new();
         for (row, document) in linked.iter().zip(&documents) {
-            let written = match document {
-                Existing::Absent => continue,
-                Existing::Text(text) | Existing::Left { shown: text, .. } => {
-                    investigation::claims_in(text)
-                }
-            };
-            let claims = known.entry(row.id.clone()).or_default();
-            *claims = claims::merge(claims, &written);
-        }
-        let contained = self.contained(journal, findings.verdict, known.values().flatten()).await;
-        for row in linked {
-            if let Some(claims) = known.get_mut(&row.id) {
-                let has = |commit: &Sha| contained.contains(commit);
-                *claims = claims::judge(claims, Sighting::Failing, cycle, has);
+            if let Existing::Text(text) | Existing::Left { shown: text, .. } = document {
+                written.insert(row.id.clone(), investigation::claims_in(text));
             }
         }
-        rows.retain(|row| !is_linked(row));
-        findings.fixes = self.progress(journal, findings, &rows, &known, &contained).await?;
+        let judged =
+            self.judge_claims(journal, findings, Claimed { linked, others: &rows, written });
+        let (known, fixes) = judged.await?;
+        findings.fixes = fixes;
+        findings.overdue = self.overdue(journal, rows);
         let snapshots: Vec<_> = findings
             .clusters
             .iter()
@@ -127,6 +117,23 @@ impl World {
             .collect();
         findings.investigations = snapshots;
         Ok(())
+    }
+
+    /// What should have been done by now about failures that this cycle did not link: a failure that is
+    /// gone may come back as long as nothing prevents it.
+    fn overdue(&self, journal: &Journal, mut rows: Vec<InvestigationRow>) -> Vec<OverdueMeasure> {
+        let today = jiff::tz::TimeZone::UTC.to_datetime(journal.now()).date();
+        rows.retain(|row| row.state != InvestigationState::Closed);
+        rows.sort_by_key(|row| std::cmp::Reverse(row.last_seen));
+        let measures = rows.iter().take(MAX_LOOKED_AT).flat_map(|row| {
+            let text = match self.read_document(journal, &row.file()) {
+                Existing::Text(text) => text,
+                Existing::Absent | Existing::Left { .. } => String::new(),
+            };
+            let of = |measure| OverdueMeasure { id: row.id.clone(), measure };
+            investigation::overdue(&text, today).into_iter().map(of)
+        });
+        measures.take(MAX_OVERDUE).collect()
     }
 
     /// The documents of failures of this cycle that the store does not know, by fingerprint.

@@ -7,7 +7,9 @@ use super::page::Page;
 use super::{fixes, headline, lists};
 use crate::domain::escape;
 use crate::domain::event::StoppedBy;
-use crate::domain::findings::{Cluster, Countermeasure, InvestigationSnapshot, InvestigationState};
+use crate::domain::findings::{
+    Cluster, Countermeasure, InvestigationSnapshot, InvestigationState, OverdueMeasure,
+};
 use crate::domain::names::InvestigationId;
 use crate::domain::outcome::{Outcome, Phase, Verdict, VoidReason};
 use crate::domain::spec::Priority;
@@ -33,6 +35,9 @@ pub fn write(page: &mut Page, view: &View<'_>) {
     if view.is_valid() {
         for cluster in view.clusters() {
             failing(&mut actions, view, cluster);
+        }
+        for OverdueMeasure { id, measure } in view.findings.iter().flat_map(|f| &f.overdue) {
+            countermeasure(&mut actions, view, id, measure, low());
         }
         suite(&mut actions, view);
         quarantine(&mut actions, view);
@@ -206,7 +211,7 @@ fn investigation(
             ),
         }),
         // An open countermeasure says the same, and who should act.
-        None if snapshot.countermeasures.iter().any(is_open) => {}
+        None if snapshot.countermeasures.iter().any(Countermeasure::is_open) => {}
         None => {
             let then = match snapshot.countermeasures.as_slice() {
                 [] => "no countermeasure: decide what to do",
@@ -218,7 +223,7 @@ fn investigation(
         }
     }
     for measure in &snapshot.countermeasures {
-        countermeasure(actions, view, snapshot, measure, priority);
+        countermeasure(actions, view, id, measure, priority);
     }
 }
 
@@ -227,40 +232,34 @@ fn edit(view: &View<'_>, id: &InvestigationId) -> String {
     format!("`andon whys edit {id} --pipeline {}`", view.state.queued.pipeline)
 }
 
-/// One with a commit is done, as far as it claims.
-fn is_open(measure: &Countermeasure) -> bool {
-    measure.commit.trim().is_empty()
-}
-
 fn countermeasure(
     actions: &mut Vec<Action>,
     view: &View<'_>,
-    snapshot: &InvestigationSnapshot,
+    id: &InvestigationId,
     measure: &Countermeasure,
     fallback: Priority,
 ) {
-    if !is_open(measure) {
+    if !measure.is_open() {
         return;
     }
     let priority = Priority::parse(measure.priority.trim()).unwrap_or(fallback);
     let what = escape::text(&measure.what);
     let owner = measure.owner.trim();
     let who = if owner.is_empty() { "**nobody owns it**".to_owned() } else { escape::text(owner) };
-    let due = view.decided_at().and_then(|now| overdue(&measure.due, now));
+    let due = view.decided_at().and_then(|now| overdue(measure, now));
     let due = due.unwrap_or_else(|| match measure.due.trim() {
         "" => "no date".to_owned(),
         date => format!("due {}", escape::text(date)),
     });
     actions.push(Action {
         priority,
-        text: format!("Countermeasure “{what}” of {} is open ({who}, {due}).", snapshot.id),
+        text: format!("Countermeasure “{what}” of {id} is open ({who}, {due})."),
     });
 }
 
 /// `**17 days overdue**`, when the date is one and has passed.
-fn overdue(due: &str, now: Timestamp) -> Option<String> {
-    let due: Date = due.trim().parse().ok()?;
-    let days = days_until(due, now);
+fn overdue(measure: &Countermeasure, now: Timestamp) -> Option<String> {
+    let days = days_until(measure.due_on()?, now);
     let days = u32::try_from(-days).ok().filter(|days| *days > 0)?;
     Some(format!("**{} overdue**", words::count(days, "day", "days")))
 }
