@@ -24,6 +24,7 @@ pub mod observed;
 pub mod outcome;
 pub mod paths;
 pub mod redact;
+pub mod references;
 pub mod refname;
 pub mod retention;
 pub mod revision;

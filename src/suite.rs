@@ -12,7 +12,6 @@ mod identity;
 mod iteration;
 mod jwt;
 mod lookup;
-mod references;
 mod runner;
 mod schedule;
 mod seal;
@@ -22,7 +21,7 @@ mod sse_step;
 mod ws_step;
 
 pub use check::{Checked, check_request};
-pub use env::{EnvError, EnvParts, Facts, HostEnv, RunEnv};
+pub use env::{EnvError, EnvParts, Facts, HostEnv, Prompt, RunEnv};
 pub use identity::IdentityError;
 pub use lookup::{EnvLookup, shown_name};
 pub use runner::{Selection, SuiteEnd, SuiteNews, SuitePlan, run_suite};

@@ -23,6 +23,7 @@ use super::fault::{Fault, FaultKind};
 use super::pool::{Connection, Pool, PoolKey, Sender};
 use super::redirect::next_request;
 use super::request::Request;
+use super::stand_in::StandIn;
 use super::target::{HostRules, Target};
 use super::trace::{Evidencer, Stage, Trace};
 use crate::domain::evidence::{Exchange, Protocol};
@@ -113,7 +114,16 @@ pub(super) struct Open {
 impl Client {
     /// A client that talks to allowed hosts only.
     pub fn new(rules: HostRules, evidencer: Evidencer, clock: WallClock) -> Self {
-        let dialer = Dialer::new(rules, clock.clone());
+        Self::dialing(Dialer::new(rules, clock.clone(), None), evidencer, clock)
+    }
+
+    /// A client that reaches no network: every connection is one to the stand-in.
+    pub fn with_stand_in(stand_in: StandIn, evidencer: Evidencer, clock: WallClock) -> Self {
+        let dialer = Dialer::new(HostRules::any(), clock.clone(), Some(stand_in));
+        Self::dialing(dialer, evidencer, clock)
+    }
+
+    fn dialing(dialer: Dialer, evidencer: Evidencer, clock: WallClock) -> Self {
         let (pool, tasks) = (Pool::default(), TaskTracker::new());
         Self { shared: Arc::new(Shared { dialer, pool, evidencer, tasks, clock }) }
     }

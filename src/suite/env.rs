@@ -11,9 +11,9 @@ use super::lookup::{EnvLookup, pieces_of};
 use crate::domain::hosts::HostList;
 use crate::domain::redact::Secret;
 use crate::domain::revision::Revision;
-use crate::domain::spec::Identity;
-use crate::domain::template::{JsonTemplate, Piece, Template, UnknownName, text_of};
-use crate::probe::{Client, Evidencer, HostRules, WallClock};
+use crate::domain::spec::{Identity, Step};
+use crate::domain::template::{JsonTemplate, Lookup, Piece, Template, UnknownName, text_of};
+use crate::probe::{Client, Evidencer, HostRules, StandIn, WallClock};
 
 /// Where variables of our own environment come from.
 pub type HostEnv = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -81,7 +81,12 @@ pub(super) struct Shared {
     pub(super) clock: WallClock,
     pub(super) client: Client,
     pub(super) hosts: Option<HostList>,
+    /// Who is told of each step before it is made, in a rehearsal.
+    pub(super) prompt: Option<Prompt>,
 }
+
+/// Told of each step before it is made, with the values that names have then.
+pub type Prompt = Arc<dyn Fn(&Step, &dyn Lookup) + Send + Sync>;
 
 /// One variable.
 pub(super) struct Var {
@@ -115,6 +120,7 @@ impl RunEnv {
             clock: parts.clock.clone(),
             client,
             hosts: None,
+            prompt: None,
         };
         let mut env = Self { shared: Arc::new(shared) };
         for (name, template) in parts.vars {
@@ -130,6 +136,23 @@ impl RunEnv {
             let client = Client::new(HostRules::only(hosts), evidencer, parts.clock);
             env.edit(|shared| (shared.client, shared.hosts) = (client, Some(list)));
         }
+        Ok(env)
+    }
+
+    /// The same environment without a network: the stand-in answers in place of every service, and
+    /// is told by `prompt` which step comes next. `hosts` allow nothing here, as nothing is reached.
+    ///
+    /// # Errors
+    /// When a variable refers to something that never has a value.
+    pub fn rehearsing(
+        parts: EnvParts<'_>,
+        stand_in: StandIn,
+        prompt: Prompt,
+    ) -> Result<Self, EnvError> {
+        let clock = parts.clock.clone();
+        let mut env = Self::new(EnvParts { hosts: None, ..parts })?;
+        let client = Client::with_stand_in(stand_in, env.evidencer().clone(), clock);
+        env.edit(|shared| (shared.client, shared.prompt) = (client, Some(prompt)));
         Ok(env)
     }
 

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::env::RunEnv;
 use super::lookup::EnvLookup;
-use super::references::visit_request;
 use crate::domain::evidence::Exchange;
 use crate::domain::failure::{Blame, FailureClass, HOSTS_SUBJECT, REQUEST_SUBJECT};
+use crate::domain::references::visit_request;
 use crate::domain::spec::{Capture, Expect, HttpRequest};
 use crate::probe::{
     Call, ConnectionUse, CookieJar, Deadline, Fault, FaultKind, HttpAnswer, HttpResult,

@@ -10,12 +10,12 @@ use tokio::time::{Instant, sleep_until};
 use super::env::RunEnv;
 use super::http_step::{HttpDone, HttpStep, perform};
 use super::lookup::{Captured, Captures, EnvLookup, is_sensitive, shown_name};
-use super::references::visit_step;
 use super::seal::{mask_events, mask_learnt, seal_failure};
 use super::ws_step::Socket;
 use super::{sse_step, ws_step};
 use crate::domain::evidence::Evidence;
 use crate::domain::failure::{Blame, Failure};
+use crate::domain::references::visit_step;
 use crate::domain::spec::{Action, Step};
 use crate::domain::template::text_of;
 use crate::probe::{ConnectionUse, CookieJar, Deadline, repro_http, repro_sse};
@@ -90,6 +90,9 @@ impl<'a> Iteration<'a> {
         let env = self.env;
         let captures = std::mem::take(&mut self.captures);
         let lookup = EnvLookup::within(env, [Some(&captures), Some(self.setup)], self.index);
+        if let Some(prompt) = &env.shared.prompt {
+            prompt(step, &lookup);
+        }
         let judged = match &step.action {
             Action::Http(request) => {
                 let http = HttpStep {

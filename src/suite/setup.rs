@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::env::RunEnv;
 use super::iteration::{Finished, Iteration};
 use super::lookup::Captures;
-use super::references::visit_case;
 use crate::domain::evidence::Evidence;
 use crate::domain::failure::{Blame, Failure, FailureClass};
+use crate::domain::references::visit_case;
 use crate::domain::spec::{Case, CaseGroup, Step};
 use crate::probe::Deadline;
 

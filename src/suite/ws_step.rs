@@ -10,6 +10,7 @@ use super::iteration::Iteration;
 use super::lookup::EnvLookup;
 use crate::domain::evidence::Exchange;
 use crate::domain::failure::FailureClass;
+use crate::domain::references::visit_action;
 use crate::domain::spec::{Action, Expect, Step, WsOpen, WsStep};
 use crate::probe::{
     AfterMessage, Call, ConnectionUse, Deadline, Fault, WsEnd, WsSession, render_ws_message,
@@ -165,7 +166,7 @@ fn refused_unfinished(
 fn acts_as_identity(iteration: &Iteration<'_>, step: &Step) -> bool {
     let mut names = std::collections::HashSet::new();
     debug_assert!(matches!(step.action, Action::Ws(_)), "only sockets come here");
-    super::references::visit_action(&step.action, &mut |name| {
+    visit_action(&step.action, &mut |name| {
         names.insert(name.to_owned());
     });
     !iteration.env.identities_in(&names).is_empty()

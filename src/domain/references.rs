@@ -1,30 +1,30 @@
-//! Which names a step refers to: for logins that must be had first, and for cases that depend on
-//! what setup should have captured.
+//! Which names a step refers to: for logins that must be had first, for cases that depend on what
+//! setup should have captured, and for what belongs to one run alone.
 
-use crate::domain::spec::{
+use super::spec::{
     Action, Body, Case, Condition, EventsExpect, Expect, HttpRequest, Matcher, Step, WsMessage,
     WsStep,
 };
-use crate::domain::template::{JsonTemplate, Template};
+use super::template::{JsonTemplate, Template};
 
 /// Takes one name.
-type Visit<'v> = &'v mut dyn FnMut(&str);
+pub type Visit<'v> = &'v mut dyn FnMut(&str);
 
 /// Visits every name that any step of a case refers to.
-pub(super) fn visit_case(case: &Case, visit: Visit<'_>) {
+pub fn visit_case(case: &Case, visit: Visit<'_>) {
     for step in &case.steps {
         visit_step(step, visit);
     }
 }
 
 /// Visits every name that a step refers to, expectations included.
-pub(super) fn visit_step(step: &Step, visit: Visit<'_>) {
+pub fn visit_step(step: &Step, visit: Visit<'_>) {
     visit_action(&step.action, visit);
     visit_expect(&step.expect, visit);
 }
 
 /// Visits every name that what a step does refers to.
-pub(super) fn visit_action(action: &Action, visit: Visit<'_>) {
+pub fn visit_action(action: &Action, visit: Visit<'_>) {
     match action {
         Action::Http(request) => visit_request(request, visit),
         Action::Sse(stream) => visit_request(&stream.request, visit),
@@ -33,7 +33,7 @@ pub(super) fn visit_action(action: &Action, visit: Visit<'_>) {
 }
 
 /// Visits every name that a request refers to.
-pub(super) fn visit_request(request: &HttpRequest, visit: Visit<'_>) {
+pub fn visit_request(request: &HttpRequest, visit: Visit<'_>) {
     text(&request.url, visit);
     for (_, value) in request.headers.iter().chain(&request.query) {
         text(value, visit);
@@ -74,7 +74,7 @@ fn visit_ws(ws: &WsStep, visit: Visit<'_>) {
 }
 
 /// Visits every name that expectations refer to.
-pub(super) fn visit_expect(expect: &Expect, visit: Visit<'_>) {
+pub fn visit_expect(expect: &Expect, visit: Visit<'_>) {
     let refused = expect.refused.as_ref().and_then(|refused| refused.status.as_ref());
     let lone = [expect.status.as_ref(), expect.body.as_ref(), expect.subprotocol.as_ref(), refused];
     lone.into_iter().flatten().for_each(|m| matcher(m, visit));
