@@ -23,6 +23,7 @@ mod logs;
 mod output;
 mod probe;
 mod progress;
+mod prove;
 mod prune;
 mod remote;
 mod report;
@@ -64,6 +65,7 @@ async fn perform(context: &Context, command: &Command) -> CliResult {
         Command::Trigger(args) => trigger::trigger(context, args).await,
         Command::Cancel(args) => cancel::cancel(context, args).await,
         Command::Check(args) => check::check(context, args),
+        Command::Prove(args) => prove::prove(context, args).await,
         Command::Show(args) => show::show(context, args).await,
         Command::Cycles(args) => history::cycles(context, args).await,
         Command::Case(args) => history::case(context, args).await,

@@ -7,8 +7,8 @@
 //! L5  app                                                     wiring, settings, telemetry, signals
 //! L4  web  cli  demo                                          surfaces
 //! L3  engine  upkeep  daemon                                  runs cycles, one or all
-//! L2  store git process deploy readiness probe observe suite command trigger notify    adapters: async, I/O
-//! L1  pipeline cycle verdict diff cluster investigation ingest compare report watch culprit queue retention room    decisions: sync, no I/O, no clock
+//! L2  store git process deploy readiness probe observe suite rehearsal command trigger notify    adapters: async, I/O
+//! L1  pipeline cycle verdict diff cluster investigation ingest compare report watch culprit prove queue retention room    decisions: sync, no I/O, no clock
 //! L0  domain                                                  types
 //! ```
 
@@ -33,8 +33,10 @@ pub mod observe;
 pub mod pipeline;
 pub mod probe;
 pub mod process;
+pub mod prove;
 pub mod queue;
 pub mod readiness;
+pub mod rehearsal;
 pub mod report;
 pub mod retention;
 pub mod room;

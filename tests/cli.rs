@@ -16,6 +16,8 @@ mod looking;
 mod mistakes;
 #[path = "cli/probing.rs"]
 mod probing;
+#[path = "cli/proving.rs"]
+mod proving;
 #[path = "cli/results.rs"]
 mod results;
 #[path = "cli/running.rs"]

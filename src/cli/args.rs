@@ -17,7 +17,7 @@ pub use acting::{
 };
 pub use looking::{
     Against, CaseArgs, CheckArgs, CompletionsArgs, CyclesArgs, DiffArgs, DoctorArgs, ListArgs,
-    LogsArgs, ReportArgs, SchemaArgs, SchemaOf, ShowArgs, WhysAction, WhysArgs, WhysFix, WhysId,
+    LogsArgs, ProveArgs, ReportArgs, SchemaArgs, SchemaOf, ShowArgs, WhysAction, WhysArgs, WhysFix, WhysId,
 };
 pub use remote::{CancelArgs, CommitsArgs, DaemonArgs, RemoteArgs, StatusArgs, TriggerArgs};
 pub use results::{CompareArgs, FailOn, FormatName, IngestArgs};
@@ -114,6 +114,8 @@ pub enum Command {
     Daemon(DaemonArgs),
     /// Validate pipelines and show what they mean; no network
     Check(CheckArgs),
+    /// Show which cases can fail at all, by faults of a made-up service; no network
+    Prove(ProveArgs),
     /// Show one cycle (default: the newest finished)
     Show(ShowArgs),
     /// Show the history of a pipeline
@@ -180,6 +182,7 @@ impl Command {
             | Self::Trigger(_)
             | Self::Cancel(_)
             | Self::Check(_)
+            | Self::Prove(_)
             | Self::Show(_)
             | Self::Cycles(_)
             | Self::Case(_)

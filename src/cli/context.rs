@@ -181,7 +181,7 @@ impl Context {
     }
 
     /// The file of a pipeline that is given by file or by name.
-    fn pipeline_file(&self, given: &Path) -> Result<PathBuf, CliError> {
+    pub fn pipeline_file(&self, given: &Path) -> Result<PathBuf, CliError> {
         if given.is_dir() {
             let text = format!("{} is a folder, not a pipeline", given.display());
             return Err(CliError::usage_text(text).hint("name one of the files in it"));

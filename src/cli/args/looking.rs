@@ -22,6 +22,28 @@ pub struct CheckArgs {
     pub json: bool,
 }
 
+/// `andon prove`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each native case first runs against answers that are made up from its own expectations, then
+against the same with one fault at a time: every status 500, no event, a refused connection …
+A case that misses `status_500`, `refused` or `events_missing` is vacuous: it passes although
+nothing works. Needs no network, no secret and no service. Commands of the suite are not tried.
+
+Examples:
+  andon prove pipelines/staging.yaml
+  andon prove pipelines/suites/p1.yaml --json | jq .vacuous
+
+The exit code is 1 when some case is vacuous.")]
+pub struct ProveArgs {
+    /// The pipeline: a file, or the name of one in the pipelines folder; or a suite file
+    #[arg(value_name = "PIPELINE|SUITE")]
+    pub file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `andon show`
 #[derive(Debug, Args)]
 pub struct ShowArgs {

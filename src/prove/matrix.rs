@@ -1,0 +1,180 @@
+//! What the findings add up to: cases × faults, the share that is detected, and which cases are vacuous.
+
+use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer};
+
+use super::Fault;
+use crate::domain::names::CaseId;
+
+/// What became of a case under one fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// It failed, as it should.
+    Detected,
+    /// It passed.
+    Missed,
+    /// It need not notice, or could not be tried; with the reason.
+    NotApplicable(String),
+}
+
+impl Shown {
+    /// Its name in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Detected => "detected",
+            Self::Missed => "missed",
+            Self::NotApplicable(_) => "not_applicable",
+        }
+    }
+}
+
+/// What was shown of one case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseProof {
+    /// The case.
+    pub id: CaseId,
+    /// What became of it, in the order of [`Fault::ALL`].
+    pub shown: Vec<(Fault, Shown)>,
+    /// Why no ideal service could be made up for it, so that nothing was shown.
+    pub not_tried: Option<String>,
+}
+
+impl CaseProof {
+    /// The faults that it misses.
+    pub fn missed(&self) -> impl Iterator<Item = Fault> {
+        self.shown.iter().filter(|(_, shown)| *shown == Shown::Missed).map(|(fault, _)| *fault)
+    }
+
+    /// Whether it misses a fault without which nobody can trust it.
+    pub fn is_vacuous(&self) -> bool {
+        self.missed().any(Fault::makes_vacuous)
+    }
+}
+
+/// What was shown of a suite.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// Its native cases, in the order written.
+    pub cases: Vec<CaseProof>,
+    /// Its commands, of which nothing is shown.
+    pub commands: Vec<String>,
+}
+
+impl Proof {
+    /// The cases that cannot be trusted to fail.
+    pub fn vacuous(&self) -> impl Iterator<Item = &CaseId> {
+        self.cases.iter().filter(|case| case.is_vacuous()).map(|case| &case.id)
+    }
+
+    /// How many faults were detected, all cases together.
+    pub fn detected(&self) -> usize {
+        self.count(|shown| *shown == Shown::Detected)
+    }
+
+    /// How many should have been.
+    pub fn applicable(&self) -> usize {
+        self.count(|shown| !matches!(shown, Shown::NotApplicable(_)))
+    }
+
+    fn count(&self, is: impl Fn(&Shown) -> bool) -> usize {
+        self.cases.iter().flat_map(|case| &case.shown).filter(|(_, shown)| is(shown)).count()
+    }
+
+    /// The form of SPEC section 10.
+    pub fn json(&self) -> MatrixJson<'_> {
+        let tried = |case: &&CaseProof| case.not_tried.is_some();
+        MatrixJson {
+            cases: self.cases.iter().map(CaseJson::of).collect(),
+            vacuous: self.vacuous().collect(),
+            detected: self.detected(),
+            applicable: self.applicable(),
+            not_tried: self.cases.iter().filter(tried).map(NotTriedJson::of).collect(),
+            commands_not_tried: self.commands.iter().map(String::as_str).collect(),
+        }
+    }
+}
+
+/// A proof as JSON.
+#[derive(Debug, Serialize)]
+pub struct MatrixJson<'a> {
+    cases: Vec<CaseJson<'a>>,
+    vacuous: Vec<&'a CaseId>,
+    detected: usize,
+    applicable: usize,
+    not_tried: Vec<NotTriedJson<'a>>,
+    commands_not_tried: Vec<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct CaseJson<'a> {
+    id: &'a CaseId,
+    faults: FaultsJson<'a>,
+}
+
+impl<'a> CaseJson<'a> {
+    fn of(case: &'a CaseProof) -> Self {
+        Self { id: &case.id, faults: FaultsJson(&case.shown) }
+    }
+}
+
+#[derive(Debug)]
+struct FaultsJson<'a>(&'a [(Fault, Shown)]);
+
+impl Serialize for FaultsJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (fault, shown) in self.0 {
+            map.serialize_entry(fault.name(), shown.name())?;
+        }
+        map.end()
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct NotTriedJson<'a> {
+    id: &'a CaseId,
+    reason: &'a str,
+}
+
+impl<'a> NotTriedJson<'a> {
+    fn of(case: &'a CaseProof) -> Self {
+        Self { id: &case.id, reason: case.not_tried.as_deref().unwrap_or_default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    fn case(id: &str, missed: &[Fault]) -> CaseProof {
+        let shown = |fault: Fault| match fault {
+            fault if missed.contains(&fault) => Shown::Missed,
+            Fault::Slow => Shown::NotApplicable("no limit".to_owned()),
+            _ => Shown::Detected,
+        };
+        let shown = Fault::ALL.map(|fault| (fault, shown(fault))).to_vec();
+        CaseProof { id: CaseId::parse(id).unwrap(), shown, not_tried: None }
+    }
+
+    #[test]
+    fn the_figures_are_counted_from_the_cells() {
+        let cases = vec![case("a", &[]), case("b", &[Fault::Status500, Fault::Stale])];
+        let proof = Proof { cases, commands: vec!["pytest".to_owned()] };
+        let json = serde_json::to_value(proof.json()).unwrap();
+        assert_eq!(json["vacuous"], json!(["b"]));
+        assert_eq!((&json["detected"], &json["applicable"]), (&json!(18), &json!(20)));
+        assert_eq!(json["cases"][1]["faults"]["status_500"], json!("missed"));
+        assert_eq!(json["cases"][1]["faults"]["slow"], json!("not_applicable"));
+        assert_eq!(json["cases"][0]["faults"].as_object().unwrap().len(), 11);
+        assert_eq!(json["commands_not_tried"], json!(["pytest"]));
+    }
+
+    #[test]
+    fn three_faults_make_a_case_vacuous() {
+        let vacuous = |fault: Fault| case("a", &[fault]).is_vacuous();
+        let found: Vec<Fault> = Fault::ALL.into_iter().filter(|fault| vacuous(*fault)).collect();
+        assert_eq!(found, [Fault::Status500, Fault::Refused, Fault::EventsMissing]);
+    }
+}
