@@ -17,7 +17,8 @@ pub use acting::{
 };
 pub use looking::{
     Against, CaseArgs, CheckArgs, CompletionsArgs, CyclesArgs, DiffArgs, DoctorArgs, ListArgs,
-    LogsArgs, ProveArgs, ReportArgs, SchemaArgs, SchemaOf, ShowArgs, WhysAction, WhysArgs, WhysFix, WhysId,
+    LogsArgs, ProveArgs, ReportArgs, SchemaArgs, SchemaOf, ShowArgs, WhysAction, WhysArgs, WhysFix,
+    WhysId,
 };
 pub use remote::{CancelArgs, CommitsArgs, DaemonArgs, RemoteArgs, StatusArgs, TriggerArgs};
 pub use results::{CompareArgs, FailOn, FormatName, IngestArgs};
