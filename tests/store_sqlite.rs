@@ -420,6 +420,10 @@ async fn every_table_expires_or_is_exempt() {
         ("environment_lease", "its fences must only grow, and there are few"),
         ("fingerprint", "one short row a distinct failure tells what was tried before"),
         ("investigation", "people wrote into it"),
+        (
+            "fix_claim",
+            "a person or a commit made it, and what became of it is asked for years later",
+        ),
         ("branch_cursor", "a branch that returns must be told from a new one, and there are few"),
         ("schedule_cursor", "one row a schedule"),
         ("look", "one row a pipeline"),
