@@ -223,3 +223,11 @@ fn a_newer_revision_that_passes_ends_it() {
     assert_eq!(next(&search, true), Question::Over);
     assert_eq!(result(&search).ending, SearchEnding::Overtaken);
 }
+
+#[test]
+fn what_was_found_stays_found_when_a_newer_revision_passes() {
+    let (mut search, found) = World::new(8, 3).searched();
+    search.newest.is_good = true;
+    assert_eq!(result(&search).culprit, found.culprit);
+    assert_eq!(result(&search).ending, SearchEnding::Found);
+}

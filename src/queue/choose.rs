@@ -300,6 +300,24 @@ mod tests {
     }
 
     #[test]
+    fn a_commit_that_came_while_an_older_one_was_tested_ends_the_loop_of_that_one() {
+        let commit = candidate(1, "a", TriggerKind::Commit);
+        let retry = candidate(2, "a", TriggerKind::Retry);
+        let choice = choose(&[commit, retry], &free(2), at(1));
+        assert_eq!(choice.drop, [(2, "a newer commit came")]);
+        assert_eq!(started(&choice), [1]);
+    }
+
+    #[test]
+    fn who_tests_what_is_there_waits_for_the_end_of_a_search() {
+        let options = RunOptions { deploy: false, only: None, search_of: None };
+        let probe = Candidate { options, ..candidate(1, "a", TriggerKind::Manual) };
+        let step = candidate(2, "a", TriggerKind::Culprit);
+        assert_eq!(started(&choose(&[probe.clone(), step], &free(2), at(1))), [2]);
+        assert_eq!(started(&choose(&[probe], &free(2), at(1))), [1]);
+    }
+
+    #[test]
     fn a_new_commit_ends_the_pause_of_the_loop() {
         let mut retry = candidate(1, "a", TriggerKind::Retry);
         retry.not_before = at(120);
