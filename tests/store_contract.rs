@@ -96,6 +96,7 @@ macro_rules! contract {
                 the_row_follows_the_events,
                 a_held_cycle_is_shown_as_held_until_it_is_resumed,
                 cycles_are_found_by_number_newest_and_newest_finished,
+                what_a_search_asks_says_nothing_of_the_pipeline,
                 lists_are_cut_and_ordered,
                 open_cycles_are_those_without_an_end,
                 a_baseline_is_valid_of_the_environment_and_earlier,

@@ -11,10 +11,9 @@ use super::error::{CliError, CliResult, Status};
 use super::output::{Out, Table, bold, clean, counted};
 use super::run::{Asked, Foreground, Shows};
 use crate::culprit;
-use crate::domain::outcome::{Trigger, TriggerKind};
 use crate::domain::revision::Sha;
 use crate::domain::search::{SearchEnding, SearchResult};
-use crate::engine::{Ended, NoSearch, SearchState, cycle_to_search};
+use crate::engine::{Ended, NoSearch, cycle_to_search};
 use crate::report::SearchJson;
 
 /// `andon culprit`
@@ -46,7 +45,8 @@ async fn search(context: &Context, args: &CulpritArgs, site: &Foreground<'_>) ->
     let state = loop {
         let mut state = site.world.search(site.store.as_ref(), cycle).await.map_err(refused)?;
         state.asked_anew(*before.get_or_insert(state.after));
-        let Some((cause, asked)) = step(&state) else { break state };
+        let Some((cause, revision, options)) = state.next_cycle() else { break state };
+        let asked = Asked { requested: Some(revision.as_str().to_owned()), options };
         refuse_beside_another(site).await?;
         context.note(&format!("{}: {}", bold("search"), clean(&cause.detail)));
         let ended = site.run_cycle(cause, asked).await?;
@@ -118,13 +118,6 @@ fn refused(why: NoSearch) -> CliError {
         NoSearch::Engine(fault) => fault.into(),
         why => CliError::usage(anyhow::Error::new(why)),
     }
-}
-
-/// The next cycle of a search, `None` when it is over.
-fn step(state: &SearchState) -> Option<(Trigger, Asked)> {
-    let (revision, options) = state.next_cycle()?;
-    let cause = Trigger { kind: TriggerKind::Culprit, detail: state.detail(&revision, &options) };
-    Some((cause, Asked { requested: Some(revision.as_str().to_owned()), options }))
 }
 
 fn print(out: &mut Out, result: &SearchResult, line: &[Sha]) -> std::io::Result<()> {

@@ -110,7 +110,9 @@ fn ended(search: &Search) -> Result<(), SearchEnding> {
     if search.newest.is_good {
         return Err(SearchEnding::Overtaken);
     }
-    if search.steps.iter().any(|step| step.outcome == StepOutcome::Cancelled) {
+    // Where steps follow it, a person had it go on.
+    let last = search.steps.iter().rfind(|step| !step.is_return);
+    if last.is_some_and(|step| step.outcome == StepOutcome::Cancelled) {
         return Err(SearchEnding::Cancelled);
     }
     Ok(())

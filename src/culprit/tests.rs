@@ -216,6 +216,13 @@ fn what_a_person_ends_is_over_once_the_newest_is_back() {
 }
 
 #[test]
+fn a_search_that_went_on_after_a_cancel_ends_by_its_answers() {
+    let (mut search, found) = World::new(8, 3).searched();
+    search.steps.insert(1, step(StepOutcome::Cancelled));
+    assert_eq!(result(&search).ending, found.ending);
+}
+
+#[test]
 fn a_newer_revision_that_passes_ends_it() {
     let world = World::new(8, 3);
     let mut search = world.search();

@@ -2,7 +2,6 @@
 //! trigger that waits behind everything else.
 
 use crate::domain::names::PipelineName;
-use crate::domain::outcome::{Trigger, TriggerKind};
 use crate::domain::spec::Pipeline;
 use crate::engine::{NoSearch, SearchState, World, cycle_to_search};
 use crate::store::{NewTrigger, StoreError};
@@ -77,11 +76,11 @@ fn trigger_of(
     state: &SearchState,
     now: jiff::Timestamp,
 ) -> Option<NewTrigger> {
-    let (requested, options) = state.next_cycle()?;
+    let (cause, requested, options) = state.next_cycle()?;
     Some(NewTrigger {
         pipeline: pipeline.name.clone(),
         environment: pipeline.environment.clone(),
-        cause: Trigger { kind: TriggerKind::Culprit, detail: state.detail(&requested, &options) },
+        cause,
         requested: Some(requested.as_str().to_owned()),
         options,
         key: Some(format!("search of {} after {}", state.search.cycle, state.after)),

@@ -31,7 +31,7 @@ pub fn matrix(heads: &[CaseHead], cycles: &[u32]) -> String {
     rows.truncate(MAX_CASES);
     let width = rows.iter().map(|row| row.id.chars().count()).max().unwrap_or(0);
     let (first, last) = (cycles[0], cycles[cycles.len() - 1]);
-    let mut lines = vec![format!("{:width$}  cycles {first} to {last}", "")];
+    let mut lines = vec![format!("{:width$}  {} cycles, {first} to {last}", "", cycles.len())];
     lines.extend(rows.iter().map(|row| format!("{:width$}  {}", row.id, row.letters)));
     let block = escape::fenced(&lines.join("\n"), "text", Keep::First, lines.len());
     let mut left_out = Vec::new();
@@ -44,7 +44,7 @@ pub fn matrix(heads: &[CaseHead], cycles: &[u32]) -> String {
     let left_out =
         if left_out.is_empty() { String::new() } else { format!(" {}.", left_out.join("; ")) };
     format!(
-        "\n## Cases\n\n{block}\n\n`.` passed · `~` flaky · `F` failed · `E` could not be measured · blank: no result.{left_out}\n"
+        "\n## Cases\n\n{block}\n\n`.` passed · `~` flaky · `F` failed · `E` could not be measured · blank: no result; a cycle without a valid suite has no column.{left_out}\n"
     )
 }
 
@@ -136,8 +136,8 @@ mod tests {
         let heads =
             [head("steady", "...."), head("old", "FF.."), head("now", "...F"), head("odd", ".~ E")];
         let page = matrix(&heads, &[4, 2, 1, 3]);
-        let rows: Vec<&str> = page.lines().skip_while(|line| !line.contains("cycles 1")).collect();
-        assert_eq!(rows[0].trim(), "cycles 1 to 4");
+        let rows: Vec<&str> = page.lines().skip_while(|line| !line.contains("cycles, 1")).collect();
+        assert_eq!(rows[0].trim(), "4 cycles, 1 to 4");
         assert_eq!(rows[1..4], ["odd  .~ E", "now  ...F", "old  FF.."]);
         assert!(page.contains("1 passed whenever they ran."), "{page}");
     }

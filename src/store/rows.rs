@@ -229,6 +229,11 @@ impl CycleRow {
     pub fn key(&self) -> CycleKey {
         CycleKey::new(self.pipeline.clone(), self.summary.cycle)
     }
+
+    /// Whether it asks an older commit about some cases (`RunOptions::is_question`).
+    pub fn is_question(&self) -> bool {
+        self.search_of.is_some() && self.summary.only.is_some()
+    }
 }
 
 /// A pipeline in the list.

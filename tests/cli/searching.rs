@@ -110,3 +110,38 @@ fn what_cannot_be_searched_says_why() {
     stage.andon(&["run", "small", "--revision", &commits[0]]).ends(0);
     says(&["culprit", "small"], &["nothing of small regressed since its last green cycle"]);
 }
+
+/// A failure of a command's test beside one of a native case: both are asked in every step.
+#[test]
+fn native_cases_and_those_of_a_command_are_searched_together() {
+    let stage = Stage::empty();
+    let unit = r#"  commands:
+    - name: unit
+      run: sh -c 'printf "1..1\n%s 1 - adds\n" "$(cat unit)" > "$ANDON_RESULTS/unit.tap"'
+"#;
+    stage.write_pipeline("small", &format!("{PIPELINE}{unit}"));
+    let good = [("health", Some("ok")), ("chat", Some("hi")), ("unit", Some("ok"))];
+    stage.commit("All is well", &good);
+    stage.andon(&["run", "small"]).ends(0);
+    let mut commits = Vec::new();
+    for at in 0..5 {
+        let note = at.to_string();
+        let mut files = vec![("note", Some(note.as_str()))];
+        files.extend((at == 1).then_some(("unit", Some("not ok"))));
+        files.extend((at == 3).then_some(("chat.status", Some("500"))));
+        commits.push(stage.commit(&format!("Commit {at}"), &files));
+    }
+    stage.andon(&["run", "small"]).ends(1);
+    assert_eq!(stage.newest()["suite"]["failed"], 2);
+    let found = stage.andon(&["culprit", "small", "--json"]).ends(0).json();
+    let mut culprits: Vec<(&str, &str)> = found["failures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| (f["cases"][0].as_str().unwrap(), f["culprit"].as_str().unwrap_or("none")))
+        .collect();
+    culprits.sort_unstable();
+    assert_eq!(culprits.len(), 2, "{found}");
+    let of = |case: &str| culprits.iter().find(|(id, _)| id.contains(case)).unwrap().1;
+    assert_eq!((of("chat"), of("adds")), (commits[3].as_str(), commits[1].as_str()));
+}

@@ -77,6 +77,37 @@ pub async fn a_held_cycle_is_shown_as_held_until_it_is_resumed<B: Backend>() {
     assert!(!store.find_cycle(&chat, Which::Latest).await.unwrap().unwrap().held);
 }
 
+/// What a search asks an older commit is nobody's newest result, no part of a trend and no baseline.
+pub async fn what_a_search_asks_says_nothing_of_the_pipeline<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let red = ended_cycle(&*store, "chat", "staging", Verdict::Red).await;
+    let mut question = queued("chat", "staging");
+    question.options.search_of = Some(1);
+    question.options.only = Some("test_001".to_owned());
+    let (asked, _) = store.create_cycle(question, at(50)).await.unwrap();
+    let events = vec![resolved('b'), finished(Verdict::Green)];
+    store.append(append(&asked, 1, events)).await.unwrap();
+
+    let chat = pipeline("chat");
+    let number = |row: Option<andon::store::CycleRow>| row.map(|row| row.summary.cycle);
+    let found = |which| store.find_cycle(&chat, which);
+    assert_eq!(number(found(Which::LatestFinished).await.unwrap()), Some(asked.cycle));
+    assert_eq!(number(found(Which::LatestAnswer).await.unwrap()), Some(red.cycle));
+    let trend = store.trend(&chat, 9, 9).await.unwrap();
+    assert_eq!(trend.iter().map(|row| row.summary.cycle).collect::<Vec<_>>(), [red.cycle]);
+    let staging = environment("staging");
+    let baseline = store.find_baseline(&chat, &staging, 9, Baseline::Valid).await.unwrap();
+    assert_eq!(number(baseline), Some(red.cycle));
+    let listed = store.list_pipelines().await.unwrap().remove(0);
+    assert_eq!((number(listed.latest), listed.cycles), (Some(red.cycle), 2));
+    let newest = store.newest_and_green(9).await.unwrap();
+    assert_eq!(newest.iter().map(|row| row.summary.cycle).collect::<Vec<_>>(), [red.cycle]);
+    let steps = store.cycles_of_search(&chat, 1).await.unwrap();
+    assert_eq!(steps.iter().map(|row| row.summary.cycle).collect::<Vec<_>>(), [asked.cycle]);
+    assert!(steps[0].is_question());
+}
+
 pub async fn cycles_are_found_by_number_newest_and_newest_finished<B: Backend>() {
     let backend = B::create();
     let store = backend.open().await;

@@ -130,6 +130,12 @@ pub struct Culprit {
     pub confirm: u32,
 }
 
+impl Default for Culprit {
+    fn default() -> Self {
+        Self { search: true, max_deploys: 8, confirm: 2 }
+    }
+}
+
 /// Where reports go.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReportSpec {

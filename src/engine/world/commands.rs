@@ -67,18 +67,19 @@ impl Commands<'_> {
         cut.then(|| self.stopped_by(journal)).flatten()
     }
 
-    /// The commands that this cycle runs: all, or with `--only` those that are named, and where the glob
-    /// names no native case, all of which only the cases that match are taken.
+    /// The commands that this cycle runs: all, or with `--only` those that are named, and where a glob
+    /// names neither a native case nor a command, all of which only the cases that match are taken.
     fn selected(&self, state: &CycleState) -> Vec<&SuiteCommand> {
         let Some(only) = state.queued.options.only.as_deref() else {
             return self.suite.commands.iter().collect();
         };
-        let names = |command: &&SuiteCommand| is_named(command, only);
-        let native = self.suite.cases().any(|case| selects(only, case.id.as_str()));
-        if native || self.suite.commands.iter().any(|command| names(&command)) {
-            return self.suite.commands.iter().filter(names).collect();
-        }
-        self.suite.commands.iter().collect()
+        let is_known = |glob: &str| {
+            self.suite.cases().any(|case| selects(glob, case.id.as_str()))
+                || self.suite.commands.iter().any(|command| is_named(command, glob))
+        };
+        let names_reported = !only.lines().all(is_known);
+        let is_wanted = |command: &&SuiteCommand| names_reported || is_named(command, only);
+        self.suite.commands.iter().filter(is_wanted).collect()
     }
 }
 

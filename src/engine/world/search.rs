@@ -1,14 +1,16 @@
 //! A search for the commit that broke a cycle, put together from the records: what is searched, and what
 //! its steps answered. The decisions are `culprit`'s.
 
+use std::collections::HashMap;
+
 use super::World;
 use crate::culprit::{
     self, Answer, Group, Limits, Newest, Question, Search, Step, StepOutcome, Witness,
 };
 use crate::domain::event::RunOptions;
 use crate::domain::findings::{CaseFinding, Cluster, Findings};
-use crate::domain::names::{CaseId, PipelineName};
-use crate::domain::outcome::{Change, Outcome, Verdict};
+use crate::domain::names::{CaseId, Fingerprint, PipelineName};
+use crate::domain::outcome::{Change, Outcome, Trigger, TriggerKind, Verdict};
 use crate::domain::revision::Sha;
 use crate::domain::search::SearchResult;
 use crate::domain::spec::Culprit;
@@ -100,31 +102,32 @@ impl SearchState {
         for step in self.search.steps.iter_mut().filter(|step| step.cycle <= up_to) {
             step.is_return = false;
         }
+        // What a step deployed that counts no longer may have taken the place of what another one did.
+        self.still_there = self.search.steps.last().is_some_and(|step| step.cycle == self.after);
     }
 
-    /// The revision of the next cycle, and how it runs; `None` when the search is over.
-    pub fn next_cycle(&self) -> Option<(Sha, RunOptions)> {
-        let search_of = Some(self.search.cycle);
-        match culprit::next(&self.search, self.still_there) {
-            Question::Over => None,
+    /// The next cycle: why it runs, on which revision, and how; `None` when the search is over.
+    pub fn next_cycle(&self) -> Option<(Trigger, Sha, RunOptions)> {
+        let (of, search_of) = (self.search.cycle, Some(self.search.cycle));
+        let (detail, revision, options) = match culprit::next(&self.search, self.still_there) {
+            Question::Over => return None,
             Question::Ask { revision, deploy } => {
-                Some((revision, RunOptions { deploy, only: Some(self.selection()), search_of }))
+                let how = if deploy { "good" } else { "really so" };
+                let detail =
+                    format!("which commit broke cycle {of}: is {} {how}?", revision.short());
+                let options = RunOptions { deploy, only: Some(self.selection()), search_of };
+                (detail, revision, options)
             }
             Question::Return => {
-                let options = RunOptions { deploy: true, only: None, search_of };
-                Some((self.search.newest.revision.clone(), options))
+                let revision = self.search.newest.revision.clone();
+                let detail = format!(
+                    "the search for what broke cycle {of} is over: {} again",
+                    revision.short()
+                );
+                (detail, revision, RunOptions { deploy: true, only: None, search_of })
             }
-        }
-    }
-
-    /// Why that cycle runs, in a phrase.
-    pub fn detail(&self, revision: &Sha, options: &RunOptions) -> String {
-        let (of, short) = (self.search.cycle, revision.short());
-        match (options.is_question(), options.deploy) {
-            (true, true) => format!("which commit broke cycle {of}: is {short} good?"),
-            (true, false) => format!("which commit broke cycle {of}: is {short} really so?"),
-            (false, _) => format!("the search for what broke cycle {of} is over: {short} again"),
-        }
+        };
+        Some((Trigger { kind: TriggerKind::Culprit, detail }, revision, options))
     }
 
     /// The cases that are asked, as the globs that select them.
@@ -186,7 +189,7 @@ impl World {
         let line = self.line_of(&state, &subject).await?;
         let steps = steps_of(store, &key).await?;
         let latest = store.find_cycle(name, Which::LatestFinished).await?;
-        let is_deployed = latest.as_ref().is_none_or(|row| !is_question(row));
+        let is_deployed = latest.as_ref().is_none_or(|row| !row.is_question());
         let after = latest.map_or(cycle, |row| row.summary.cycle);
         let end = &line[line.len() - 1];
         let newest = match self.newer_than(store, cycle, end).await? {
@@ -292,10 +295,9 @@ impl World {
 }
 
 fn limits(policy: Option<&Culprit>) -> Limits {
-    policy.map_or(Limits { max_deploys: 8, confirm: 2 }, |policy| Limits {
-        max_deploys: policy.max_deploys,
-        confirm: policy.confirm,
-    })
+    let default = Culprit::default();
+    let policy = policy.unwrap_or(&default);
+    Limits { max_deploys: policy.max_deploys, confirm: policy.confirm }
 }
 
 /// What regressed in a cycle, by failure.
@@ -308,16 +310,17 @@ struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     fn of(findings: &'a Findings, cycle: u32) -> Result<Self, NoSearch> {
-        let regressed = |cluster: &'a Cluster| {
-            let cases = findings.cases.iter().filter(|finding| {
-                finding.change == Some(Change::Regressed)
-                    && finding.last_good.is_some()
-                    && finding.fingerprint.as_ref() == Some(&cluster.fingerprint)
-            });
-            (cluster, cases.collect::<Vec<_>>())
-        };
-        let mut failures: Vec<_> = findings.clusters.iter().map(regressed).collect();
-        failures.retain(|(_, cases)| !cases.is_empty());
+        let mut regressed: HashMap<&Fingerprint, Vec<&CaseFinding>> = HashMap::new();
+        for finding in &findings.cases {
+            let is_regressed = finding.change == Some(Change::Regressed);
+            if let Some(fingerprint) = finding.fingerprint.as_ref().filter(|_| is_regressed)
+                && finding.last_good.is_some()
+            {
+                regressed.entry(fingerprint).or_default().push(finding);
+            }
+        }
+        let of = |cluster: &'a Cluster| Some((cluster, regressed.remove(&cluster.fingerprint)?));
+        let mut failures: Vec<_> = findings.clusters.iter().filter_map(of).collect();
         let worst = failures.first().and_then(|(_, cases)| cases[0].last_good.clone());
         let worst = worst.ok_or(NoSearch::NothingRegressed(cycle))?;
         let good = worst.revision;
@@ -356,10 +359,6 @@ impl<'a> Subject<'a> {
         let mut worst = results.iter().filter(|row| is_worst(&row.case)).peekable();
         Ok(worst.peek().is_some() && worst.all(|row| row.outcome.is_some_and(is_pass)))
     }
-}
-
-fn is_question(row: &CycleRow) -> bool {
-    row.search_of.is_some() && row.summary.only.is_some()
 }
 
 /// Whether a cycle has a valid suite that was planned whole.
@@ -423,5 +422,50 @@ fn attempts(outcome: Outcome, attempts: u32) -> Option<(u32, u32)> {
         Outcome::Flaky => Some((1, attempts.saturating_sub(1))),
         Outcome::Failed => Some((0, attempts.max(1))),
         Outcome::Errored | Outcome::Skipped | Outcome::NotRun => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn sha(digit: char) -> Sha {
+        Sha::parse(&digit.to_string().repeat(40)).unwrap()
+    }
+
+    /// A question that a person cut short may have deployed something else than what was answered before.
+    #[test]
+    fn what_was_deployed_before_a_step_that_was_cancelled_is_deployed_again() {
+        let case = CaseId::parse("a").unwrap();
+        let step = |cycle, revision, outcome| Step {
+            cycle,
+            revision,
+            deployed: true,
+            is_return: false,
+            outcome,
+        };
+        let once = Answer { case: case.clone(), passed: 1, failed: 0 };
+        let search = Search {
+            cycle: 2,
+            line: vec![sha('a'), sha('b'), sha('c')],
+            groups: vec![Group {
+                fingerprint: Fingerprint::new(1, "x"),
+                witnesses: vec![Witness::new(case, None)],
+            }],
+            at_the_end: vec![],
+            limits: Limits { max_deploys: 8, confirm: 2 },
+            steps: vec![
+                step(3, sha('a'), StepOutcome::Answered(vec![once])),
+                step(4, sha('b'), StepOutcome::Cancelled),
+            ],
+            newest: Newest { revision: sha('c'), is_deployed: false, is_good: false },
+        };
+        let mut state = SearchState { search, still_there: true, after: 4 };
+        let (_, revision, options) = state.next_cycle().unwrap();
+        assert_eq!((revision, options.only), (sha('c'), None), "a person ended it");
+        state.asked_anew(4);
+        let (cause, revision, options) = state.next_cycle().unwrap();
+        assert_eq!((revision, options.deploy), (sha('a'), true), "{cause:?}");
     }
 }

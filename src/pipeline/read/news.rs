@@ -111,12 +111,13 @@ pub(crate) fn default_cycles() -> Cycles {
 /// Reads `culprit`.
 pub(crate) fn culprit(cx: &mut Cx<'_>, node: &Node) -> Culprit {
     let fields = Fields::open(cx, node, &CULPRIT);
+    let default = Culprit::default();
+    let max_deploys = fields.optional(cx, "max_deploys", |cx, node| cx.count(node, 1..=1_000));
+    let confirm = fields.optional(cx, "confirm", |cx, node| cx.count(node, 1..=100));
     Culprit {
-        search: fields.optional(cx, "search", Cx::flag).unwrap_or(true),
-        max_deploys: fields
-            .optional(cx, "max_deploys", |cx, node| cx.count(node, 1..=1_000))
-            .unwrap_or(8),
-        confirm: fields.optional(cx, "confirm", |cx, node| cx.count(node, 1..=100)).unwrap_or(2),
+        search: fields.optional(cx, "search", Cx::flag).unwrap_or(default.search),
+        max_deploys: max_deploys.unwrap_or(default.max_deploys),
+        confirm: confirm.unwrap_or(default.confirm),
     }
 }
 
