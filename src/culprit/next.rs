@@ -86,6 +86,12 @@ pub(super) fn ending(search: &Search) -> SearchEnding {
     }
 }
 
+/// The commit that broke the cases of a line, and how sure that is. Nobody is named while the search for it
+/// goes on, or ended otherwise: what was confirmed once may have been contradicted since.
+pub(super) fn found(search: &Search, line: &Line) -> Option<(usize, f64)> {
+    line.found().filter(|_| wanted_of(search, line) == Err(SearchEnding::Found))
+}
+
 /// The place in the line that should be asked next, or why none.
 fn wanted(search: &Search) -> Result<usize, SearchEnding> {
     ended(search)?;

@@ -1,6 +1,6 @@
 //! What a search came to, and in which words.
 
-use super::next::{deploys, ending};
+use super::next::{deploys, ending, found};
 use super::weigh::Line;
 use super::{Group, Search, Step, StepOutcome};
 use crate::domain::names::CaseId;
@@ -57,7 +57,7 @@ pub fn result(search: &Search) -> SearchResult {
 fn failure(search: &Search, group: &Group) -> SearchedFailure {
     let line = Line::of(search, group);
     let posterior = line.posterior();
-    let found = line.found();
+    let found = found(search, &line);
     let suspects = (1..line.len()).filter(|at| posterior[*at] >= LEAST_SUSPICION);
     SearchedFailure {
         fingerprint: group.fingerprint.clone(),
