@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::args::{Cli, Command};
@@ -40,6 +42,14 @@ pub fn main() -> ExitCode {
     if let Command::DemoService(service) = &cli.command {
         return crate::cli::demo_service(service);
     }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(fault) => return defect(&format!("cannot start the runtime: {fault}")),
+    };
+    let host = host();
+    // Before anything is read: whoever sends a signal need not know how far we are.
+    watch_signals(&runtime, &host, &cli.command);
     let console = settings::first_console(&cli.global);
     let settings = match settings_of(&cli) {
         Ok(settings) => settings,
@@ -49,14 +59,8 @@ pub fn main() -> ExitCode {
         }
     };
     log::start(&settings, &cli.command);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(fault) => return defect(&format!("cannot start the runtime: {fault}")),
-    };
     let code = runtime.block_on(async {
-        let context = Context { settings, host: host() };
-        watch_signals(context.host.cancel.clone());
+        let context = Context { settings, host };
         if matches!(cli.command, Command::Daemon(_)) {
             tokio::spawn(let_go_of_pages());
         }
@@ -128,6 +132,7 @@ fn host() -> Host {
         stderr_is_terminal: io::stderr().is_terminal(),
         columns: columns(),
         cancel: CancellationToken::new(),
+        hangup: Arc::default(),
     }
 }
 
@@ -142,18 +147,27 @@ fn columns() -> Option<usize> {
 }
 
 /// The first signal asks for an orderly end; the second ends the process at once: whatever it was
-/// doing is taken up by the next one.
-fn watch_signals(cancel: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
+/// doing is taken up by the next one. A daemon whose terminal hangs up reads its files again. All
+/// of them count from the moment that this returns.
+fn watch_signals(runtime: &Runtime, host: &Host, command: &Command) {
+    let _within = runtime.enter();
     // A file that grows beyond `ulimit -f` is an error of the write, which says which file it is. Handled,
     // not ignored: what is ignored stays so in the programs that a deploy starts.
-    if let Err(fault) = signal(SignalKind::from_raw(libc::SIGXFSZ)) {
-        tracing::warn!(%fault, "a limit on the size of files ends this process without a word");
+    drop(listen_for(SignalKind::from_raw(libc::SIGXFSZ)));
+    if matches!(command, Command::Daemon(_))
+        && let Some(mut signals) = listen_for(SignalKind::hangup())
+    {
+        let hangup = Arc::clone(&host.hangup);
+        runtime.spawn(async move {
+            while signals.recv().await.is_some() {
+                hangup.notify_one();
+            }
+        });
     }
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        let cancel = cancel.clone();
-        tokio::spawn(async move {
-            let Ok(mut signals) = signal(kind) else { return };
+        let Some(mut signals) = listen_for(kind) else { continue };
+        let cancel = host.cancel.clone();
+        runtime.spawn(async move {
             while signals.recv().await.is_some() {
                 if cancel.is_cancelled() {
                     std::process::exit(4);
@@ -162,6 +176,19 @@ fn watch_signals(cancel: CancellationToken) {
             }
         });
     }
+}
+
+/// From now on the signal does not end the process.
+fn listen_for(kind: SignalKind) -> Option<Signal> {
+    use std::io::Write as _;
+    let listening = signal(kind);
+    if let Err(fault) = &listening {
+        // The log does not stand yet.
+        let number = kind.as_raw_value();
+        let _ =
+            writeln!(io::stderr(), "warning: signal {number} ends this process at once: {fault}");
+    }
+    listening.ok()
 }
 
 /// A panic is a defect of ours: it says so, and nothing else.

@@ -36,6 +36,9 @@ pub struct Host {
     pub columns: Option<usize>,
     /// Fires when a signal asks us to end.
     pub cancel: tokio_util::sync::CancellationToken,
+    /// Rings when a signal asks a daemon to read its files again; one that came before anybody
+    /// listened is kept.
+    pub hangup: Arc<tokio::sync::Notify>,
 }
 
 impl Host {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::DaemonArgs;
@@ -38,7 +37,12 @@ const ANNOUNCE_AGAIN: Duration = Duration::from_secs(5);
 /// `andon daemon`
 pub async fn daemon(context: &Context, args: &DaemonArgs) -> CliResult {
     let listen = args.listen.or(context.settings.daemon.listen).unwrap_or(LISTEN);
-    let (access, hooks) = access(context, &context.settings.daemon, listen).await?;
+    let access = access(context, &context.settings.daemon, listen);
+    // Secrets may come from slow programs, and nothing began that would have to end in order.
+    let Some(loaded) = context.host.cancel.run_until_cancelled(access).await else {
+        return Ok(Status::Green);
+    };
+    let (access, hooks) = loaded?;
     let folder = args.pipelines.as_ref().unwrap_or(&context.settings.pipelines);
     if !folder.is_dir() {
         return Err(no_folder(folder));
@@ -131,14 +135,11 @@ fn tell_manager(state: &[NotifyState<'_>]) {
     }
 }
 
-/// Reads pipelines, tokens and secrets again, each time that it is asked to. What is broken now
-/// leaves what was there before.
+/// Reads pipelines, tokens and secrets again, each time that it is asked to; never ends. What is
+/// broken now leaves what was there before.
 async fn reload_on_hangup(context: &Context, daemon: &Daemon, site: &Site) {
-    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
-        tracing::error!("cannot listen for SIGHUP; restart the daemon to have files read again");
-        return std::future::pending().await;
-    };
-    while hangups.recv().await.is_some() {
+    loop {
+        context.host.hangup.notified().await;
         match daemon.reload() {
             Ok(catalog) => {
                 tell_faults(context, &catalog);

@@ -192,7 +192,8 @@ impl Daemon {
     async fn run_cycles(&self, shutdown: &CancellationToken) {
         let mut tasks = JoinSet::new();
         let mut busy = BTreeSet::new();
-        loop {
+        // An end that was asked for before the first look begins nothing.
+        while !shutdown.is_cancelled() {
             let sleep = match self.parts.warden.look().await {
                 Standing::Enough => self.look_or_wait(&mut tasks, &mut busy).await,
                 // What waits is stored, and waits on; cycles that run come to their end.

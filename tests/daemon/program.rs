@@ -192,6 +192,38 @@ fn tokens_come_from_the_settings_and_are_read_again_on_hangup() {
     assert!(!daemon.said(TOKEN));
 }
 
+/// A daemon in the middle of its start: the program that gives its token waits for a file.
+fn that_starts_slowly(place: &Place) -> Running {
+    let wait = format!("touch begun; until [ -e go ]; do sleep 0.02; done; echo {TOKEN}");
+    let token = json!({ "command": ["sh", "-c", wait] });
+    place.write("andon.yaml", &format!("tokens: [{{ name: ops, role: admin, token: {token} }}]\n"));
+    let daemon = place.start(&["daemon", "--listen", "127.0.0.1:0"]);
+    until("it is about to start", || place.file("begun").exists());
+    daemon
+}
+
+#[test]
+fn a_hangup_during_the_start_has_the_files_read_again_after_it() {
+    let mut place = place();
+    place.set_env("ANDON_TOKEN", TOKEN);
+    let daemon = that_starts_slowly(&place);
+    daemon.signal(Signal::HUP);
+    place.write("go", "");
+    let served = || daemon.stderr().lines().filter(|line| line.contains("1 pipeline")).count();
+    until("it serves, and has read its files again", || served() == 2);
+    place.andon(&["status"]).expect_code(0);
+}
+
+#[test]
+fn an_end_that_is_asked_for_during_the_start_is_one_in_order() {
+    let place = place();
+    let daemon = that_starts_slowly(&place);
+    daemon.signal(Signal::TERM);
+    daemon.wait().expect_code(0);
+    assert!(!place.file(".andon/daemon.json").exists());
+    place.write("go", "");
+}
+
 #[test]
 fn a_bad_file_does_not_keep_the_others_from_being_served() {
     let place = place();
