@@ -20,6 +20,7 @@ mod problem;
 mod routes;
 mod server;
 mod site;
+mod waiting;
 
 pub use access::{Access, AccessError, Caller, Need};
 pub use openapi::openapi;
@@ -27,3 +28,4 @@ pub use problem::{Problem, ProblemForm};
 pub use routes::{Method, Route, router, routes};
 pub use server::serve;
 pub use site::{Parts, Site};
+pub use waiting::serve_waiting;

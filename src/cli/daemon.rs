@@ -1,5 +1,7 @@
 //! `daemon`: everything that it needs is put together, served, and taken apart in order.
 
+mod opening;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,10 +24,10 @@ use crate::engine::{SystemClock, write_atomically};
 use crate::pipeline::{DaemonSettings, Role, Style};
 use crate::process::Launcher;
 use crate::store::Store;
-use crate::store::sqlite::Mode;
 use crate::suite::load_secrets;
 use crate::web::hooks::{Forge, HookSecrets};
 use crate::web::{self, Access, AccessError, Parts, Site};
+use opening::Opened;
 
 /// Where it listens when nothing is said.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7070);
@@ -47,24 +49,23 @@ pub async fn daemon(context: &Context, args: &DaemonArgs) -> CliResult {
     if !folder.is_dir() {
         return Err(no_folder(folder));
     }
-    let store = context.store_on_full_disk(Mode::ReadWrite).await?;
-    let served = Box::pin(serve(context, args, folder, access, hooks, Arc::clone(&store))).await;
+    let opened = opening::open(context, args, folder, access.listen()).await?;
+    let Some(opened) = opened else { return Ok(Status::Green) };
+    let store = Arc::clone(&opened.store);
+    let served = Box::pin(serve(context, folder, access, hooks, opened)).await;
     store.close().await;
     served
 }
 
 async fn serve(
     context: &Context,
-    args: &DaemonArgs,
     folder: &std::path::Path,
     access: Access,
     hooks: HookSecrets,
-    store: Arc<dyn Store>,
+    opened: Opened,
 ) -> CliResult {
-    let (daemon, catalog) = Daemon::open(setup(context, args, folder, store)?)?;
+    let Opened { daemon, catalog, listener, .. } = opened;
     tell_faults(context, &catalog);
-    let listen = access.listen();
-    let listener = TcpListener::bind(listen).await.map_err(|fault| cannot_listen(listen, fault))?;
     let url = url_of(listener.local_addr().map_err(CliError::defect)?);
     let site = Site::new(Parts {
         handle: daemon.handle().clone(),
@@ -224,6 +225,10 @@ fn tell_faults(context: &Context, catalog: &Catalog) {
         let what = if stays { "what it said before is served on" } else { "it is not served" };
         tracing::error!("{}: {}; {what}", faulty.file.display(), faulty.why);
     }
+}
+
+async fn bind(listen: SocketAddr) -> Result<TcpListener, CliError> {
+    TcpListener::bind(listen).await.map_err(|fault| cannot_listen(listen, fault))
 }
 
 fn cannot_listen(address: SocketAddr, fault: std::io::Error) -> CliError {

@@ -44,19 +44,30 @@ pub(super) struct Slot {
 
 /// Serves until `shutdown` fires, then lets answers under way come to their end.
 pub async fn serve(listener: TcpListener, site: Site, shutdown: &CancellationToken) {
-    let routes = TowerToHyperService::new(router(site.clone()));
+    let counting = tokio::spawn(super::metrics::count_cycles(site.clone()));
+    serve_routes(&listener, router(site.clone()), site.closing(), shutdown).await;
+    counting.abort();
+}
+
+/// Serves these routes until `shutdown` fires; `closing` is fired then, for streams and connections.
+pub(super) async fn serve_routes(
+    listener: &TcpListener,
+    routes: axum::Router,
+    closing: &CancellationToken,
+    shutdown: &CancellationToken,
+) {
+    let routes = TowerToHyperService::new(routes);
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let tasks = TaskTracker::new();
-    let counting = tasks.spawn(super::metrics::count_cycles(site.clone()));
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(listener, &slots) => accepted,
         };
         match accepted {
             Ok((stream, peer, permit)) => {
                 let slot = Slot { _permit: Arc::new(permit), tasks: tasks.clone() };
-                tasks.spawn(connection(stream, Peer(peer), slot, routes.clone(), site.clone()));
+                tasks.spawn(connection(stream, Peer(peer), slot, routes.clone(), closing.clone()));
             }
             Err(fault) if is_of_one_connection(&fault) => {}
             Err(fault) => {
@@ -65,12 +76,11 @@ pub async fn serve(listener: TcpListener, site: Site, shutdown: &CancellationTok
             }
         }
     }
-    site.closing().cancel();
+    closing.cancel();
     tasks.close();
     if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
         tracing::debug!("{} connections are cut off", tasks.len());
     }
-    counting.abort();
 }
 
 async fn accept(
@@ -93,7 +103,7 @@ async fn connection(
     peer: Peer,
     slot: Slot,
     routes: TowerToHyperService<axum::Router>,
-    site: Site,
+    closing: CancellationToken,
 ) {
     // Only latency is lost without it.
     let _ = stream.set_nodelay(true);
@@ -113,7 +123,7 @@ async fn connection(
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = site.closing().cancelled() => {
+        () = closing.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -32,6 +32,10 @@ const BY_HAND: &str = r#"
     fill
     exec "$0" "$@""#;
 
+/// A daemon on a disk that is full to the last byte, with nothing held ready for that.
+const WITHOUT_BALLAST: &str = "mount -t tmpfs -o size=24m none .andon && chmod 700 .andon || exit 1
+    cat /dev/zero > .andon/filler 2> /dev/null; exec \"$0\" \"$@\"";
+
 /// Whether this machine lets us mount anything; it says so where it does not.
 #[allow(clippy::print_stderr)] // A test that looked at nothing must not look like one that passed.
 fn may_mount() -> bool {
@@ -201,6 +205,46 @@ fn a_look_that_has_no_room_is_no_fault_of_the_repository() {
     disk.make_room();
     until("the commit is green", || disk.newest()["verdict"] == "green");
     assert!(!disk.daemon.said("cannot look at the repository"));
+}
+
+/// RELIABILITY E2: a daemon starts on a disk that has no room even for its records, says so, and goes on
+/// by itself.
+#[test]
+fn a_daemon_without_room_for_its_records_waits_and_says_so() {
+    if !may_mount() {
+        return;
+    }
+    let place = place();
+    fs::create_dir_all(place.file(".andon")).unwrap();
+    let start = || {
+        let within = ["unshare", "-Urm", "sh", "-c", WITHOUT_BALLAST];
+        let daemon = place.start_within(&within, &["daemon", "--listen", "127.0.0.1:0"]);
+        until("it waits for room", || daemon.said("until there is room"));
+        daemon
+    };
+    let daemon = start();
+    let said = daemon.stderr();
+    let (_, rest) = said.split_once("served at http://").unwrap();
+    let address: std::net::SocketAddr = rest.split(' ').next().unwrap().parse().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let ask = |path: &str| runtime.block_on(get(path).of(address));
+    let alive = ask("/healthz").is(200).text();
+    assert!(alive.contains("no space is left"), "{alive}");
+    let problem = ask("/readyz").is(503).json();
+    assert!(problem["detail"].as_str().unwrap().contains("no space is left"), "{problem}");
+    assert!(problem["help"].as_str().unwrap().contains("by itself"), "{problem}");
+    ask("/api/v1/status").is(503);
+    let inside = place.file(".andon").strip_prefix("/").unwrap().to_owned();
+    let state = PathBuf::from(format!("/proc/{}/root", daemon.pid())).join(inside);
+    fs::remove_file(state.join("filler")).unwrap();
+    until("it is ready", || ask("/readyz").status == 200);
+    ask("/api/v1/status").is(200);
+    daemon.signal(Signal::TERM);
+    daemon.wait().expect_code(0);
+    // An end that is asked for meanwhile is one in order.
+    let daemon = start();
+    daemon.signal(Signal::TERM);
+    daemon.wait().expect_code(0);
 }
 
 /// Commits a file in the repository that is watched.
