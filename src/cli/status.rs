@@ -7,7 +7,7 @@ use super::history::shortened;
 use super::output::{self, Out, Table, clean, dim};
 use super::remote::{Remote, of_pipeline};
 use crate::domain::outcome::Verdict;
-use crate::web::forms::{CycleRowForm, PipelineForm, PipelineState, StatusForm};
+use crate::web::forms::{CycleRowForm, PipelineForm, PipelineState, StatusForm, UnservedForm};
 
 /// `andon status`
 pub async fn status(context: &Context, args: &StatusArgs) -> CliResult {
@@ -37,16 +37,21 @@ pub async fn status(context: &Context, args: &StatusArgs) -> CliResult {
             "no cycle begins: {why}, since {since}; free some space, it goes on by itself"
         ));
     }
-    for unserved in &form.unserved {
-        let (file, why) = (clean(&unserved.file), clean(&shortened(&unserved.why, 300)));
-        context.note(&format!("{file} is broken and not served: {why}"));
-    }
     if form.pipelines.is_empty() {
         context.note("the daemon serves no pipeline");
-        return Ok(Status::Green);
+    } else {
+        table(&mut out, &form.pipelines).map_err(printing)?;
     }
-    table(&mut out, &form.pipelines).map_err(printing)?;
+    not_served(&mut out, &form.unserved).map_err(printing)?;
     Ok(Status::Green)
+}
+
+fn not_served(out: &mut Out, files: &[UnservedForm]) -> std::io::Result<()> {
+    for unserved in files {
+        let (file, why) = (clean(&unserved.file), clean(&shortened(&unserved.why, 300)));
+        out.line(format!("{file} is broken and not served: {why}"))?;
+    }
+    Ok(())
 }
 
 fn table(out: &mut Out, pipelines: &[PipelineForm]) -> std::io::Result<()> {

@@ -125,10 +125,12 @@ impl Call {
 /// A broken file is the likeliest reason for a pipeline not to be there, whatever name it has inside.
 fn no_pipeline(given: &str, unserved: &[Unserved]) -> Problem {
     let shown: String = given.chars().take(80).collect();
-    let problem = Problem::not_found(match unserved.iter().find(|file| file.is_named(given)) {
-        Some(file) => format!("there is no pipeline {shown:?}: {file}"),
-        None => format!("there is no pipeline {shown:?}"),
-    });
+    let meant = unserved.iter().find(|file| file.is_named(given));
+    if let Some(file) = meant {
+        return Problem::not_found(format!("there is no pipeline {shown:?}: {file}"))
+            .help("`andon check` shows every fault");
+    }
+    let problem = Problem::not_found(format!("there is no pipeline {shown:?}"));
     let others: Vec<String> = unserved.iter().take(3).map(ToString::to_string).collect();
     problem.help(match unserved.len() {
         0 => "GET /api/v1/pipelines lists them".to_owned(),

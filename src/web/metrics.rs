@@ -120,6 +120,13 @@ fn of_daemon(page: &mut Page, site: &Site, (waiting, given_up): (u32, u32), size
         );
         page.value("andon_disk_free_bytes", &[], free);
     }
+    let refused = site.handle().unserved().len();
+    page.head(
+        "andon_pipeline_files_refused",
+        "gauge",
+        "Files among the pipelines that are broken and give none.",
+    );
+    page.value("andon_pipeline_files_refused", &[], refused);
     page.head("andon_news_waiting", "gauge", "News that wait for delivery.");
     page.value("andon_news_waiting", &[], waiting);
     page.head("andon_news_given_up", "gauge", "News that could not be delivered, ever.");

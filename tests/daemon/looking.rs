@@ -212,6 +212,12 @@ async fn a_broken_file_is_named_by_whoever_is_asked_for_it() {
     let asked = house.ask(post("/api/v1/pipelines/till/trigger", "{}")).await.is(404).json();
     let detail = format!("there is no pipeline \"till\": till.yaml is not served: {why}");
     assert_eq!(asked["detail"], detail);
+    assert_eq!(
+        asked["help"], "`andon check` shows every fault",
+        "what the detail says is not said again"
+    );
+    let metrics = house.ask(get("/metrics")).await.is(200).text();
+    assert!(metrics.contains("\nandon_pipeline_files_refused 1\n"), "{metrics}");
     // Which name it has inside is not known.
     let other = house.ask(get("/api/v1/pipelines/cashier")).await.is(404).json();
     assert!(other["help"].as_str().unwrap().contains("till.yaml is not served"), "{other}");

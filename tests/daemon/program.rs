@@ -232,6 +232,11 @@ fn a_bad_file_does_not_keep_the_others_from_being_served() {
     until("the fault is told with its line", || daemon.said("depoy") && daemon.said("not served"));
     let status = place.andon(&["status", "--json"]).expect_code(0).json();
     assert_eq!(status["pipelines"].as_array().unwrap().len(), 1);
+    assert_eq!(status["unserved"][0]["file"], "broken.yaml");
+    let shown = place.andon(&["status"]).expect_code(0).stdout;
+    assert!(shown.contains("broken.yaml is broken and not served: "), "{shown}");
+    let asked = place.andon(&["trigger", "broken"]).expect_code(2).stderr;
+    assert_eq!(asked.matches("broken.yaml is not served").count(), 1, "{asked}");
 }
 
 #[test]
