@@ -39,11 +39,32 @@ impl Watcher {
             }
             _ => {}
         }
+        self.log_way_back(&recorded.event, state);
         if may_be_news(&recorded.event) {
             self.handle.tell_news();
         }
         self.handle.is_at(&self.cycle, state.phase(), self.progress(0));
         self.handle.publish(LiveEvent { cycle: self.cycle.clone(), recorded: recorded.clone() });
+    }
+
+    /// What is deployed now is not what the cycle is about: whoever reads the log must see that.
+    fn log_way_back(&self, event: &Event, state: &CycleState) {
+        match event {
+            Event::RollbackPlanned(planned) => {
+                let (short, green) = (planned.revision.sha.short(), planned.cycle);
+                let verdict =
+                    state.findings.as_ref().map_or("unknown", |it| it.what.verdict.as_str());
+                tracing::warn!(
+                    "{} goes back to {short}, which was green in cycle {green}, because its verdict is {verdict}",
+                    self.cycle
+                );
+            }
+            Event::PhaseEnded(ended) if ended.phase == Phase::Rollback => {
+                let why = ended.detail.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+                tracing::warn!("the way back of {}: {}{why}", self.cycle, ended.outcome.as_str());
+            }
+            _ => {}
+        }
     }
 
     /// What a command reports before it ends is in no record yet.

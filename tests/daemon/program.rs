@@ -240,6 +240,25 @@ fn a_bad_file_does_not_keep_the_others_from_being_served() {
 }
 
 #[test]
+fn the_log_says_what_a_cycle_goes_back_to_and_why() {
+    let mut place = place();
+    let steps = "timeout: 60s }]\n";
+    let back = PIPELINE.replace(steps, &format!("{steps}  rollback: {{ when: [red] }}\n"));
+    place.write("pipelines/shop.yaml", &back);
+    let daemon = daemon(&place, &[]);
+    place.andon(&["trigger", "shop"]).expect_code(0);
+    until("the cycle is green", || newest_verdict(&place) == "green");
+    let answers = ANSWERS.replace("{ \"text\"", "{ \"status\": 500, \"text\"");
+    place.commit("Worse", &vec![("stage.yaml".to_owned(), answers, false)]);
+    place.andon(&["trigger", "shop"]).expect_code(0);
+    let short = place.commits()[0][..7].to_owned();
+    let back =
+        format!("goes back to {short}, which was green in cycle 1, because its verdict is red");
+    until("it says so", || daemon.said(&back));
+    until("it says how that ended", || daemon.said("the way back of cycle 2 of shop: passed"));
+}
+
+#[test]
 fn what_the_daemon_does_not_know_is_the_user_s_slip() {
     let place = place();
     let _daemon = daemon(&place, &[]);
