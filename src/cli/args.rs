@@ -23,7 +23,7 @@ pub use looking::{
 pub use remote::{CancelArgs, CommitsArgs, DaemonArgs, RemoteArgs, StatusArgs, TriggerArgs};
 pub use results::{CompareArgs, FailOn, FormatName, IngestArgs};
 pub use upkeep::{BackupArgs, PruneArgs};
-pub use values::Header;
+pub use values::{CycleName, Header};
 
 /// Closes the loop between a merge and the proof that staging still works.
 ///

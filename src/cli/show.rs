@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::args::ShowArgs;
+use super::args::{CycleName, ShowArgs};
 use super::context::{Context, load_state, printing};
 use super::error::{CliError, CliResult, Status};
 use super::history::{shortened, time};
@@ -35,20 +35,23 @@ pub async fn show(context: &Context, args: &ShowArgs) -> CliResult {
     Ok(Status::Green)
 }
 
-/// The cycle with that number; without one the newest finished, or the first while it still runs.
+/// The cycle of that name; without one the newest finished, or the first while it still runs.
 async fn wanted(
     context: &Context,
     store: &dyn Store,
     name: &PipelineName,
-    number: Option<u32>,
+    cycle: Option<CycleName>,
 ) -> Result<CycleRow, CliError> {
-    if number.is_none()
-        && store.find_cycle(name, Which::LatestFinished).await?.is_none()
-        && let Some(running) = store.find_cycle(name, Which::Latest).await?
-    {
-        return Ok(running);
+    let takes_running = match cycle {
+        Some(CycleName::Number(number)) => return context.cycle(store, name, Some(number)).await,
+        Some(CycleName::Finished) => false,
+        Some(CycleName::Latest) => true,
+        None => store.find_cycle(name, Which::LatestFinished).await?.is_none(),
+    };
+    if takes_running && let Some(latest) = store.find_cycle(name, Which::Latest).await? {
+        return Ok(latest);
     }
-    context.cycle(store, name, number).await
+    context.cycle(store, name, None).await
 }
 
 /// Prints a cycle in short.

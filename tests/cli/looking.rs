@@ -54,11 +54,15 @@ fn a_cycle_is_shown_in_short_and_as_json() {
     assert_eq!(cycle["revision"]["sha"], commits[1].as_str());
     assert_eq!(cycle["changes"]["regressed"], json!(["test_002_chat"]));
     assert_eq!(stage.newest()["cycle"], 3);
+    for name in ["latest", "finished"] {
+        let cycle = stage.andon(&["show", "small", name, "--json"]).ends(0).json();
+        assert_eq!(cycle["cycle"], 3, "{name}");
+    }
     let says = |args: &[&str], texts: &[&str]| {
         stage.andon(args).ends(2).prints_nothing().says(texts);
     };
     says(&["show", "small", "9"], &["pipeline small has no cycle 9", "its newest is cycle 3"]);
-    says(&["show", "small", "two"], &["a cycle is a number, such as 7"]);
+    says(&["show", "small", "two"], &["a cycle is a number, such as 7, or `latest`"]);
     says(&["show", "smal"], &["pipeline smal has no cycles", "did you mean `small`?"]);
     says(&["show", "other"], &["pipelines with cycles: small"]);
     says(&["show", "pipelines/smal.yaml"], &["there is no file", "did you mean `small`?"]);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::remote::RemoteArgs;
-use super::values;
+use super::values::{self, CycleName};
 
 /// `andon check`
 #[derive(Debug, Args)]
@@ -49,9 +49,9 @@ pub struct ProveArgs {
 pub struct ShowArgs {
     /// The pipeline: a name or a file
     pub pipeline: String,
-    /// The cycle's number
-    #[arg(value_parser = values::cycle)]
-    pub cycle: Option<u32>,
+    /// The cycle's number, `latest`, or `finished` for the newest that is over
+    #[arg(value_parser = values::cycle_name)]
+    pub cycle: Option<CycleName>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

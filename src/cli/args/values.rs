@@ -20,6 +20,28 @@ pub(super) fn cycle(text: &str) -> Result<u32, String> {
     number.ok_or_else(|| "a cycle is a number, such as 7".to_owned())
 }
 
+/// A cycle, by its number or by where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CycleName {
+    /// The one with that number.
+    Number(u32),
+    /// The newest, also while it runs.
+    Latest,
+    /// The newest that is over.
+    Finished,
+}
+
+/// A cycle, in the words that the API takes, too.
+pub(super) fn cycle_name(text: &str) -> Result<CycleName, String> {
+    match text {
+        "latest" => Ok(CycleName::Latest),
+        "finished" => Ok(CycleName::Finished),
+        number => cycle(number).map(CycleName::Number).map_err(|fault| {
+            format!("{fault}, or `latest`, or `finished` for the newest that is over")
+        }),
+    }
+}
+
 /// An address to listen on.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     let address = text.replace("localhost:", "127.0.0.1:").parse();
@@ -55,6 +77,14 @@ mod tests {
         for text in ["0", "x", "-1", "4294967296", ""] {
             assert!(cycle(text).is_err(), "{text}");
         }
+        for (text, name) in [
+            ("7", CycleName::Number(7)),
+            ("latest", CycleName::Latest),
+            ("finished", CycleName::Finished),
+        ] {
+            assert_eq!(cycle_name(text), Ok(name));
+        }
+        assert!(cycle_name("Latest").is_err_and(|fault| fault.contains("`latest`")));
         assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
         for text in ["0s", "soon", "-5s", "5"] {
             assert!(duration(text).is_err(), "{text}");
