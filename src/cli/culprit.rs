@@ -12,7 +12,7 @@ use super::output::{Out, Table, bold, clean, counted};
 use super::run::{Asked, Foreground, Shows};
 use crate::culprit;
 use crate::domain::revision::Sha;
-use crate::domain::search::{SearchEnding, SearchResult};
+use crate::domain::search::{SearchEnding, SearchResult, sure};
 use crate::engine::{Ended, NoSearch, cycle_to_search};
 use crate::report::SearchJson;
 
@@ -146,8 +146,11 @@ fn print(out: &mut Out, result: &SearchResult, line: &[Sha]) -> std::io::Result<
     table.print(out)?;
     for failure in result.failures.iter().skip(1) {
         let cases: Vec<&str> = failure.cases.iter().map(|case| case.as_str()).collect();
-        let culprit = failure.culprit.as_ref().map_or("no commit named", Sha::short);
-        out.line(format!("  also {}: {culprit}", clean(&cases.join(", "))))?;
+        let answer = match &failure.culprit {
+            Some(culprit) => format!("{}, {}", culprit.short(), sure(failure.confidence)),
+            None => format!("no commit is named: {}", failure.because),
+        };
+        out.line(format!("  also {}: {}", clean(&cases.join(", ")), clean(&answer)))?;
     }
     Ok(())
 }

@@ -69,9 +69,9 @@ pub(super) fn deploys(search: &Search) -> u32 {
     u32::try_from(search.steps.iter().filter(|step| step.deployed).count()).unwrap_or(u32::MAX)
 }
 
-/// How the search for what broke the worst failure stands: open, or how it ended.
-pub(super) fn ending(search: &Search) -> SearchEnding {
-    let by_its_answers = wanted_of(search, &Line::of(search, &search.groups[0]));
+/// How the search for what broke one failure stands: open, or how it ended.
+pub(super) fn ending(search: &Search, line: &Line) -> SearchEnding {
+    let by_its_answers = wanted_of(search, line);
     match by_its_answers {
         // An answer stays one, whatever comes after it.
         Err(ending @ (SearchEnding::Found | SearchEnding::BaselineFails | SearchEnding::Gone)) => {

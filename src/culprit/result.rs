@@ -16,7 +16,7 @@ const LEAST_SUSPICION: f64 = 0.001;
 pub fn result(search: &Search) -> SearchResult {
     let failures: Vec<SearchedFailure> =
         search.groups.iter().map(|group| failure(search, group)).collect();
-    let ending = ending(search);
+    let SearchedFailure { ending, ref because, .. } = failures[0];
     let posterior = Line::of(search, &search.groups[0]).posterior();
     let no_commit = posterior[0] + posterior[posterior.len() - 1];
     let culprit = failures[0].culprit.clone();
@@ -49,7 +49,7 @@ pub fn result(search: &Search) -> SearchResult {
         deploys: deploys(search),
         steps: steps(search),
         ending,
-        because: because(search, ending, &failures[0]),
+        because: because.clone(),
         failures,
     }
 }
@@ -59,7 +59,8 @@ fn failure(search: &Search, group: &Group) -> SearchedFailure {
     let posterior = line.posterior();
     let found = found(search, &line);
     let suspects = (1..line.len()).filter(|at| posterior[*at] >= LEAST_SUSPICION);
-    SearchedFailure {
+    let ending = ending(search, &line);
+    let mut failure = SearchedFailure {
         fingerprint: group.fingerprint.clone(),
         cases: group.witnesses.iter().map(|witness| witness.case.clone()).collect(),
         culprit: found.map(|(at, _)| search.line[at].clone()),
@@ -68,7 +69,11 @@ fn failure(search: &Search, group: &Group) -> SearchedFailure {
             Some((at, _)) => vec![search.line[at].clone()],
             None => suspects.map(|at| search.line[at].clone()).collect(),
         },
-    }
+        ending,
+        because: String::new(),
+    };
+    failure.because = because(search, &failure);
+    failure
 }
 
 /// Four digits: more would claim more than the model knows.
@@ -123,11 +128,11 @@ fn runs_of(step: &Step, group: &Group) -> u32 {
     of_group.map(|answer| answer.passed + answer.failed).max().unwrap_or(0)
 }
 
-fn because(search: &Search, ending: SearchEnding, worst: &SearchedFailure) -> String {
+fn because(search: &Search, failure: &SearchedFailure) -> String {
     let (first, last) = (search.line[0].short(), search.line[search.line.len() - 1].short());
-    match ending {
+    match failure.ending {
         SearchEnding::Found => {
-            let culprit = worst.culprit.as_ref();
+            let culprit = failure.culprit.as_ref();
             let at = culprit.and_then(|sha| search.line.iter().position(|other| other == sha));
             let parent = at.map_or(first, |at| search.line[at - 1].short());
             let culprit = culprit.map_or(last, Sha::short);
@@ -148,20 +153,20 @@ fn because(search: &Search, ending: SearchEnding, worst: &SearchedFailure) -> St
         SearchEnding::Undecided => format!(
             "{} cannot be told apart: what lies between them cannot be tested, or answers now this, \
              now that",
-            commits(worst.suspects.len())
+            commits(failure.suspects.len())
         ),
         SearchEnding::OutOfDeploys => format!(
-            "{} left when the {} deploys that `max_deploys` allows were used",
-            commits_are(worst.suspects.len()),
+            "{} left when the {} deploys that max_deploys allows were used",
+            commits_are(failure.suspects.len()),
             search.limits.max_deploys
         ),
         SearchEnding::Cancelled => {
-            format!("a person ended it; {} left", commits_are(worst.suspects.len()))
+            format!("a person ended it; {} left", commits_are(failure.suspects.len()))
         }
         SearchEnding::Overtaken => {
             format!("{} was tested meanwhile and passes", search.newest.revision.short())
         }
-        SearchEnding::Open => format!("it goes on; {} left", commits_are(worst.suspects.len())),
+        SearchEnding::Open => format!("it goes on; {} left", commits_are(failure.suspects.len())),
     }
 }
 

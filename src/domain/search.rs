@@ -86,7 +86,7 @@ super::outcome::words!(SearchAnswer {
 });
 
 /// How a search ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SearchEnding {
     /// It goes on.
@@ -100,6 +100,7 @@ pub enum SearchEnding {
     /// The last good revision cannot be asked.
     BaselineUnusable,
     /// All that is left cannot be asked, or does not answer clearly.
+    #[default]
     Undecided,
     /// No more deploys are allowed.
     OutOfDeploys,
@@ -128,4 +129,33 @@ pub struct SearchedFailure {
     pub confidence: f64,
     /// The commits that may still have done it, oldest first: those that no answer rules out.
     pub suspects: Vec<Sha>,
+    /// How the search for it ended.
+    #[serde(default)]
+    pub ending: SearchEnding,
+    /// Why, one sentence.
+    #[serde(default)]
+    pub because: String,
+}
+
+impl SearchedFailure {
+    /// Whether no commit did it.
+    pub fn is_environment(&self) -> bool {
+        self.ending.is_environment()
+    }
+}
+
+impl SearchEnding {
+    /// Whether it says that no commit did it.
+    pub fn is_environment(self) -> bool {
+        match self {
+            Self::BaselineFails | Self::Gone => true,
+            Self::Open
+            | Self::Found
+            | Self::BaselineUnusable
+            | Self::Undecided
+            | Self::OutOfDeploys
+            | Self::Cancelled
+            | Self::Overtaken => false,
+        }
+    }
 }

@@ -15,6 +15,7 @@ use crate::domain::findings::{Cluster, Findings, InvestigationState};
 use crate::domain::history::{CycleRef, FailureChange};
 use crate::domain::names::{CaseId, InvestigationId};
 use crate::domain::outcome::Verdict;
+use crate::domain::search::sure;
 use crate::domain::state::CycleState;
 
 /// At most so many cases, commits or occurrences are named.
@@ -142,7 +143,7 @@ fn rows(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     let failure = &cluster.example;
     let optional =
         |text: &Option<String>| text.as_deref().map_or_else(|| "–".to_owned(), escape::cell);
-    vec![
+    let mut rows = vec![
         ("Symptom", escape::cell(&failure.message)),
         ("Class", format!("`{}`", cluster.class)),
         ("Expected", optional(&failure.expected)),
@@ -158,6 +159,9 @@ fn rows(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
                 .map_or_else(|| "never, as far as the records go".to_owned(), reference),
         ),
         ("Cause", format!("**{}**: {}", cluster.cause, escape::cell(&cluster.because))),
+    ];
+    rows.extend(culprit(facts).map(|culprit| ("Culprit", culprit)));
+    rows.extend([
         (
             "Seen",
             format!(
@@ -172,7 +176,24 @@ fn rows(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
         ("Controls", controls(facts.state)),
         ("Surfaces", surfaces(facts.state)),
         ("Timing", timing(facts)),
-    ]
+    ]);
+    rows
+}
+
+/// The commit that broke it, where a search found one: evidence, not the answer to a why.
+fn culprit(facts: &Facts<'_>) -> Option<String> {
+    let sha = facts.cluster.culprit.as_ref()?;
+    let commits = facts.cluster.commits.iter().flat_map(|range| &range.commits);
+    let commit = commits.into_iter().find(|commit| commit.sha == *sha);
+    let commit = commit.map_or_else(String::new, |commit| {
+        format!(" {} ({})", escape::cell(&commit.subject), escape::cell(&commit.author))
+    });
+    let failures = facts.findings.search.iter().flat_map(|search| &search.failures);
+    let found = failures.into_iter().find(|f| f.fingerprint == facts.cluster.fingerprint);
+    let sure = found.map_or_else(String::new, |found| {
+        format!(", {}: {}", sure(found.confidence), escape::cell(&found.because))
+    });
+    Some(format!("`{}`{commit}, found by a search{sure}", sha.short()))
 }
 
 fn first_bad(cluster: &Cluster) -> String {

@@ -62,6 +62,10 @@ fn ask(text: &str, look_at: &'static str) -> Question {
 pub fn question(number: u8, cluster: &Cluster) -> Question {
     match number {
         2 => by_class(cluster.class),
+        3 if cluster.culprit.is_some() => ask(
+            "What in the commit that a search found leads to that?",
+            "the culprit above, and its files",
+        ),
         3 if cluster.cause == Cause::Code && cluster.failure_changed.is_some() => ask(
             "What in the commits since the failure was another one leads to that?",
             "the commits and files above",

@@ -6,6 +6,7 @@
 
 mod actions;
 mod changes;
+mod culprit;
 mod deploy;
 mod events;
 mod failure;

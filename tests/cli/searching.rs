@@ -59,6 +59,23 @@ fn the_commit_that_broke_it_is_found_and_the_newest_is_put_back() {
     assert_eq!(newest["search"], found);
     let report = stage.andon(&["report", "small"]).ends(0);
     report.prints(&["Search: what broke cycle 2", "Culprit", &commits[5][..7]]);
+    // Whoever reads only the top, or only what to do, learns it too; nobody else is suspected any more.
+    let cycle = newest["cycle"].as_u64().unwrap();
+    let read = |path: &str| std::fs::read_to_string(stage.path().join(path)).unwrap();
+    let text = read(&format!("reports/small/cycle-{cycle:04}.md"));
+    let named = format!("`{}` “Commit 5”", &commits[5][..7]);
+    let top = text.lines().find(|line| line.starts_with("**")).unwrap();
+    assert!(top.contains(&format!("Broken by {named}, 99.9 % sure")), "{top}");
+    assert!(text.contains(&format!("Revert or repair {named}")), "{text}");
+    assert!(!text.contains("| Suspects |"), "{text}");
+    assert_eq!(newest["clusters"][0]["suspects"], json!([commits[5]]));
+    let folder = stage.path().join("reports/small/investigations");
+    let document = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    let document = std::fs::read_to_string(document).unwrap();
+    assert!(
+        document.contains(&format!("| Culprit | `{}` Commit 5", &commits[5][..7])),
+        "{document}"
+    );
     stage.andon(&["report", "small", "--verify"]).ends(0);
 
     // What is known of it stays with the failure.
@@ -89,6 +106,8 @@ fn what_fails_on_the_last_good_revision_too_is_the_environment() {
     );
     assert_eq!(found["deploys"], 2, "{found}");
     assert_eq!(found["steps"][0]["revision"], commits[7].as_str());
+    assert_eq!(stage.newest()["clusters"][0]["cause"], "environment");
+    assert_eq!(stage.newest()["clusters"][0]["suspects"], json!([]), "nobody is suspected");
     let told = stage.andon(&["culprit", "small", found["cycle"].to_string().as_str()]).ends(0);
     told.prints(&[
         "no commit is named",

@@ -17,8 +17,9 @@ use crate::domain::findings::{
 };
 use crate::domain::history::{CaseHead, CycleRef, CycleSummary, Heads};
 use crate::domain::names::EnvironmentName;
-use crate::domain::outcome::{Outcome, Phase, PhaseOutcome, Verdict};
+use crate::domain::outcome::{Cause, Outcome, Phase, PhaseOutcome, Verdict};
 use crate::domain::revision::Sha;
+use crate::domain::search::SearchedFailure;
 use crate::domain::state::CycleState;
 use crate::engine::{EngineError, Journal};
 use crate::git::{Mirror, RangeLimits};
@@ -102,6 +103,7 @@ impl World {
                 continue;
             };
             if mirror.is_ancestor(&culprit, &this).await.unwrap_or(false) {
+                cluster.suspects = vec![culprit.clone()];
                 cluster.culprit = Some(culprit);
             }
         }
@@ -115,10 +117,11 @@ impl World {
         match self.searched(store, of, journal.state(), cases, findings.verdict).await {
             Ok(found) => {
                 for cluster in &mut findings.clusters {
-                    let failure =
-                        found.failures.iter().find(|f| f.fingerprint == cluster.fingerprint);
-                    let culprit = failure.and_then(|failure| failure.culprit.clone());
-                    cluster.culprit = culprit.or(cluster.culprit.take());
+                    if let Some(failure) =
+                        found.failures.iter().find(|f| f.fingerprint == cluster.fingerprint)
+                    {
+                        learn(cluster, failure);
+                    }
                 }
                 findings.search = Some(found);
             }
@@ -173,6 +176,24 @@ impl World {
         }
         ranges
     }
+}
+
+/// What a search says of a failure takes the place of what was thought of it before.
+fn learn(cluster: &mut Cluster, searched: &SearchedFailure) {
+    if searched.culprit.is_some() {
+        cluster.culprit.clone_from(&searched.culprit);
+        (cluster.cause, cluster.because) = (Cause::Code, asked(&searched.because));
+    } else if searched.is_environment() {
+        cluster.suspects.clear();
+        (cluster.cause, cluster.because) = (Cause::Environment, asked(&searched.because));
+    } else if (1..cluster.suspects.len()).contains(&searched.suspects.len()) {
+        // Newest first, as they stand in every list of commits.
+        cluster.suspects = searched.suspects.iter().rev().cloned().collect();
+    }
+}
+
+fn asked(because: &str) -> String {
+    format!("a search deployed the commits between: {because}")
 }
 
 async fn commits_between(mirror: &Mirror, from: &Sha, to: &Sha) -> Option<CommitRange> {

@@ -62,6 +62,11 @@ pub struct SearchedFailureJson<'a> {
     pub confidence: f64,
     /// The commits that no answer rules out, oldest first.
     pub suspects: Vec<Text<'a>>,
+    /// How the search for it ended.
+    #[schemars(extend("enum" = words_of!(SearchEnding)))]
+    pub ending: Text<'a>,
+    /// Why, one sentence.
+    pub because: Text<'a>,
 }
 
 impl<'a> SearchJson<'a> {
@@ -97,6 +102,8 @@ fn searched(failure: &SearchedFailure) -> SearchedFailureJson<'_> {
         culprit: failure.culprit.as_ref().map(|sha| borrowed(sha.as_str())),
         confidence: failure.confidence,
         suspects: failure.suspects.iter().map(|sha| borrowed(sha.as_str())).collect(),
+        ending: borrowed(failure.ending.as_str()),
+        because: borrowed(&failure.because),
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::page::Page;
-use super::{fixes, headline, lists};
+use super::{culprit, fixes, headline, lists};
 use crate::domain::escape;
 use crate::domain::event::StoppedBy;
 use crate::domain::findings::{
@@ -161,7 +161,11 @@ fn failing(actions: &mut Vec<Action>, view: &View<'_>, cluster: &Cluster) {
         0 | 1 => "since this cycle".to_owned(),
         age => format!("for {age} cycles"),
     };
-    match (view.investigation(cluster), &cluster.investigation) {
+    let snapshot = view.investigation(cluster);
+    let is_mended = snapshot.is_some_and(|seen| has_a_fix(seen.state));
+    let culprit = culprit::action(view, cluster).filter(|_| !is_mended);
+    actions.extend(culprit.map(|text| Action { priority, text }));
+    match (snapshot, &cluster.investigation) {
         (None, Some(id)) => actions.push(Action {
             priority,
             text: format!("Look into “{title}”, failing {age}: {}.", edit(view, id)),
@@ -171,6 +175,19 @@ fn failing(actions: &mut Vec<Action>, view: &View<'_>, cluster: &Cluster) {
             text: format!("“{title}” is failing {age} and nobody looks at it."),
         }),
         (Some(snapshot), _) => investigation(actions, view, snapshot, priority, &age),
+    }
+}
+
+/// Whether somebody has made a fix that this revision may lack.
+fn has_a_fix(state: InvestigationState) -> bool {
+    match state {
+        InvestigationState::FixClaimed
+        | InvestigationState::FixDeployed
+        | InvestigationState::Verified => true,
+        InvestigationState::New
+        | InvestigationState::Analysed
+        | InvestigationState::Reopened
+        | InvestigationState::Closed => false,
     }
 }
 

@@ -2,14 +2,14 @@
 //! could know more.
 
 use super::page::Page;
-use super::{fixes, headline, short};
+use super::{culprit, fixes, headline, short};
 use crate::domain::commit::CommitInfo;
 use crate::domain::escape::{self, Keep};
 use crate::domain::evidence::{Direction, Excerpt, Exchange, Frame, Protocol, TlsSeen};
 use crate::domain::failure::{Blame, FailureClass};
 use crate::domain::findings::{Cluster, InvestigationState};
 use crate::domain::history::{CycleRef, FailureChange};
-use crate::domain::search::sure;
+use crate::domain::search::SearchedFailure;
 use crate::report::view::{CaseView, View};
 use crate::report::words;
 
@@ -112,26 +112,14 @@ fn rows(view: &View<'_>, cluster: &Cluster, example: Option<&CaseView<'_>>) -> V
     rows.push(("Last good", cluster.last_good.as_ref().map_or_else(never_good, reference)));
     let because = escape::cell(&cluster.because);
     rows.push(("Cause", format!("**{}**: {because}", cluster.cause)));
-    rows.push(("Suspects", suspects(view, cluster)));
-    if let Some(culprit) = &cluster.culprit {
-        rows.push((
-            "Culprit",
-            format!("**{}**, found by a search{}", short(culprit), sureness(view, cluster)),
-        ));
-    }
+    rows.push(match culprit::row(view, cluster) {
+        Some(culprit) => ("Culprit", culprit),
+        None => ("Suspects", suspects(view, cluster)),
+    });
     if let Some(tried) = fixes::tried(view, cluster) {
         rows.push(("Fixes tried", tried));
     }
     rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect()
-}
-
-/// How sure the search is that this cycle ended.
-fn sureness(view: &View<'_>, cluster: &Cluster) -> String {
-    let search = view.findings.and_then(|findings| findings.search.as_ref());
-    let found = search.and_then(|search| {
-        search.failures.iter().find(|failure| failure.fingerprint == cluster.fingerprint)
-    });
-    found.map_or_else(String::new, |found| format!(", {}", sure(found.confidence)))
 }
 
 fn subject(subject: Option<&str>, expected: &str) -> String {
@@ -289,6 +277,9 @@ fn suspects(view: &View<'_>, cluster: &Cluster) -> String {
         format!("cycle {} and cycle {}, where the failure became this one", from.cycle, to.cycle)
     });
     if cluster.suspects.is_empty() {
+        if culprit::searched(view, cluster).is_some_and(SearchedFailure::is_environment) {
+            return "none: a search says that no commit did it".to_owned();
+        }
         let between = changed.as_deref().unwrap_or("last good and first failing");
         return format!("none: no commit lies between {between}");
     }
@@ -298,7 +289,10 @@ fn suspects(view: &View<'_>, cluster: &Cluster) -> String {
         .take(MAX_SUSPECTS)
         .map(|sha| view.commit(cluster, sha).map_or_else(|| short(sha), commit_line))
         .collect();
-    let total = cluster.commits.as_ref().map_or(cluster.suspects.len(), |range| range.total);
+    let all = cluster.suspects.len();
+    // A search may have ruled some out.
+    let range = cluster.commits.as_ref().filter(|range| range.commits.len() <= all);
+    let total = range.map_or(all, |range| range.total);
     if total > lines.len() {
         lines.push(format!("… and {} more", words::number((total - lines.len()) as u64)));
     }

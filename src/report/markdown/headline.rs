@@ -1,7 +1,7 @@
 //! Part 1: the title, what matters most in one sentence, and which revision this is about.
 
 use super::page::Page;
-use super::{deploy, fixes, served, short};
+use super::{culprit, deploy, fixes, served, short};
 use crate::domain::escape::{self, Keep};
 use crate::domain::event::{ControlKind, StepEnded};
 use crate::domain::failure::Blame;
@@ -114,6 +114,10 @@ fn red(view: &View<'_>) -> String {
             format!("{loss}{since}: {title} ({cases}).")
         }
         None => format!("{title}{since} ({cases})."),
+    };
+    let what = match culprit::claim(view, worst) {
+        Some(culprit) => format!("{what} {culprit}"),
+        None => what,
     };
     match view.clusters().len() - 1 {
         0 => what,

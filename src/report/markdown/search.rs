@@ -62,9 +62,18 @@ fn other(failure: &SearchedFailure) -> String {
         Some(culprit) => {
             format!("**culprit {}**, {}", short(culprit), sure(failure.confidence))
         }
-        None => suspects(failure),
+        None => format!("**no commit is named**: {}", reason_of(failure)),
     };
     format!("{}{more}: {answer}", cases.join(", "))
+}
+
+/// Why no commit is named, and which are left.
+fn reason_of(failure: &SearchedFailure) -> String {
+    let because = escape::text(&failure.because);
+    match failure.is_environment() {
+        true => format!("{because}."),
+        false => format!("{because}. {}", suspects(failure)),
+    }
 }
 
 fn suspects(failure: &SearchedFailure) -> String {
