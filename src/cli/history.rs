@@ -106,7 +106,11 @@ pub async fn case(context: &Context, args: &CaseArgs) -> CliResult {
         table.row([
             row.cycle.to_string(),
             result.outcome.map_or_else(|| "removed".to_owned(), output::outcome),
-            result.change.map_or("–", |change| change.as_str()).to_owned(),
+            match (row.asked_by_search_of, result.change) {
+                (Some(of), _) => format!("search of {of}"),
+                (None, Some(change)) => change.as_str().to_owned(),
+                (None, None) => "–".to_owned(),
+            },
             output::duration(result.duration_ms),
             result.attempts.to_string(),
             revision(row.revision.as_ref()),

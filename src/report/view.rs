@@ -199,6 +199,11 @@ impl<'a> View<'a> {
         })
     }
 
+    /// Whether it is a step of a search, which asks an older commit about some cases.
+    pub fn is_question(&self) -> bool {
+        self.state.queued.options.is_question()
+    }
+
     /// What is known about a commit between the two revisions, or about the tested one itself.
     pub fn commit(&self, cluster: &'a Cluster, sha: &Sha) -> Option<&'a CommitInfo> {
         let ranges = [cluster.commits.as_ref(), self.findings?.commits.as_ref()];

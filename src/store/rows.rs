@@ -125,6 +125,9 @@ pub struct CaseHistoryRow {
     pub revision: Option<Revision>,
     /// When the cycle began.
     pub started_at: Timestamp,
+    /// The cycle whose search asked an older commit here: no result of the branch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked_by_search_of: Option<u32>,
     /// What became of the case.
     pub result: CaseRow,
 }

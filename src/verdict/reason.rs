@@ -73,7 +73,8 @@ fn red(judged: &Judged<'_>) -> String {
     } else {
         format!("{failing} cases are failing")
     };
-    format!("{cases}: {}", told.join(", "))
+    // A question to an older commit is compared with nothing.
+    if told.is_empty() { cases } else { format!("{cases}: {}", told.join(", ")) }
 }
 
 fn incomplete(state: &CycleState, judged: &Judged<'_>) -> String {

@@ -17,7 +17,7 @@ use super::site::Site;
 use crate::domain::errors::chain;
 use crate::domain::event::Event;
 use crate::domain::outcome::Verdict;
-use crate::store::Tally;
+use crate::store::{CycleKey, Tally, Which};
 
 /// Counts of cycles, ever, and of all else since the process began.
 #[derive(Debug, Default)]
@@ -76,6 +76,7 @@ pub(super) async fn count_cycles(site: Site) {
                 // An end may have come to the store's ears and to ours.
                 if let Event::Finished(finished) = &event.recorded.event
                     && !before.has(&event.cycle)
+                    && !is_question(&site, &event.cycle).await
                 {
                     site.counters().cycles(event.cycle.pipeline.as_str(), finished.verdict, 1);
                 }
@@ -84,6 +85,12 @@ pub(super) async fn count_cycles(site: Site) {
             Err(RecvError::Closed) => return,
         }
     }
+}
+
+/// Whether the cycle is a step of a search, whose verdict says nothing of the branch.
+async fn is_question(site: &Site, cycle: &CycleKey) -> bool {
+    let row = site.store().find_cycle(&cycle.pipeline, Which::Number(cycle.cycle)).await;
+    row.is_ok_and(|row| row.is_some_and(|row| row.is_question()))
 }
 
 /// `GET /metrics`
@@ -136,7 +143,11 @@ fn of_daemon(page: &mut Page, site: &Site, (waiting, given_up): (u32, u32), size
 }
 
 fn of_counts(page: &mut Page, counts: &Counts) {
-    page.head("andon_cycles_total", "counter", "Cycles that ever ended, by verdict.");
+    page.head(
+        "andon_cycles_total",
+        "counter",
+        "Cycles that ever ended, without the steps of searches, by verdict.",
+    );
     for ((pipeline, verdict), count) in &counts.cycles {
         page.value("andon_cycles_total", &[("pipeline", pipeline), ("verdict", verdict)], count);
     }

@@ -77,6 +77,30 @@ fn the_commit_that_broke_it_is_found_and_the_newest_is_put_back() {
         "{document}"
     );
     stage.andon(&["report", "small", "--verify"]).ends(0);
+    // The report of a step says which question it answers, and speaks of nothing else.
+    let step = read("reports/small/cycle-0003.md");
+    let top = step.lines().find(|line| line.starts_with("**")).unwrap();
+    let question = format!(
+        "**Step 1 of the search for what broke cycle 2: is {} good? — yes",
+        &commits[0][..7]
+    );
+    assert!(top.starts_with(&question), "{top}");
+    for wrong in
+        ["--only", "--no-deploy", "First cycle", "No baseline", "nobody looks at it", ": )"]
+    {
+        assert!(!step.contains(wrong), "{wrong}: {step}");
+    }
+    let bad =
+        found["steps"].as_array().unwrap().iter().find(|step| step["answer"] == "bad").unwrap();
+    let bad = stage.andon(&["show", "small", &bad["cycles"][0].to_string(), "--json"]).json();
+    assert_eq!(bad["reason"], "1 case is failing");
+    // The history of a case marks what a search asked.
+    let history = stage.andon(&["case", "small", "test_002_chat", "--json"]).ends(0).json();
+    let asked = history["cycles"].as_array().unwrap().iter();
+    let asked: Vec<_> = asked.filter(|row| row["asked_by_search_of"] == 2).collect();
+    let cycles = |step: &Value| step["cycles"].as_array().unwrap().len();
+    let cycles: usize = found["steps"].as_array().unwrap().iter().map(cycles).sum();
+    assert_eq!(asked.len(), cycles - 1, "all but the return: {history}");
 
     // What is known of it stays with the failure.
     stage.andon(&["run", "small"]).ends(1);

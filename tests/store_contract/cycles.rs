@@ -106,6 +106,8 @@ pub async fn what_a_search_asks_says_nothing_of_the_pipeline<B: Backend>() {
     let steps = store.cycles_of_search(&chat, 1).await.unwrap();
     assert_eq!(steps.iter().map(|row| row.summary.cycle).collect::<Vec<_>>(), [asked.cycle]);
     assert!(steps[0].is_question());
+    let tally = store.tally_cycles().await.unwrap();
+    assert_eq!(tally.ended, [(chat, Verdict::Red, 1)], "an older commit's verdict is not counted");
 }
 
 pub async fn cycles_are_found_by_number_newest_and_newest_finished<B: Backend>() {

@@ -112,9 +112,12 @@ impl SearchState {
         let (detail, revision, options) = match culprit::next(&self.search, self.still_there) {
             Question::Over => return None,
             Question::Ask { revision, deploy } => {
-                let how = if deploy { "good" } else { "really so" };
-                let detail =
-                    format!("which commit broke cycle {of}: is {} {how}?", revision.short());
+                let step = self.search.steps.len() + 1;
+                let again = if deploy { "" } else { " asked once more," };
+                let detail = format!(
+                    "step {step} of the search for what broke cycle {of}:{again} is {} good?",
+                    revision.short()
+                );
                 let options = RunOptions { deploy, only: Some(self.selection()), search_of };
                 (detail, revision, options)
             }

@@ -29,6 +29,10 @@ struct Action {
 
 pub fn write(page: &mut Page, view: &View<'_>) {
     page.section("Next actions");
+    if let Some(of) = view.state.queued.options.search_of.filter(|_| view.is_question()) {
+        page.block(&format!("None: the search for what broke cycle {of} goes on by itself."));
+        return;
+    }
     let mut actions: Vec<Action> = Vec::new();
     unproven(&mut actions, view);
     unrestored(&mut actions, view);

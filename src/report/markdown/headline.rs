@@ -35,6 +35,23 @@ pub fn write(page: &mut Page, view: &View<'_>) {
 
 /// The one thing that matters most, without its tally.
 fn claim(view: &View<'_>) -> String {
+    match (view.is_question(), view.verdict()) {
+        (true, Some(Verdict::Green)) => answered(view, "yes, what regressed passes there."),
+        (true, Some(Verdict::Red)) => answered(view, &format!("no. {}", red(view))),
+        (true, verdict @ Some(_)) if !verdict.is_some_and(Verdict::has_valid_suite) => {
+            answered(view, &format!("not known. {}", of_verdict(view)))
+        }
+        (true | false, _) => of_verdict(view),
+    }
+}
+
+/// `Step 3 of the search for what broke cycle 7: is 4f1c2aa good? — yes, …`
+fn answered(view: &View<'_>, answer: &str) -> String {
+    let question = escape::text(&view.state.queued.trigger.detail);
+    format!("{} — {answer}", words::capitalised(&question))
+}
+
+fn of_verdict(view: &View<'_>) -> String {
     match view.verdict() {
         None => format!("This cycle is not over: it is in phase {}.", view.state.phase()),
         Some(Verdict::Green) => green(view),
@@ -340,6 +357,9 @@ fn outcomes(view: &View<'_>) -> String {
 }
 
 fn movement(view: &View<'_>) -> String {
+    if view.is_question() {
+        return "An older commit is compared with nothing.".to_owned();
+    }
     let Some(baseline) = view.findings.and_then(|findings| findings.baseline.as_ref()) else {
         return "First cycle with results: there is nothing to compare with.".to_owned();
     };
@@ -416,7 +436,13 @@ fn serving(view: &View<'_>) -> String {
 fn notes(view: &View<'_>) -> Vec<String> {
     let Some(findings) = view.findings.filter(|_| view.is_valid()) else { return Vec::new() };
     let mut notes = fixes::notes(view);
-    if let Some(only) = &view.state.queued.options.only {
+    let options = &view.state.queued.options;
+    if let Some(of) = options.search_of.filter(|_| options.is_question()) {
+        notes.push(format!(
+            "**A question to an older commit:** only what regressed in cycle {of} was run, and what it says \
+             counts for this search alone: for no rate, no trend and no comparison."
+        ));
+    } else if let Some(only) = &options.only {
         notes.push(format!(
             "**Only a part of the suite:** cases like {} (`--only`). About all others this cycle says nothing.",
             escape::code(only),

@@ -400,10 +400,12 @@ fn doubts(page: &mut Page, view: &View<'_>) {
         .collect();
     items.extend(cut_note(view, suspicious.len().saturating_sub(MAX_ROWS)));
     let options = &view.state.queued.options;
-    if let Some(only) = &options.only {
+    if let Some(only) = options.only.as_ref().filter(|_| !options.is_question()) {
         items.push(format!("Only cases like {} were planned (`--only`).", escape::code(only)));
     }
-    if !options.deploy {
+    if !options.deploy && options.is_question() {
+        items.push("Nothing was deployed: the step before this one had deployed it.".to_owned());
+    } else if !options.deploy {
         items.push("Nothing was deployed (`--no-deploy`): this tests what was there.".to_owned());
     }
     for part in &view.state.queued.definition.not_acted_on {

@@ -194,6 +194,9 @@ fn baseline_policy(view: &View<'_>, baseline: Option<&CycleSummary>) -> Option<S
         return None;
     }
     let Some(baseline) = baseline else {
+        if view.is_question() {
+            return None;
+        }
         return Some(
             "No baseline: no earlier cycle of this pipeline has a valid suite.".to_owned(),
         );

@@ -15,7 +15,8 @@ const MAX_NOTE_LINES: usize = 24;
 
 pub fn write(page: &mut Page, view: &View<'_>) {
     let clusters = view.clusters();
-    if clusters.is_empty() {
+    // A question to an older commit opens no investigation.
+    if clusters.is_empty() || view.is_question() {
         return;
     }
     page.section("Five whys");

@@ -262,6 +262,7 @@ async fn history_row(
         .ok_or_else(|| corrupt(format_args!("cycle {number} of {pipeline} has no row")))?;
     Ok(CaseHistoryRow {
         cycle: number,
+        asked_by_search_of: cycle.search_of.filter(|_| cycle.is_question()),
         environment: cycle.environment,
         verdict: cycle.summary.verdict,
         revision: cycle.summary.revision,

@@ -23,7 +23,8 @@ pub(super) async fn tally(db: &mut SqliteConnection) -> Result<Tally> {
     let rows: Vec<Counted> = sqlx::query_as(
         "SELECT p.name AS pipeline, c.verdict, count(*) AS cycles, max(c.number) AS number
          FROM cycle c JOIN pipeline p ON p.id = c.pipeline_id
-         WHERE c.finished_at_us IS NOT NULL GROUP BY c.pipeline_id, c.verdict
+         WHERE c.finished_at_us IS NOT NULL AND (c.search_of IS NULL OR c.only_cases IS NULL)
+         GROUP BY c.pipeline_id, c.verdict
          UNION ALL
          SELECT p.name, NULL, 0, c.number
          FROM cycle c JOIN pipeline p ON p.id = c.pipeline_id WHERE c.finished_at_us IS NULL",

@@ -147,6 +147,9 @@ pub struct CaseRowForm {
     pub attempts: u32,
     /// What identifies its failure.
     pub fingerprint: Option<String>,
+    /// The cycle whose search asked an older commit here; the result says nothing of the branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by_search_of: Option<u32>,
 }
 
 impl From<&CaseHistoryRow> for CaseRowForm {
@@ -162,6 +165,7 @@ impl From<&CaseHistoryRow> for CaseRowForm {
             duration_ms: row.result.duration_ms,
             attempts: row.result.attempts,
             fingerprint: row.result.fingerprint.as_ref().map(ToString::to_string),
+            asked_by_search_of: row.asked_by_search_of,
         }
     }
 }

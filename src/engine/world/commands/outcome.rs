@@ -236,6 +236,7 @@ impl World {
         let environment = &journal.state().queued.environment;
         let known = rows.iter().filter(|row| {
             row.environment == *environment
+                && row.asked_by_search_of.is_none()
                 && row.verdict.is_some_and(|verdict| verdict.has_valid_suite())
         });
         let outcomes =
