@@ -51,6 +51,11 @@ fn the_commit_that_broke_it_is_found_and_the_newest_is_put_back() {
     // The newest is verified with the whole suite, compared with the red cycle and not with a question.
     let newest = stage.newest();
     assert_eq!(newest["revision"]["sha"], commits[7].as_str());
+    let searched = stage.andon(&["show", "small", "2", "--json"]).json();
+    let branch = &searched["revision"]["branch"];
+    assert_eq!((branch, &newest["revision"]["branch"]), (&json!("main"), branch));
+    let step = stage.andon(&["show", "small", "3", "--json"]).json();
+    assert_eq!(&step["revision"]["branch"], branch, "a step knows the branch, too");
     assert_eq!(newest["suite"]["planned"], 2);
     assert_eq!(newest["baseline"]["cycle"], 2);
     assert_eq!(newest["changes"]["still_failing"], json!(["test_002_chat"]));

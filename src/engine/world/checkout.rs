@@ -19,7 +19,7 @@ use crate::git::{
 };
 use crate::notify;
 use crate::readiness;
-use crate::store::Projection;
+use crate::store::{Projection, Which};
 use crate::suite::Facts;
 
 /// The deadline of one fetch.
@@ -75,6 +75,10 @@ impl World {
         let found = match served {
             Some(revision) => Ok(revision),
             None => self.find_revision(requested.as_deref()).await,
+        };
+        let found = match found {
+            Ok(revision) => Ok(of_its_branch(journal, revision).await?),
+            Err(fault) => Err(fault),
         };
         let laid_out = match found {
             Ok(revision) => self.lay_out_if_needed(journal, revision).await,
@@ -264,6 +268,17 @@ fn left_out(entries: &[String]) -> Option<String> {
         1 => Some(format!("1 entry was left out: {named}")),
         count => Some(format!("{count} entries were left out: {named}{more}")),
     }
+}
+
+/// A search asks for commits by their ids: they belong to the branch of the cycle that it is about.
+async fn of_its_branch(journal: &Journal, revision: Revision) -> Result<Revision, EngineError> {
+    let queued = &journal.state().queued;
+    let Some(of) = queued.options.search_of.filter(|_| revision.branch.is_none()) else {
+        return Ok(revision);
+    };
+    let searched = journal.store().find_cycle(&queued.pipeline, Which::Number(of)).await?;
+    let branch = searched.and_then(|row| row.summary.revision).and_then(|found| found.branch);
+    Ok(Revision { branch, ..revision })
 }
 
 /// The commit that a surface names: an id of 7 to 40 digits, and nothing that could be a branch.
