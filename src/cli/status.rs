@@ -6,8 +6,10 @@ use super::error::{CliResult, Status};
 use super::history::shortened;
 use super::output::{self, Out, Table, clean, dim};
 use super::remote::{Remote, of_pipeline};
-use crate::domain::outcome::Verdict;
-use crate::web::forms::{CycleRowForm, PipelineForm, PipelineState, StatusForm, UnservedForm};
+use crate::domain::outcome::{TriggerKind, Verdict};
+use crate::web::forms::{
+    CycleRowForm, PipelineForm, PipelineState, StatusForm, TriggerForm, UnservedForm,
+};
 
 /// `andon status`
 pub async fn status(context: &Context, args: &StatusArgs) -> CliResult {
@@ -71,6 +73,9 @@ fn table(out: &mut Out, pipelines: &[PipelineForm]) -> std::io::Result<()> {
         if let Some(why) = &form.why {
             out.line(format!("{name}: {}: {}", form.state.as_str(), clean(why)))?;
         }
+        if let Some(search) = &form.search {
+            out.line(format!("{name}: searches: {}", clean(&search.says)))?;
+        }
         if let Some(gave_up) = &form.gave_up {
             let (cycle, why) = (gave_up.cycle, clean(&gave_up.why));
             out.line(format!(
@@ -86,7 +91,11 @@ fn table(out: &mut Out, pipelines: &[PipelineForm]) -> std::io::Result<()> {
         if let Some(error) = form.watching.as_ref().and_then(|watching| watching.error.as_ref()) {
             out.line(format!("{name}: its repository cannot be looked at: {}", clean(error)))?;
         }
-        for trigger in &form.waiting {
+        // A step that waits is told above.
+        let is_told = |trigger: &&TriggerForm| {
+            form.search.is_none() || trigger.trigger.kind != TriggerKind::Culprit.as_str()
+        };
+        for trigger in form.waiting.iter().filter(is_told) {
             let detail = clean(&shortened(&trigger.trigger.detail, 100));
             out.line(dim(&format!(
                 "{name}: waits: {} {detail} (trigger {})",

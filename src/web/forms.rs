@@ -103,6 +103,9 @@ pub struct PipelineForm {
     pub running: Option<RunningForm>,
     /// What waits for its turn, oldest first.
     pub waiting: Vec<TriggerForm>,
+    /// The search for the commit that broke a cycle, while one goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchingForm>,
     /// The newest cycle.
     pub latest: Option<CycleRowForm>,
     /// Why its loop is over although it did not get what it runs for, until the next cycle begins.
@@ -207,6 +210,16 @@ pub struct RunningForm {
     pub cancelled_by: Option<String>,
     /// Whether it runs in the daemon; `false` for `andon run` in another process.
     pub here: bool,
+}
+
+/// A search that goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Searching")]
+pub struct SearchingForm {
+    /// The cycle whose regressions are searched.
+    pub of: u32,
+    /// Its step that runs or comes next, with the suspects and deploys that are left.
+    pub says: String,
 }
 
 /// How far a suite is.

@@ -86,7 +86,7 @@ fn the_commit_that_broke_it_is_found_and_the_newest_is_put_back() {
     let step = read("reports/small/cycle-0003.md");
     let top = step.lines().find(|line| line.starts_with("**")).unwrap();
     let question = format!(
-        "**Step 1 of the search for what broke cycle 2: is {} good? — yes",
+        "**Step 1 of the search for what broke cycle 2 (7 suspects, at most 8 deploys left): is {} good? — yes",
         &commits[0][..7]
     );
     assert!(top.starts_with(&question), "{top}");

@@ -113,9 +113,10 @@ impl SearchState {
             Question::Over => return None,
             Question::Ask { revision, deploy } => {
                 let step = self.search.steps.len() + 1;
-                let again = if deploy { "" } else { " asked once more," };
+                let left = self.left();
+                let how = if deploy { "good" } else { "good, asked once more" };
                 let detail = format!(
-                    "step {step} of the search for what broke cycle {of}:{again} is {} good?",
+                    "step {step} of the search for what broke cycle {of} ({left}): is {} {how}?",
                     revision.short()
                 );
                 let options = RunOptions { deploy, only: Some(self.selection()), search_of };
@@ -135,6 +136,19 @@ impl SearchState {
 
     /// The cases that are asked, as the globs that select them.
     fn selection(&self) -> String {
+    /// What a step begins with: who is still suspected, and how much the search may yet take.
+    fn left(&self) -> String {
+        let result = culprit::result(&self.search);
+        let suspects = result.failures.first().map_or(0, |worst| worst.suspects.len());
+        let deploys = self.search.limits.max_deploys.saturating_sub(result.deploys);
+        let counted = |n: usize, what: &str| match n {
+            1 => format!("1 {what}"),
+            n => format!("{n} {what}s"),
+        };
+        let deploys = counted(deploys as usize, "deploy");
+        format!("{}, at most {deploys} left", counted(suspects, "suspect"))
+    }
+
         let witnesses = self.search.groups.iter().flat_map(|group| &group.witnesses);
         let cases: Vec<&str> = witnesses.map(|witness| witness.case.as_str()).collect();
         cases.join("\n")

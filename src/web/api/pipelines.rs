@@ -17,7 +17,8 @@ use crate::web::call::{Answer, Call, ok};
 use crate::web::forms::{
     CaseForm, CaseRowForm, CommitsForm, CycleRowForm, DeployedForm, GaveUpForm, InvestigationForm,
     InvestigationsForm, NextForm, NoRoomForm, PipelineForm, PipelineState, PipelinesForm,
-    ProgressForm, RunningForm, StatusForm, TriggerForm, UnservedForm, WatchingForm, time,
+    ProgressForm, RunningForm, SearchingForm, StatusForm, TriggerForm, UnservedForm, WatchingForm,
+    time,
 };
 use crate::web::problem::Problem;
 use crate::web::site::Site;
@@ -180,6 +181,7 @@ impl Now {
             stale: served.and_then(|served| served.stale.clone()),
             running: self.running_form(name),
             waiting: self.waiting_of(name).map(TriggerForm::from).collect(),
+            search: self.searching(name),
             latest: latest.map(CycleRowForm::from),
             gave_up: self.gave_up.get(name).map(GaveUpForm::from),
             deployed: self.gone_back.get(name).map(DeployedForm::from),
@@ -194,6 +196,16 @@ impl Now {
         let due = due.iter().map(|(schedule, at)| (*at, schedule.clone())).min();
         let (at, schedule) = due.or_else(|| next_time(pipeline, self.at))?;
         Some(NextForm { schedule, at: time(at) })
+    }
+
+    /// The step of a search that runs, else the one that waits.
+    fn searching(&self, name: &PipelineName) -> Option<SearchingForm> {
+        let runs = self.open.iter().filter(|row| row.pipeline == *name);
+        let runs = runs.filter_map(|row| Some((row.search_of?, &row.cause.detail)));
+        let waits =
+            self.waiting_of(name).filter_map(|it| Some((it.options.search_of?, &it.cause.detail)));
+        let (of, says) = runs.chain(waits).next()?;
+        Some(SearchingForm { of, says: says.clone() })
     }
 
     fn waiting_of(&self, name: &PipelineName) -> impl Iterator<Item = &WaitingTrigger> {
