@@ -84,6 +84,17 @@ pub struct Search {
     pub steps: Vec<Step>,
     /// What stands at the end of it.
     pub newest: Newest,
+    /// What took away that which is searched.
+    pub moot: Option<Moot>,
+}
+
+/// Why there is nothing left to ask, whatever was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moot {
+    /// The branch was rewritten: its newest revision has the searched one no more in its history.
+    Rewritten,
+    /// The suite has none of the cases any more.
+    CasesRemoved,
 }
 
 /// The newest revision that the pipeline tested as a whole: a search leaves the environment with it.

@@ -46,8 +46,8 @@ pub use request::Request;
 pub use resume::{Resume, ResumeError, resume};
 pub use went_back::gone_back_to;
 pub use world::{
-    NoSearch, Resolved, SearchState, Setup, World, case_ids, cycle_to_search, may_select,
-    pipeline_of_records,
+    NoSearch, Resolved, SearchState, Setup, World, case_ids, cycle_to_search, cycles_to_search,
+    may_select, pipeline_of_records,
 };
 
 use crate::cycle::{self, Action, NextStep, next_step};

@@ -76,6 +76,8 @@ async fn search(context: &Context, args: &CulpritArgs, site: &Foreground<'_>) ->
     Ok(match result.ending {
         SearchEnding::Found | SearchEnding::BaselineFails | SearchEnding::Gone => Status::Green,
         SearchEnding::Overtaken
+        | SearchEnding::Rewritten
+        | SearchEnding::CasesRemoved
         | SearchEnding::Open
         | SearchEnding::BaselineUnusable
         | SearchEnding::Undecided

@@ -1,7 +1,7 @@
 //! What a search asks next.
 
 use super::weigh::Line;
-use super::{Search, StepOutcome};
+use super::{Moot, Search, StepOutcome};
 use crate::domain::revision::Sha;
 use crate::domain::search::{SearchAnswer, SearchEnding};
 
@@ -113,6 +113,11 @@ fn wanted(search: &Search) -> Result<usize, SearchEnding> {
 
 /// Whether something else than its answers ended the search.
 fn ended(search: &Search) -> Result<(), SearchEnding> {
+    match search.moot {
+        Some(Moot::Rewritten) => return Err(SearchEnding::Rewritten),
+        Some(Moot::CasesRemoved) => return Err(SearchEnding::CasesRemoved),
+        None => {}
+    }
     if search.newest.is_good {
         return Err(SearchEnding::Overtaken);
     }

@@ -28,7 +28,9 @@ pub fn result(search: &Search) -> SearchResult {
         | SearchEnding::Undecided
         | SearchEnding::OutOfDeploys
         | SearchEnding::Cancelled
-        | SearchEnding::Overtaken => {
+        | SearchEnding::Overtaken
+        | SearchEnding::Rewritten
+        | SearchEnding::CasesRemoved => {
             if no_commit > 0.5 {
                 SearchCause::Environment
             } else {
@@ -163,8 +165,16 @@ fn because(search: &Search, failure: &SearchedFailure) -> String {
         SearchEnding::Cancelled => {
             format!("a person ended it; {} left", commits_are(failure.suspects.len()))
         }
-        SearchEnding::Overtaken => {
-            format!("{} was tested meanwhile and passes", search.newest.revision.short())
+        SearchEnding::Overtaken => format!(
+            "a newer cycle passes, so nobody needs to know any more; {} when it ended",
+            commits_were(failure.suspects.len())
+        ),
+        SearchEnding::Rewritten => format!(
+            "the branch was rewritten: {} does not contain {last}, so what is searched is no part of it",
+            search.newest.revision.short()
+        ),
+        SearchEnding::CasesRemoved => {
+            "the suite has none of the cases any more that are asked about".to_owned()
         }
         SearchEnding::Open => format!("it goes on; {} left", commits_are(failure.suspects.len())),
     }
@@ -172,6 +182,10 @@ fn because(search: &Search, failure: &SearchedFailure) -> String {
 
 fn commits(count: usize) -> String {
     if count == 1 { "1 commit".to_owned() } else { format!("{count} commits") }
+}
+
+fn commits_were(count: usize) -> String {
+    if count == 1 { "1 commit was left".to_owned() } else { format!("{count} commits were left") }
 }
 
 fn commits_are(count: usize) -> String {

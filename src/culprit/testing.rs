@@ -95,6 +95,7 @@ impl World {
             limits: self.limits,
             steps: vec![],
             newest: Newest { revision: sha(self.commits), is_deployed: true, is_good: false },
+            moot: None,
         }
     }
 

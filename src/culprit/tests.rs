@@ -4,8 +4,8 @@
 
 use proptest::prelude::*;
 
-use super::testing::{Dice, World, sha};
-use super::{Answer, Limits, Question, Step, StepOutcome, next, result};
+use super::testing::{Dice, World, case, sha};
+use super::{Answer, Limits, Moot, Question, Step, StepOutcome, next, result};
 use crate::domain::findings::FlakyRate;
 use crate::domain::search::{SearchAnswer, SearchCause, SearchEnding};
 
@@ -179,7 +179,7 @@ fn a_budget_that_is_used_up_names_what_is_left() {
     assert_eq!(found.failures[0].suspects.len(), 16);
     assert_eq!(
         found.because,
-        "16 commits are left when the 4 deploys that `max_deploys` allows were used"
+        "16 commits are left when the 4 deploys that max_deploys allows were used"
     );
 }
 
@@ -237,4 +237,31 @@ fn what_was_found_stays_found_when_a_newer_revision_passes() {
     search.newest.is_good = true;
     assert_eq!(result(&search).culprit, found.culprit);
     assert_eq!(result(&search).ending, SearchEnding::Found);
+}
+
+/// Whatever takes away what is searched in the middle: the newest is put back, and that is the end.
+#[test]
+fn what_is_moot_is_asked_no_more_and_the_newest_is_put_back() {
+    let endings = [
+        (Moot::Rewritten, SearchEnding::Rewritten),
+        (Moot::CasesRemoved, SearchEnding::CasesRemoved),
+    ];
+    for (moot, ending) in endings {
+        let mut search = World::new(8, 5).search();
+        let once = Answer { case: case("g0_c0"), passed: 1, failed: 0 };
+        search.steps.push(Step {
+            cycle: 8,
+            revision: sha(0),
+            deployed: true,
+            is_return: false,
+            outcome: StepOutcome::Answered(vec![once]),
+        });
+        search.newest.is_deployed = false;
+        assert!(matches!(next(&search, true), Question::Ask { .. }));
+        search.moot = Some(moot);
+        assert_eq!(next(&search, true), Question::Return);
+        search.newest.is_deployed = true;
+        assert_eq!(next(&search, true), Question::Over);
+        assert_eq!(result(&search).ending, ending);
+    }
 }

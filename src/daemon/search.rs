@@ -3,7 +3,7 @@
 
 use crate::domain::names::PipelineName;
 use crate::domain::spec::Pipeline;
-use crate::engine::{NoSearch, SearchState, World, cycle_to_search};
+use crate::engine::{NoSearch, SearchState, World, cycles_to_search};
 use crate::store::{NewTrigger, StoreError};
 
 use super::cycle::{CycleError, Parts};
@@ -33,21 +33,25 @@ impl Parts {
         world: &World,
     ) -> Result<Option<NewTrigger>, CycleError> {
         let store = self.handle.store();
-        let found = cycle_to_search(store.as_ref(), &pipeline.name).await?;
-        let Some(cycle) = found else { return Ok(None) };
-        let state = match world.search(store.as_ref(), cycle).await {
-            Ok(state) => state,
-            Err(NoSearch::Engine(fault)) => return Err(fault.into()),
-            Err(why) => {
-                tracing::info!("{}: no search: {why}", pipeline.name);
-                return Ok(None);
+        // The newest question goes first; an older one that is still open goes on after it.
+        for cycle in cycles_to_search(store.as_ref(), &pipeline.name).await? {
+            let state = match world.search(store.as_ref(), cycle).await {
+                Ok(state) => state,
+                Err(NoSearch::Engine(fault)) => return Err(fault.into()),
+                Err(why) => {
+                    tracing::info!("{}: no search of cycle {cycle}: {why}", pipeline.name);
+                    continue;
+                }
+            };
+            // One commit is its own culprit.
+            if state.search.line.len() <= 2 && state.search.steps.is_empty() {
+                continue;
             }
-        };
-        // One commit is its own culprit.
-        if state.search.line.len() <= 2 && state.search.steps.is_empty() {
-            return Ok(None);
+            if let Some(step) = trigger_of(pipeline, &state, self.clock.now()) {
+                return Ok(Some(step));
+            }
         }
-        Ok(trigger_of(pipeline, &state, self.clock.now()))
+        Ok(None)
     }
 
     /// A step that waits is out of date once another cycle ran before it.

@@ -108,12 +108,17 @@ pub enum SearchEnding {
     Cancelled,
     /// A newer revision was tested, and passes.
     Overtaken,
+    /// The branch was rewritten, without the commits that are searched.
+    Rewritten,
+    /// The suite has none of the cases any more.
+    CasesRemoved,
 }
 
 super::outcome::words!(SearchEnding {
     Open => "open", Found => "found", BaselineFails => "baseline_fails", Gone => "gone",
     BaselineUnusable => "baseline_unusable", Undecided => "undecided",
     OutOfDeploys => "out_of_deploys", Cancelled => "cancelled", Overtaken => "overtaken",
+    Rewritten => "rewritten", CasesRemoved => "cases_removed",
 });
 
 /// What a search says of one failure.
@@ -155,7 +160,9 @@ impl SearchEnding {
             | Self::Undecided
             | Self::OutOfDeploys
             | Self::Cancelled
-            | Self::Overtaken => false,
+            | Self::Overtaken
+            | Self::Rewritten
+            | Self::CasesRemoved => false,
         }
     }
 }

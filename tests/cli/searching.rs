@@ -193,3 +193,14 @@ fn native_cases_and_those_of_a_command_are_searched_together() {
     let of = |case: &str| culprits.iter().find(|(id, _)| id.contains(case)).unwrap().1;
     assert_eq!((of("chat"), of("adds")), (commits[3].as_str(), commits[1].as_str()));
 }
+
+/// No deploy can answer a question that no case asks any more.
+#[test]
+fn cases_that_the_suite_has_lost_are_not_asked() {
+    let (stage, _) = broken_by(5);
+    let until_chat = PIPELINE.split("    - id: test_002_chat").next().unwrap();
+    stage.write_pipeline("small", until_chat);
+    let found = stage.andon(&["culprit", "small", "2", "--json"]).ends(1).json();
+    assert_eq!((&found["ending"], &found["deploys"]), (&json!("cases_removed"), &json!(0)));
+    stage.andon(&["culprit", "small", "2"]).ends(1).prints(&["the suite has none of the cases"]);
+}

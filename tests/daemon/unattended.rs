@@ -271,3 +271,91 @@ fn the_commit_that_broke_it_is_searched_while_nothing_else_waits() {
     daemon.signal(Signal::TERM);
     daemon.wait().expect_code(0);
 }
+
+/// A search that has begun, with a step whose deploy is held: what comes now comes in its middle.
+fn in_the_middle_of_a_search() -> (Place, crate::support::Running) {
+    let pipeline = PIPELINE.replace("settle: 0s", "settle: 2s");
+    let mut place = place(&format!("{pipeline}culprit: {{ search: true, confirm: 1 }}\n"));
+    let daemon = daemon(&place, &[]);
+    has_looked(&place, "shop");
+    place.andon(&["trigger", "shop"]).expect_code(0);
+    wait_for_cycles(&place, 1);
+    for number in 1..=16 {
+        let mut files = files(if number < 7 { GOOD } else { BAD });
+        files.push(("note".to_owned(), number.to_string(), false));
+        place.commit(&format!("Commit {number}"), &files);
+    }
+    until("the red cycle is over", || cycles(&place).iter().any(|(_, verdict)| verdict == "red"));
+    place.write("stage/hold-before", "");
+    let open = || cycles(&place).last().is_some_and(|(_, verdict)| verdict == "open");
+    until("a step waits in its deploy", || {
+        open() && place.stage().starts().len() == cycles(&place).len()
+    });
+    let status = place.andon(&["status"]).expect_code(0);
+    assert!(status.stdout.contains("shop: searches: step "), "{}", status.stdout);
+    assert_eq!(state_of(&place)["search"]["of"], 2);
+    (place, daemon)
+}
+
+/// The cycle of that revision that tells of a search, once it is there.
+fn told_by(place: &Place, revision: &str) -> Value {
+    until("the commit is seen", || fates(place).iter().any(|(sha, _)| sha == revision));
+    std::fs::remove_file(place.file("stage/hold-before")).unwrap();
+    let newest = || place.andon(&["show", "shop", "--json"]).json();
+    until("the search is over", || newest()["search"]["ending"].is_string());
+    let told = newest();
+    assert_eq!(told["revision"]["sha"], revision, "{told}");
+    told
+}
+
+#[test]
+fn a_search_that_a_newer_commit_makes_needless_says_so_once() {
+    let (mut place, _daemon) = in_the_middle_of_a_search();
+    let mut mended = files(GOOD);
+    mended.push(("note".to_owned(), "mended".to_owned(), false));
+    let mended = place.commit("It is mended", &mended);
+    let told = told_by(&place, &mended);
+    assert_eq!(
+        (&told["search"]["ending"], &told["verdict"]),
+        (&json!("overtaken"), &json!("green"))
+    );
+    let number = told["cycle"].as_u64().unwrap();
+    let ran = wait_for_cycles(&place, usize::try_from(number).unwrap());
+    assert_eq!(ran.len() as u64, number, "nobody asks on, and what is new is deployed: {ran:?}");
+}
+
+#[test]
+fn a_branch_that_is_rewritten_ends_the_search_of_what_was_on_it() {
+    let (mut place, _daemon) = in_the_middle_of_a_search();
+    {
+        let repository = git2::Repository::open(place.file("repo")).unwrap();
+        let first = git2::Oid::from_str(&place.commits()[0]).unwrap();
+        let first = repository.find_object(first, None).unwrap();
+        repository.reset(&first, git2::ResetType::Soft, None).unwrap();
+    }
+    let mut others = files(BAD);
+    others.push(("note".to_owned(), "another history".to_owned(), false));
+    let other = place.commit("Another history", &others);
+    let told = told_by(&place, &other);
+    assert_eq!(told["search"]["ending"], "rewritten");
+    assert_eq!(told["search"]["culprit"], Value::Null);
+    let number = told["cycle"].as_u64().unwrap();
+    let ran = wait_for_cycles(&place, usize::try_from(number).unwrap());
+    assert_eq!(ran.len() as u64, number, "nobody asks on: {ran:?}");
+}
+
+/// Who ends a search does not leave an old commit behind.
+#[test]
+fn the_newest_is_put_back_and_verified_after_a_step_that_was_cancelled() {
+    let (place, _daemon) = in_the_middle_of_a_search();
+    place.andon(&["cancel", "shop"]).expect_code(0);
+    std::fs::remove_file(place.file("stage/hold-before")).unwrap();
+    let newest = || place.andon(&["show", "shop", "--json"]).json();
+    until("the search is over", || newest()["search"]["ending"].is_string());
+    let told = newest();
+    assert_eq!(told["search"]["ending"], "cancelled");
+    let last = place.commits().last().unwrap();
+    assert_eq!((&told["revision"]["sha"], &told["verdict"]), (&json!(last), &json!("red")));
+    let number = usize::try_from(told["cycle"].as_u64().unwrap()).unwrap();
+    assert_eq!(wait_for_cycles(&place, number).len(), number, "nobody asks on");
+}

@@ -112,7 +112,13 @@ impl World {
     /// What the search came to that this cycle ends. A report without it is better than no report.
     async fn add_search(&self, journal: &Journal, findings: &mut Findings) {
         let options = &journal.state().queued.options;
-        let Some(of) = options.search_of.filter(|_| !options.is_question()) else { return };
+        let Some(of) = options.search_of else {
+            self.add_overtaken(journal, findings).await;
+            return;
+        };
+        if options.is_question() {
+            return;
+        }
         let (store, cases) = (journal.store().as_ref(), &findings.cases);
         match self.searched(store, of, journal.state(), cases, findings.verdict).await {
             Ok(found) => {
@@ -128,6 +134,18 @@ impl World {
             Err(fault) => {
                 tracing::warn!("what the search of cycle {of} came to is not known: {fault}")
             }
+        }
+    }
+
+    /// A search that this cycle makes needless says so here, as no other cycle ends it.
+    async fn add_overtaken(&self, journal: &Journal, findings: &mut Findings) {
+        let state = journal.state();
+        if state.queued.options.only.is_some() {
+            return;
+        }
+        match self.overtaken(journal.store().as_ref(), state, findings).await {
+            Ok(found) => findings.search = found,
+            Err(fault) => tracing::warn!("whether a search is over now is not known: {fault}"),
         }
     }
 

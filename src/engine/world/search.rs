@@ -1,18 +1,18 @@
 //! A search for the commit that broke a cycle, put together from the records: what is searched, and what
 //! its steps answered. The decisions are `culprit`'s.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::World;
 use crate::culprit::{
-    self, Answer, Group, Limits, Newest, Question, Search, Step, StepOutcome, Witness,
+    self, Answer, Group, Limits, Moot, Newest, Question, Search, Step, StepOutcome, Witness,
 };
 use crate::domain::event::RunOptions;
 use crate::domain::findings::{CaseFinding, Cluster, Findings};
 use crate::domain::names::{CaseId, Fingerprint, PipelineName};
 use crate::domain::outcome::{Change, Outcome, Trigger, TriggerKind, Verdict};
 use crate::domain::revision::Sha;
-use crate::domain::search::SearchResult;
+use crate::domain::search::{SearchEnding, SearchResult};
 use crate::domain::spec::Culprit;
 use crate::domain::state::CycleState;
 use crate::engine::{EngineError, load_state};
@@ -97,6 +97,8 @@ impl SearchState {
     /// step, that the newest was put back for want of deploys, or that a newer revision passes by now.
     pub fn asked_anew(&mut self, up_to: u32) {
         self.search.newest.is_good = false;
+        // The commits are still there to be asked; cases that are gone are not.
+        self.search.moot = self.search.moot.filter(|moot| *moot != Moot::Rewritten);
         let is_over = |step: &Step| step.outcome == StepOutcome::Cancelled;
         self.search.steps.retain(|step| step.cycle > up_to || !is_over(step));
         for step in self.search.steps.iter_mut().filter(|step| step.cycle <= up_to) {
@@ -134,12 +136,11 @@ impl SearchState {
         Some((Trigger { kind: TriggerKind::Culprit, detail }, revision, options))
     }
 
-    /// The cases that are asked, as the globs that select them.
-    fn selection(&self) -> String {
     /// What a step begins with: who is still suspected, and how much the search may yet take.
     fn left(&self) -> String {
         let result = culprit::result(&self.search);
-        let suspects = result.failures.first().map_or(0, |worst| worst.suspects.len());
+        let open = result.failures.iter().find(|failure| failure.ending == SearchEnding::Open);
+        let suspects = open.map_or(0, |asked| asked.suspects.len());
         let deploys = self.search.limits.max_deploys.saturating_sub(result.deploys);
         let counted = |n: usize, what: &str| match n {
             1 => format!("1 {what}"),
@@ -149,6 +150,8 @@ impl SearchState {
         format!("{}, at most {deploys} left", counted(suspects, "suspect"))
     }
 
+    /// The cases that are asked, as the globs that select them.
+    fn selection(&self) -> String {
         let witnesses = self.search.groups.iter().flat_map(|group| &group.witnesses);
         let cases: Vec<&str> = witnesses.map(|witness| witness.case.as_str()).collect();
         cases.join("\n")
@@ -182,6 +185,71 @@ pub async fn cycle_to_search(
     Ok(None)
 }
 
+/// Every cycle since the last green one that something may still be asked about: what a search had begun
+/// with and what regressed, newest first.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn cycles_to_search(
+    store: &dyn Store,
+    name: &PipelineName,
+) -> Result<Vec<u32>, StoreError> {
+    let mut found: Vec<u32> = Vec::new();
+    for row in store.list_cycles(name, LOOKED_BACK).await? {
+        if row.finished_at.is_none() {
+            continue;
+        }
+        let whole = row.summary.verdict.filter(|_| row.summary.only.is_none());
+        let this = match whole {
+            // What put the newest back may be green, and then is the last green one.
+            Some(Verdict::Green) => {
+                found.extend(row.search_of.filter(|of| !found.contains(of)));
+                break;
+            }
+            Some(Verdict::Red | Verdict::Incomplete) if regressed_in(store, &row).await? => {
+                Some(row.summary.cycle)
+            }
+            _ => None,
+        };
+        for of in [row.search_of, this].into_iter().flatten() {
+            if !found.contains(&of) {
+                found.push(of);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The search that asked something before a cycle, and has not put the newest back since.
+async fn begun_before(
+    store: &dyn Store,
+    name: &PipelineName,
+    cycle: u32,
+) -> Result<Option<u32>, StoreError> {
+    for row in store.list_cycles(name, LOOKED_BACK).await? {
+        if row.finished_at.is_none() || row.summary.cycle >= cycle {
+            continue;
+        }
+        if row.search_of.is_some() {
+            return Ok(row.search_of.filter(|_| row.is_question()));
+        }
+        if row.summary.verdict == Some(Verdict::Green) && row.summary.only.is_none() {
+            return Ok(None);
+        }
+    }
+    Ok(None)
+}
+
+fn branch_of(state: &CycleState) -> Option<&str> {
+    state.resolved.as_ref()?.revision.branch.as_deref()
+}
+
+/// Whether a cycle is of that branch. Where one of them names none, it is not known to be another.
+fn is_of(row: &CycleRow, branch: Option<&str>) -> bool {
+    let own = row.summary.revision.as_ref().and_then(|revision| revision.branch.as_deref());
+    own.is_none() || branch.is_none() || own == branch
+}
+
 async fn regressed_in(store: &dyn Store, row: &CycleRow) -> Result<bool, StoreError> {
     if row.expired_at.is_some() {
         return Ok(false);
@@ -209,38 +277,49 @@ impl World {
         let is_deployed = latest.as_ref().is_none_or(|row| !row.is_question());
         let after = latest.map_or(cycle, |row| row.summary.cycle);
         let end = &line[line.len() - 1];
-        let newest = match self.newer_than(store, cycle, end).await? {
-            Some(row) => Newest {
-                revision: row.summary.revision.map_or_else(|| end.clone(), |found| found.sha),
-                is_good: row.search_of != Some(cycle)
-                    && subject
-                        .passes_in(store, &CycleKey::new(name.clone(), row.summary.cycle))
-                        .await?,
-                is_deployed,
-            },
-            None => Newest { revision: end.clone(), is_deployed, is_good: false },
+        let newer = self.newer_than(store, cycle, end).await?;
+        let newest = Newest {
+            revision: newer.first().map_or_else(|| end.clone(), |(_, sha)| sha.clone()),
+            is_good: self.passes_since(store, &subject, &newer, cycle).await?,
+            is_deployed,
         };
+        let branch = branch_of(&state);
+        let tip = newer.iter().find(|(row, _)| is_of(row, branch));
+        let rewritten = match tip {
+            Some((_, tip)) => !self.contains(tip, end).await,
+            None => false,
+        };
+        let groups = self.askable(subject.groups());
+        let moot = match (rewritten, groups.is_empty()) {
+            (true, _) => Some(Moot::Rewritten),
+            (false, true) => Some(Moot::CasesRemoved),
+            (false, false) => None,
+        };
+        // What it was about is told, though it is asked no more.
+        let groups = if groups.is_empty() { subject.groups() } else { groups };
         let search = Search {
             cycle,
             newest,
             line,
             at_the_end: subject.at_the_end(),
-            groups: subject.groups(),
+            groups,
             limits: limits(self.pipeline().culprit.as_ref()),
             steps,
+            moot,
         };
         let still_there = search.steps.last().is_some_and(|step| step.cycle == after);
         Ok(SearchState { search, still_there, after })
     }
 
-    /// The newest cycle of the whole suite since a cycle, on its revision or on one that is no older: who
-    /// tests an older commit meanwhile says nothing of the end of the branch.
+    /// The cycles of the whole suite since a cycle, newest first, on its revision or on ones that are no
+    /// older: who tests an older commit meanwhile says nothing of the end of the branch.
     async fn newer_than(
         &self,
         store: &dyn Store,
         cycle: u32,
         end: &Sha,
-    ) -> Result<Option<CycleRow>, NoSearch> {
+    ) -> Result<Vec<(CycleRow, Sha)>, NoSearch> {
+        let mut newer = Vec::new();
         let rows = store.list_cycles(&self.pipeline().name, LOOKED_BACK).await?;
         for row in rows.into_iter().take_while(|row| row.summary.cycle > cycle) {
             let Some(revision) = row.summary.revision.as_ref().filter(|_| is_whole(&row)) else {
@@ -249,11 +328,82 @@ impl World {
             if row.finished_at.is_none() || row.environment != self.pipeline().environment {
                 continue;
             }
-            if revision.sha == *end || !self.is_older(&revision.sha, end).await {
-                return Ok(Some(row));
+            let sha = revision.sha.clone();
+            if sha == *end || !self.is_older(&sha, end).await {
+                newer.push((row, sha));
             }
         }
-        Ok(None)
+        Ok(newer)
+    }
+
+    /// Whether what is searched passed since: what fails after that is another regression.
+    async fn passes_since(
+        &self,
+        store: &dyn Store,
+        subject: &Subject<'_>,
+        newer: &[(CycleRow, Sha)],
+        cycle: u32,
+    ) -> Result<bool, NoSearch> {
+        for (row, _) in newer.iter().filter(|(row, _)| row.search_of != Some(cycle)) {
+            if subject.passes_in(store, &row.key()).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether one revision has another in its history, as far as the repository tells.
+    async fn contains(&self, one: &Sha, other: &Sha) -> bool {
+        let Ok(mirror) = self.mirror_with([one, other].into_iter()).await else { return true };
+        mirror.is_ancestor(other, one).await.unwrap_or(true)
+    }
+
+    /// Without the cases that the suite has lost since. What the commands report, only a run tells.
+    fn askable(&self, mut groups: Vec<Group>) -> Vec<Group> {
+        let Some(suite) = self.suite.as_deref().filter(|suite| suite.commands.is_empty()) else {
+            return groups;
+        };
+        let known: HashSet<&CaseId> = suite.cases().map(|case| &case.id).collect();
+        for group in &mut groups {
+            group.witnesses.retain(|witness| known.contains(&witness.case));
+        }
+        groups.retain(|group| !group.witnesses.is_empty());
+        groups
+    }
+
+    /// What a cycle ends by its own results: a search that had begun and that nobody goes on with, since
+    /// what it is about passes, or is no part of the branch any more.
+    pub(super) async fn overtaken(
+        &self,
+        store: &dyn Store,
+        this: &CycleState,
+        findings: &Findings,
+    ) -> Result<Option<SearchResult>, NoSearch> {
+        let Some(resolved) = this.resolved.as_ref().filter(|_| findings.verdict.has_valid_suite())
+        else {
+            return Ok(None);
+        };
+        let Some(of) = begun_before(store, &this.queued.pipeline, this.queued.cycle).await? else {
+            return Ok(None);
+        };
+        let SearchState { mut search, .. } = self.search(store, of).await?;
+        let revision = &resolved.revision.sha;
+        let end = search.line[search.line.len() - 1].clone();
+        let is_old = *revision != end && self.is_older(revision, &end).await;
+        if is_old || culprit::result(&search).ending != SearchEnding::Open {
+            return Ok(None);
+        }
+        let searched = store.find_cycle(&this.queued.pipeline, Which::Number(of)).await?;
+        let same_branch = searched.is_some_and(|row| is_of(&row, branch_of(this)));
+        if same_branch && !self.contains(revision, &end).await {
+            search.moot = Some(Moot::Rewritten);
+        }
+        let asked = |case: &CaseId| search.groups[0].witnesses.iter().any(|w| w.case == *case);
+        let mut seen = findings.cases.iter().filter(|found| asked(&found.case)).peekable();
+        let is_good = seen.peek().is_some() && seen.all(|found| found.outcome.is_some_and(is_pass));
+        search.newest = Newest { revision: revision.clone(), is_deployed: true, is_good };
+        let result = culprit::result(&search);
+        Ok((result.ending != SearchEnding::Open).then_some(result))
     }
 
     async fn is_older(&self, one: &Sha, than: &Sha) -> bool {
@@ -477,6 +627,7 @@ mod tests {
                 step(4, sha('b'), StepOutcome::Cancelled),
             ],
             newest: Newest { revision: sha('c'), is_deployed: false, is_good: false },
+            moot: None,
         };
         let mut state = SearchState { search, still_there: true, after: 4 };
         let (_, revision, options) = state.next_cycle().unwrap();
