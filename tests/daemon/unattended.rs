@@ -274,14 +274,22 @@ fn the_commit_that_broke_it_is_searched_while_nothing_else_waits() {
 
 /// A search that has begun, with a step whose deploy is held: what comes now comes in its middle.
 fn in_the_middle_of_a_search() -> (Place, crate::support::Running) {
+    in_the_middle_with("", [GOOD, BAD])
+}
+
+/// The same with further cases, and what staging answers before and after the commit that breaks it.
+fn in_the_middle_with(cases: &str, [good, bad]: [&str; 2]) -> (Place, crate::support::Running) {
     let pipeline = PIPELINE.replace("settle: 0s", "settle: 2s");
-    let mut place = place(&format!("{pipeline}culprit: {{ search: true, confirm: 1 }}\n"));
+    let pipeline = format!("{pipeline}{cases}culprit: {{ search: true, confirm: 1 }}\n");
+    let mut place = Place::new();
+    place.write("pipelines/shop.yaml", &pipeline);
+    place.commit("First version", &files(good));
     let daemon = daemon(&place, &[]);
     has_looked(&place, "shop");
     place.andon(&["trigger", "shop"]).expect_code(0);
     wait_for_cycles(&place, 1);
     for number in 1..=16 {
-        let mut files = files(if number < 7 { GOOD } else { BAD });
+        let mut files = files(if number < 7 { good } else { bad });
         files.push(("note".to_owned(), number.to_string(), false));
         place.commit(&format!("Commit {number}"), &files);
     }
@@ -358,4 +366,33 @@ fn the_newest_is_put_back_and_verified_after_a_step_that_was_cancelled() {
     assert_eq!((&told["revision"]["sha"], &told["verdict"]), (&json!(last), &json!("red")));
     let number = usize::try_from(told["cycle"].as_u64().unwrap()).unwrap();
     assert_eq!(wait_for_cycles(&place, number).len(), number, "nobody asks on");
+}
+
+/// Two regressions of one pipeline: the newer is asked about first, and the older is not forgotten.
+#[test]
+fn an_older_search_goes_on_after_that_of_a_newer_regression() {
+    let answers = |one: &str, two: &str| {
+        format!(r#"{{ "routes": {{ "/one": [{{ {one} }}], "/two": [{{ {two} }}] }} }}"#)
+    };
+    let (ok, broken) = (r#""text": "ok""#, r#""status": 500"#);
+    let two = "    - { id: test_002_two, steps: [{ http: { url: \"${base_url}/two\" } }] }\n";
+    let (mut place, _daemon) = in_the_middle_with(two, [&answers(ok, ok), &answers(broken, ok)]);
+    for (note, second) in [("kept", ok), ("broken", broken)] {
+        let mut files = files(&answers(broken, second));
+        files.push(("note".to_owned(), note.to_owned(), false));
+        place.commit(&format!("Second is {note}"), &files);
+    }
+    let last = place.commits().last().unwrap().clone();
+    until("the commits are seen", || fates(&place).iter().any(|(sha, _)| *sha == last));
+    std::fs::remove_file(place.file("stage/hold-before")).unwrap();
+    let newest = || place.andon(&["show", "shop", "--json"]).json();
+    until("the older search is over", || {
+        let search = &newest()["search"];
+        search["cycle"] == 2 && search["ending"] == "found"
+    });
+    let told = newest();
+    assert_eq!(told["search"]["culprit"], place.commits()[7].as_str());
+    assert_eq!(told["revision"]["sha"], last.as_str(), "the newest is put back");
+    let two = &told["clusters"].as_array().unwrap()[1];
+    assert_eq!((&two["cases"], &two["culprit"]), (&json!(["test_002_two"]), &json!(last)));
 }
