@@ -13,6 +13,7 @@ mod compare;
 mod figures;
 mod history;
 mod rename;
+mod slower;
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
-use super::{Compared, Comparison, Selection, figures, history, rename};
+use super::{Compared, Comparison, Selection, figures, history, rename, slower};
 use crate::domain::change::{Seen, change_of};
 use crate::domain::findings::{Carried, CaseFinding, CaseResult};
 use crate::domain::history::{CaseHead, CycleRef, Heads, KnownResult};
@@ -130,11 +130,13 @@ fn compare_case(this: &CycleRef, result: &CaseResult, history: Option<History<'_
     let known = head.known.as_ref();
     finding.change = Some(change_of(known.map(Seen::from), Some(Seen::from(result))));
     finding.before = known.map(|known| known.outcome);
-    finding.definition_changed = known.is_some_and(|known| known.definition != result.definition);
+    finding.definition_changed = history::is_redefined(head, result);
     finding.known_as = known_as;
-    finding.flaky_rate = figures::flaky_rate(&head.recent, history::run_of(result, this));
-    if figures::is_good(result.outcome) && !finding.definition_changed {
-        finding.slower = figures::slower(&head.recent, result.duration_ms);
+    // What another definition gave contradicts nothing, and says nothing about how long this one takes.
+    let earlier = if finding.definition_changed { &[][..] } else { &head.recent };
+    finding.flaky_rate = figures::flaky_rate(earlier, history::run_of(result, this));
+    if figures::is_good(result.outcome) {
+        finding.slower = slower::slower(earlier, result.duration_ms);
     }
     if !result.outcome.is_known() {
         finding.carried = known.map(carry);
@@ -229,6 +231,7 @@ mod tests {
     use super::*;
     use crate::diff::advance_all;
     use crate::domain::failure::{Blame, Failure, FailureClass};
+    use crate::domain::findings::Slower;
     use crate::domain::names::Fingerprint;
     use crate::domain::outcome::Outcome;
     use crate::domain::revision::Sha;
@@ -416,12 +419,15 @@ mod tests {
     #[test]
     fn another_definition_weakens_the_comparison() {
         let mut pipeline = Loop::default();
-        for _ in 0..6 {
+        for _ in 0..9 {
             pipeline.run(&[result("a", Outcome::Passed)]);
         }
         let slow = CaseResult { duration_ms: 900, ..result("a", Outcome::Passed) };
-        let found = pipeline.run(std::slice::from_ref(&slow)).cases.remove(0);
-        assert_eq!(found.slower.map(|s| (s.median_ms, s.max_ms, s.samples)), Some((100, 100, 6)));
+        let mut again = || pipeline.run(std::slice::from_ref(&slow)).cases.remove(0);
+        assert_eq!((again().slower, again().slower), (None, None));
+        let found = again();
+        let figures = |s: Slower| (s.runs, s.now_ms, s.median_ms, s.max_ms, s.samples);
+        assert_eq!(found.slower.map(figures), Some((3, 900, 100, 100, 9)));
         assert!(!found.definition_changed);
         let other = CaseResult { definition: "d2".into(), duration_ms: 5_000, ..slow };
         let found = pipeline.run(&[other]).cases.remove(0);

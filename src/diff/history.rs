@@ -47,6 +47,9 @@ fn never_seen(result: &CaseResult) -> CaseHead {
 /// Advances a head where it is: a hundred thousand of them are not copied.
 fn go_on_with(head: &mut CaseHead, result: &CaseResult, this: &CycleRef, config_digest: &Arc<str>) {
     let causes = causes_after(head, result, this, config_digest);
+    if result.outcome.is_known() && is_redefined(head, result) {
+        head.recent.iter_mut().for_each(|run| run.revision_key = RecentRun::REDEFINED);
+    }
     let Series { last_good, first_failing, failing_for, failure_changed } =
         series_after(head, result, this);
     if result.outcome.is_known() {
@@ -61,6 +64,11 @@ fn go_on_with(head: &mut CaseHead, result: &CaseResult, this: &CycleRef, config_
     head.failure_changed = failure_changed;
     head.causes = causes;
     remember(&mut head.recent, run_of(result, this));
+}
+
+/// Whether the case was defined otherwise when it was last known.
+pub(super) fn is_redefined(head: &CaseHead, result: &CaseResult) -> bool {
+    head.known.as_ref().is_some_and(|known| known.definition != result.definition)
 }
 
 fn known_result(result: &CaseResult, this: &CycleRef, config_digest: &Arc<str>) -> KnownResult {

@@ -166,6 +166,24 @@ pub struct Slower {
     pub max_ms: u64,
     /// How many earlier passes.
     pub samples: u32,
+    /// How many of the latest passes, this one included, are held against them. Nothing in findings that
+    /// were made before this was tested.
+    #[serde(default)]
+    pub runs: u32,
+    /// The median of those.
+    #[serde(default)]
+    pub now_ms: u64,
+    /// How many in a million orders of all these durations have those at least as far behind, by chance
+    /// alone; rounded up.
+    #[serde(default)]
+    pub chance_ppm: u32,
+}
+
+impl Slower {
+    /// The chance as a probability, where it was tested.
+    pub fn p(&self) -> Option<f64> {
+        (self.chance_ppm > 0).then(|| f64::from(self.chance_ppm) / 1e6)
+    }
 }
 
 /// Failures that share a fingerprint: probably one cause.

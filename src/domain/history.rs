@@ -53,6 +53,7 @@ pub struct RecentRun {
     /// The cycle.
     pub cycle: u32,
     /// The revision: its first eight hex digits as a number, enough to tell two apart here.
+    /// [`RecentRun::REDEFINED`] when the case was defined otherwise then.
     pub revision_key: u32,
     /// How long it took.
     pub duration_ms: u32,
@@ -61,9 +62,18 @@ pub struct RecentRun {
 }
 
 impl RecentRun {
+    /// No revision: the run was of another definition of the case, so that it neither contradicts a
+    /// present run of the same revision nor says how long one should take.
+    pub const REDEFINED: u32 = 0;
+
+    /// Whether the run was of the case as it is defined now.
+    pub fn is_of_present_definition(&self) -> bool {
+        self.revision_key != Self::REDEFINED
+    }
+
     /// The first eight digits of a revision as a number.
     pub fn key_of(revision: &Sha) -> u32 {
-        u32::from_str_radix(&revision.as_str()[..8], 16).unwrap_or(0)
+        u32::from_str_radix(&revision.as_str()[..8], 16).unwrap_or(0).max(1)
     }
 }
 

@@ -88,6 +88,16 @@ pub fn percent(part: u32, whole: u32) -> String {
     }
 }
 
+/// A small probability: `0.004`, `0.00005`; two figures, rounded up.
+pub fn chance(p: f64) -> String {
+    let places = (-p.log10()).max(0.0) as usize + 2;
+    let scale = 10_f64.powi(i32::try_from(places).unwrap_or(9));
+    // What is whole already is not made more by how it is stored.
+    let rounded = ((p * scale - 1e-9).ceil() / scale).min(1.0);
+    let text = format!("{rounded:.places$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// `a`, `a and b`, `a, b and c`.
 pub fn list(items: &[String]) -> String {
     match items {
@@ -124,6 +134,15 @@ mod tests {
             ("−4".into(), "+4".into(), String::new())
         );
         assert_eq!(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
+    }
+
+    #[test]
+    fn a_chance_keeps_two_figures() {
+        assert_eq!(chance(0.004), "0.004");
+        assert_eq!(chance(0.019_608), "0.02");
+        assert_eq!(chance(0.004_546), "0.0046");
+        assert_eq!(chance(0.000_043), "0.000043");
+        assert_eq!(chance(1.0), "1");
     }
 
     #[test]

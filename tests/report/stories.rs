@@ -259,7 +259,14 @@ pub fn unsteady() -> CycleState {
         Some(Change::StillPassing),
     );
     slow.duration_ms = 4_200;
-    slow.slower = Some(Slower { median_ms: 480, max_ms: 900, samples: 34 });
+    slow.slower = Some(Slower {
+        median_ms: 480,
+        max_ms: 900,
+        samples: 34,
+        runs: 3,
+        now_ms: 4_100,
+        chance_ppm: 129,
+    });
     story.rest_still_passes().baseline(9, 1);
     let mut limits = cluster(
         12,

@@ -291,6 +291,9 @@ fn case_json<'a>(view: &View<'a>, case: &CaseView<'a>) -> CaseJson<'a> {
             median_ms: slower.median_ms,
             max_ms: slower.max_ms,
             samples: slower.samples,
+            runs: slower.p().map(|_| slower.runs),
+            now_ms: slower.p().map(|_| slower.now_ms),
+            p: slower.p(),
         }),
     }
 }

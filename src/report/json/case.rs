@@ -159,4 +159,13 @@ pub struct SlowerJson {
     pub max_ms: u64,
     /// How many.
     pub samples: u32,
+    /// How many of the latest passes are held against them; `null` where that was not tested.
+    #[serde(default)]
+    pub runs: Option<u32>,
+    /// The median of those.
+    #[serde(default)]
+    pub now_ms: Option<u64>,
+    /// The chance that they rank so high by chance alone (Mann and Whitney, one-sided, exact).
+    #[serde(default)]
+    pub p: Option<f64>,
 }
