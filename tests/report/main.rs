@@ -4,11 +4,13 @@
 #![allow(clippy::disallowed_methods)] // What the program may do by one door only, a test may do anywhere.
 #![allow(clippy::unwrap_used)]
 
+mod bundled;
 mod cycles;
 mod events;
 mod figures;
 mod golden;
 mod hostile;
 mod investigation;
+mod rendered;
 mod said;
 mod stories;

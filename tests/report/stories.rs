@@ -357,5 +357,8 @@ pub fn all() -> Vec<(&'static str, CycleState)> {
         ("unsteady", unsteady()),
         ("renamed", renamed()),
         ("cancelled", cancelled()),
+        ("two-of-twenty-five", crate::bundled::two_of_twenty_five()),
+        ("environment-broke", crate::bundled::environment_broke()),
+        ("missing-endpoints", crate::bundled::missing_endpoints()),
     ]
 }

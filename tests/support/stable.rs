@@ -17,7 +17,7 @@ impl Stable {
             (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| UTC)", "YYYY-MM-DD hh:mm:ss UTC"),
             (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "YYYY-MM-DD hh:mm UTC"),
             (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
-            (r"\| Suite took \|.*", "| Suite took | N ms | N ms | |"),
+            (r"\| Suite took \|[^|\n]*\|[^|\n]+\|.*", "| Suite took | N ms | N ms | |"),
             (r"; the slowest: .*", "; the slowest: …"),
             (r"\b\d+ min \d+ s\b", "N ms"),
             (r"\b\d+(\.\d+)? ?(ms|s|min|h)\b", "N ms"),

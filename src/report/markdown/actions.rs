@@ -1,25 +1,25 @@
 //! Part 12: what to do now, derived from the records and ordered by how much it matters.
 
+mod repair;
+mod suite;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::page::Page;
-use super::{culprit, fixes, headline, lists};
+use super::{fixes, headline};
 use crate::domain::escape;
-use crate::domain::event::StoppedBy;
 use crate::domain::findings::{
     Cluster, Countermeasure, InvestigationSnapshot, InvestigationState, OverdueMeasure,
 };
 use crate::domain::names::InvestigationId;
-use crate::domain::outcome::{Outcome, Phase, Verdict, VoidReason};
+use crate::domain::outcome::{Phase, Verdict, VoidReason};
 use crate::domain::spec::Priority;
 use crate::report::view::View;
 use crate::report::{rollback, words};
 
 /// At most so many actions: more is no list to act on.
 const MAX_ACTIONS: usize = 15;
-/// A quarantine that ends within so many days is named.
-const QUARANTINE_DAYS: i32 = 14;
 
 /// One thing to do.
 struct Action {
@@ -33,21 +33,7 @@ pub fn write(page: &mut Page, view: &View<'_>) {
         page.block(&format!("None: the search for what broke cycle {of} goes on by itself."));
         return;
     }
-    let mut actions: Vec<Action> = Vec::new();
-    unproven(&mut actions, view);
-    unrestored(&mut actions, view);
-    if view.is_valid() {
-        for cluster in view.clusters() {
-            failing(&mut actions, view, cluster);
-        }
-        for OverdueMeasure { id, measure } in view.findings.iter().flat_map(|f| &f.overdue) {
-            countermeasure(&mut actions, view, id, measure, low());
-        }
-        suite(&mut actions, view);
-        quarantine(&mut actions, view);
-    }
-    // Stable: within one priority the order above is the order of importance.
-    actions.sort_by_key(|action| action.priority);
+    let actions = all(view);
     let left_out = actions.len().saturating_sub(MAX_ACTIONS);
     let mut items: Vec<String> = actions
         .into_iter()
@@ -61,6 +47,36 @@ pub fn write(page: &mut Page, view: &View<'_>) {
         page.block("None.");
     }
     page.numbered(&items);
+}
+
+/// The most urgent one, for the top of the page, and how many there are.
+pub(super) fn most_urgent(view: &View<'_>) -> Option<(String, usize)> {
+    let actions = all(view);
+    let total = actions.len();
+    Some((actions.into_iter().next()?.text, total))
+}
+
+fn all(view: &View<'_>) -> Vec<Action> {
+    let mut actions: Vec<Action> = Vec::new();
+    if view.is_question() {
+        return actions;
+    }
+    unproven(&mut actions, view);
+    unrestored(&mut actions, view);
+    if view.is_valid() {
+        actions.extend(repair::actions(view));
+        for cluster in view.clusters() {
+            failing(&mut actions, view, cluster);
+        }
+        for OverdueMeasure { id, measure } in view.findings.iter().flat_map(|f| &f.overdue) {
+            countermeasure(&mut actions, view, id, measure, low());
+        }
+        suite::actions(&mut actions, view);
+        suite::quarantine(&mut actions, view);
+    }
+    // Stable: within one priority the order above is the order of importance.
+    actions.sort_by_key(|action| action.priority);
+    actions
 }
 
 fn first(actions: &mut Vec<Action>, text: String) {
@@ -166,9 +182,6 @@ fn failing(actions: &mut Vec<Action>, view: &View<'_>, cluster: &Cluster) {
         age => format!("for {age} cycles"),
     };
     let snapshot = view.investigation(cluster);
-    let is_mended = snapshot.is_some_and(|seen| has_a_fix(seen.state));
-    let culprit = culprit::action(view, cluster).filter(|_| !is_mended);
-    actions.extend(culprit.map(|text| Action { priority, text }));
     match (snapshot, &cluster.investigation) {
         (None, Some(id)) => actions.push(Action {
             priority,
@@ -179,19 +192,6 @@ fn failing(actions: &mut Vec<Action>, view: &View<'_>, cluster: &Cluster) {
             text: format!("“{title}” is failing {age} and nobody looks at it."),
         }),
         (Some(snapshot), _) => investigation(actions, view, snapshot, priority, &age),
-    }
-}
-
-/// Whether somebody has made a fix that this revision may lack.
-fn has_a_fix(state: InvestigationState) -> bool {
-    match state {
-        InvestigationState::FixClaimed
-        | InvestigationState::FixDeployed
-        | InvestigationState::Verified => true,
-        InvestigationState::New
-        | InvestigationState::Analysed
-        | InvestigationState::Reopened
-        | InvestigationState::Closed => false,
     }
 }
 
@@ -290,127 +290,10 @@ fn days_until(date: Date, now: Timestamp) -> i32 {
     today.until(date).map_or(0, |span| span.get_days())
 }
 
-/// What the suite itself needs.
-fn suite(actions: &mut Vec<Action>, view: &View<'_>) {
-    let ended = view.state.suite_ended.as_ref();
-    if ended.is_some_and(|ended| !ended.setup_failures.is_empty()) {
-        first(actions, "Repair the suite's setup: its cases could not be measured.".to_owned());
-    }
-    let by_time = ended.and_then(|ended| ended.stopped_by) == Some(StoppedBy::Timeout);
-    if by_time && view.counts().not_run > 0 {
-        first(actions, out_of_time(view));
-    }
-    let findings = view.findings;
-    let suspicious = findings.map_or(0, |findings| findings.suspicious.len());
-    if suspicious > 0 {
-        let passes = words::count(suspicious as u64, "pass that looks", "passes that look");
-        first(actions, format!("Look at {passes} too good (“Was this run real”)."));
-    }
-    let flaky = view.with_outcome(Outcome::Flaky).count();
-    if flaky > 0 {
-        let cases = words::count(flaky as u64, "flaky case", "flaky cases");
-        actions.push(Action {
-            priority: low(),
-            text: format!("Steady {cases}: each hides what it should show."),
-        });
-    }
-    let unsteady: Vec<String> =
-        view.fixed_by_no_commit().map(|case| escape::code(case.id.as_str())).collect();
-    if let Some(revision) = view.revision().filter(|_| !unsteady.is_empty()) {
-        let cases = words::list(&unsteady[..unsteady.len().min(3)]);
-        let more = unsteady.len().saturating_sub(3);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        actions.push(Action {
-            priority: low(),
-            text: format!(
-                "Find out what else changed: {cases}{more} failed and passed on {}.",
-                super::short(&revision.sha)
-            ),
-        });
-    }
-    let renames = findings.map_or(0, |findings| findings.renames.len());
-    if renames > 0 {
-        let cases = words::count(renames as u64, "probable rename", "probable renames");
-        actions.push(Action {
-            priority: low(),
-            text: format!("Confirm {cases} with `was:`, or history is lost."),
-        });
-    }
+fn medium() -> Priority {
+    Priority::parse("P2").unwrap_or(Priority::P1)
 }
 
 fn low() -> Priority {
     Priority::parse("P3").unwrap_or(Priority::P1)
-}
-
-/// Which cases ate the suite's time.
-fn out_of_time(view: &View<'_>) -> String {
-    let mut hanging: Vec<(u64, &str)> = view
-        .cases
-        .iter()
-        .filter_map(|case| Some((lists::running_for(view, case)?, case.id.as_str())))
-        .collect();
-    hanging.sort_by_key(|(ran, _)| std::cmp::Reverse(*ran));
-    if !hanging.is_empty() {
-        return hangs(&hanging);
-    }
-    let mut slow: Vec<(u64, &str)> = view
-        .cases
-        .iter()
-        .map(|case| {
-            (case.attempts.iter().map(|attempt| attempt.duration_ms).sum(), case.id.as_str())
-        })
-        .filter(|(took, _)| *took > 0)
-        .collect();
-    slow.sort_by_key(|(took, _)| std::cmp::Reverse(*took));
-    let slow: Vec<String> = slow
-        .iter()
-        .take(3)
-        .map(|(took, id)| format!("{} {}", escape::code(id), words::duration(*took)))
-        .collect();
-    let which =
-        if slow.is_empty() { String::new() } else { format!("; the slowest: {}", slow.join(", ")) };
-    format!(
-        "The suite's time was over before its end: raise `suite.timeout` or `concurrency`, or find what hangs{which}."
-    )
-}
-
-/// Who was running when the time was over is the first to be asked.
-fn hangs(longest_first: &[(u64, &str)]) -> String {
-    let told = longest_first
-        .iter()
-        .take(3)
-        .map(|(ran, id)| format!("{} was running for {}", escape::code(id), words::duration(*ran)));
-    let mut told: Vec<String> = told.collect();
-    if longest_first.len() > told.len() {
-        told.push(format!("{} more", words::number((longest_first.len() - told.len()) as u64)));
-    }
-    format!(
-        "Find what hangs: when the suite's time was over, {}. Else raise `suite.timeout` or `concurrency`.",
-        words::list(&told)
-    )
-}
-
-fn quarantine(actions: &mut Vec<Action>, view: &View<'_>) {
-    let Some(now) = view.decided_at() else { return };
-    for case in &view.cases {
-        let Some(planned) = case.planned else { continue };
-        let Some(quarantine) = &planned.quarantine else { continue };
-        let days = days_until(quarantine.until, now);
-        let id = escape::code(case.id.as_str());
-        let owner = escape::text(&quarantine.owner);
-        let text = if quarantine.expired {
-            format!(
-                "The quarantine of {id} is over ({}, {owner}): it decides the verdict again.",
-                quarantine.until
-            )
-        } else if days <= QUARANTINE_DAYS {
-            format!(
-                "The quarantine of {id} ends in {} ({owner}).",
-                words::count(days.unsigned_abs(), "day", "days")
-            )
-        } else {
-            continue;
-        };
-        actions.push(Action { priority: planned.priority, text });
-    }
 }

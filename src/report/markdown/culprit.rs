@@ -30,17 +30,16 @@ pub fn row(view: &View<'_>, cluster: &Cluster) -> Option<String> {
     Some(format!("**{commit}**, found by a search{}", sureness(view, cluster)))
 }
 
-/// For what to do.
-pub fn action(view: &View<'_>, cluster: &Cluster) -> Option<String> {
-    let title = escape::text(&cluster.title);
+/// For what to do about failures of which this is the worst; `what` names them.
+pub fn action(view: &View<'_>, cluster: &Cluster, what: &str) -> Option<String> {
     if let Some(culprit) = &cluster.culprit {
         let (commit, sure) = (named(view, cluster, culprit), sureness(view, cluster));
         let ask = ask(view, cluster, culprit);
-        return Some(format!("Revert or repair {commit}, which broke “{title}”{sure}{ask}."));
+        return Some(format!("Revert or repair {commit}, which brought {what}{sure}{ask}."));
     }
     let found = environment(view, cluster)?;
     let because = escape::text(&found.because);
-    Some(format!("Find out what else than a commit changed: “{title}”: {because}."))
+    Some(format!("Find out what else than a commit changed: {what}: {because}."))
 }
 
 /// What a search says of a failure in the cycle that ended it.

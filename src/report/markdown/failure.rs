@@ -242,8 +242,9 @@ fn first_seen(view: &View<'_>, cluster: &Cluster) -> String {
     let seen = words::count(cluster.times_seen, "cycle", "cycles");
     let mut text = match (earlier, cluster.times_seen) {
         (true, _) => format!(
-            "{failing}. **Seen before:** same fingerprint since cycle {}, in {seen} so far",
-            cluster.first_seen_cycle
+            "cycle {}, and in {seen} so far. **It came back:** {}",
+            cluster.first_seen_cycle,
+            if failing == "this cycle" { "failing since this cycle" } else { &failing },
         ),
         (false, 2..) => format!("{failing}, in {seen} so far"),
         (false, _) => failing,
@@ -279,6 +280,10 @@ fn suspects(view: &View<'_>, cluster: &Cluster) -> String {
     if cluster.suspects.is_empty() {
         if culprit::searched(view, cluster).is_some_and(SearchedFailure::is_environment) {
             return "none: a search says that no commit did it".to_owned();
+        }
+        if changed.is_none() && cluster.last_good.is_none() {
+            return "none: it was never seen good, so no commit is known to have broken it"
+                .to_owned();
         }
         let between = changed.as_deref().unwrap_or("last good and first failing");
         return format!("none: no commit lies between {between}");

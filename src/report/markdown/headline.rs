@@ -1,7 +1,7 @@
 //! Part 1: the title, what matters most in one sentence, and which revision this is about.
 
 use super::page::Page;
-use super::{culprit, deploy, fixes, served, short};
+use super::{actions, culprit, deploy, fixes, served, short};
 use crate::domain::escape::{self, Keep};
 use crate::domain::event::{ControlKind, StepEnded};
 use crate::domain::failure::Blame;
@@ -31,6 +31,20 @@ pub fn write(page: &mut Page, view: &View<'_>) {
     for note in notes(view) {
         page.block(&note);
     }
+    if let Some(order) = order(view) {
+        page.block(&order);
+    }
+}
+
+/// What to do before anything else, where something is wrong: whoever is on call need not look for it.
+fn order(view: &View<'_>) -> Option<String> {
+    let is_wrong = view.verdict().is_some_and(|verdict| verdict != Verdict::Green);
+    let (urgent, total) = actions::most_urgent(view).filter(|_| is_wrong)?;
+    let more = match total - 1 {
+        0 => String::new(),
+        more => format!(" {more} more under *Next actions*."),
+    };
+    Some(format!("**Do first:** {urgent}{more}"))
 }
 
 /// The one thing that matters most, without its tally.

@@ -1,0 +1,161 @@
+//! What to do about the failures themselves: whom or what to turn to first, said once for all failures
+//! that point at the same thing.
+//!
+//! It adds no judgement of its own: the cause, the suspects and the culprit are those of the findings.
+
+use super::Action;
+use crate::domain::escape;
+use crate::domain::failure::Blame;
+use crate::domain::findings::{Cluster, InvestigationState};
+use crate::domain::outcome::Cause;
+use crate::domain::revision::Sha;
+use crate::domain::spec::Priority;
+use crate::report::markdown::{culprit, short};
+use crate::report::view::{CaseView, View};
+use crate::report::words;
+
+/// Failures that are to be repaired in one way.
+struct Repair<'a> {
+    priority: Priority,
+    /// The worst of them.
+    worst: &'a Cluster,
+    failures: u64,
+}
+
+/// One action for each group of failures, the worst first. What is in quarantine has an owner already,
+/// and what somebody has repaired is told with its investigation.
+pub(super) fn actions(view: &View<'_>) -> Vec<Action> {
+    let mut repairs: Vec<Repair<'_>> = Vec::new();
+    for cluster in view.clusters() {
+        let cases = cluster.cases.iter().filter_map(|id| view.case(id));
+        let deciding = cases.filter(|case| case.decides()).filter_map(CaseView::priority);
+        let Some(priority) = deciding.min() else { continue };
+        if view.investigation(cluster).is_some_and(|seen| has_a_fix(seen.state)) {
+            continue;
+        }
+        match repairs.iter_mut().find(|repair| is_same(repair.worst, cluster)) {
+            Some(repair) => {
+                repair.priority = repair.priority.min(priority);
+                repair.failures += 1;
+            }
+            None => repairs.push(Repair { priority, worst: cluster, failures: 1 }),
+        }
+    }
+    repairs
+        .iter()
+        .filter_map(|repair| Some(Action { priority: repair.priority, text: text(view, repair)? }))
+        .collect()
+}
+
+/// Whether somebody has made a fix that this revision may lack.
+fn has_a_fix(state: InvestigationState) -> bool {
+    match state {
+        InvestigationState::FixClaimed
+        | InvestigationState::FixDeployed
+        | InvestigationState::Verified => true,
+        InvestigationState::New
+        | InvestigationState::Analysed
+        | InvestigationState::Reopened
+        | InvestigationState::Closed => false,
+    }
+}
+
+fn is_same(one: &Cluster, other: &Cluster) -> bool {
+    let key = |cluster: &Cluster| (cluster.cause, cluster.last_good.is_none());
+    match (&one.culprit, &other.culprit) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => key(one) == key(other) && one.suspects == other.suspects,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+fn text(view: &View<'_>, repair: &Repair<'_>) -> Option<String> {
+    let what = what(repair);
+    let cluster = repair.worst;
+    if let Some(found) = culprit::action(view, cluster, &what) {
+        return Some(found);
+    }
+    match cluster.cause {
+        Cause::Code => Some(code(view, cluster, &what)),
+        Cause::Suite => Some(format!(
+            "Look at what changed in the suite: {what} came with another definition of the case."
+        )),
+        Cause::Config => {
+            Some(format!("Look at what changed in the pipeline's own file: {what} came with that."))
+        }
+        Cause::Environment => Some(format!(
+            "Find out what changed around {}: {what} came without any change of ours.",
+            escape::text(view.state.queued.environment.as_str())
+        )),
+        Cause::Flake => {
+            Some(format!("Find out what is unsteady: {what} comes and goes on one revision."))
+        }
+        // Its setup is an action of its own.
+        Cause::Unknown if cluster.last_good.is_some() || setup_failed(view) => None,
+        Cause::Unknown if cluster.example.blame == Blame::Measurement => {
+            Some(format!("Repair what measures: nobody ever saw a run without {what}."))
+        }
+        Cause::Unknown => Some(format!(
+            "Find out whether the service or the case is wrong: nobody ever saw a run without {what}."
+        )),
+    }
+}
+
+fn setup_failed(view: &View<'_>) -> bool {
+    view.state.suite_ended.as_ref().is_some_and(|ended| !ended.setup_failures.is_empty())
+}
+
+/// The commits came with the failure; which of them did it is known when there is only one.
+fn code(view: &View<'_>, cluster: &Cluster, what: &str) -> String {
+    let total = cluster.commits.as_ref().map_or(0, |range| range.total).max(cluster.suspects.len());
+    match (cluster.suspects.as_slice(), total) {
+        ([], _) => format!("Look at the revision itself: {what} came with it."),
+        ([only], 1) => format!(
+            "Repair or revert {}: it is the only commit that came with {what}.",
+            commit(view, cluster, only)
+        ),
+        (_, total) => format!(
+            "Find out which of {} brought {what}{}.",
+            words::count(total as u64, "commit", "commits"),
+            search(view, cluster)
+        ),
+    }
+}
+
+/// How to have it searched, where a search can be made: it deploys, and runs what regressed.
+fn search(view: &View<'_>, cluster: &Cluster) -> String {
+    let deploys = view.state.steps.iter().any(|step| step.ended.is_some());
+    match &cluster.first_failing {
+        Some(first)
+            if deploys && cluster.failure_changed.is_none() && cluster.last_good.is_some() =>
+        {
+            format!(": `andon culprit {} {}`", view.state.queued.pipeline, first.cycle)
+        }
+        _ => ": they are the suspects under *Failures*".to_owned(),
+    }
+}
+
+/// `“GET /cart answered 500” (INV-0001) and 2 other failures`.
+fn what(repair: &Repair<'_>) -> String {
+    let cluster = repair.worst;
+    let id = cluster.investigation.as_ref().map_or_else(String::new, |id| format!(" ({id})"));
+    let others = match repair.failures - 1 {
+        0 => String::new(),
+        others => format!(" and {}", words::count(others, "other failure", "other failures")),
+    };
+    format!("“{}”{id}{others}", escape::text(&cluster.title))
+}
+
+fn commit(view: &View<'_>, cluster: &Cluster, sha: &Sha) -> String {
+    let told = cluster.commits.iter().chain(view.findings.and_then(|f| f.commits.as_ref()));
+    let commit = told.flat_map(|range| &range.commits).find(|commit| commit.sha == *sha);
+    match commit {
+        Some(commit) => format!(
+            "{} {} ({})",
+            short(sha),
+            escape::text(&commit.subject),
+            escape::text(&commit.author)
+        ),
+        None => short(sha),
+    }
+}
