@@ -3,6 +3,9 @@
 //! It works on what was written, not on the records, so it finds what a person or a program changed
 //! afterwards, and what a defect of ours would have written.
 
+mod history;
+mod text;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::json::{CaseJson, CycleJson, SuiteJson};
@@ -30,8 +33,9 @@ pub fn verify(json: &CycleJson<'_>, markdown: Option<&str>) -> Vec<Contradiction
     json.cases.iter().for_each(|case| case_by_itself(&mut found, case));
     clusters(&mut found, json);
     verdict(&mut found, json);
+    history::check(&mut found, json);
     if let Some(markdown) = markdown {
-        headline(&mut found, json, markdown);
+        text::check(&mut found, json, markdown);
     }
     found.0.truncate(MAX_TOLD);
     found.0
@@ -207,43 +211,4 @@ fn verdict(found: &mut Found, json: &CycleJson<'_>) {
     if json.suite.as_ref().is_some_and(|suite| suite.planned > 0 && suite.completed == 0) {
         found.add("verdict", "is green, yet nothing ran".to_owned());
     }
-}
-
-/// The first lines of the Markdown: title, verdict, revision and `ran n of m`.
-fn headline(found: &mut Found, json: &CycleJson<'_>, markdown: &str) {
-    let title = markdown.lines().find(|line| line.starts_with("# ")).unwrap_or_default();
-    let wanted = format!("# CYCLE {}: {} ", json.cycle, json.pipeline);
-    if !title.starts_with(&wanted) {
-        found.add(
-            "Markdown title",
-            format!("{title:?} is not of cycle {} of {}", json.cycle, json.pipeline),
-        );
-    }
-    let verdict = json.verdict.as_deref().unwrap_or("running").to_uppercase();
-    if title.rsplit(": ").next() != Some(&verdict) {
-        found.add("Markdown title", format!("{title:?} does not say {verdict}"));
-    }
-    let planned = json.suite.as_ref().map_or((0, 0), |suite| (suite.completed, suite.planned));
-    match ran(markdown) {
-        Some(says) if says != planned => found.add(
-            "Markdown headline",
-            format!("says ran {} of {}, the JSON {} of {}", says.0, says.1, planned.0, planned.1),
-        ),
-        Some(_) => {}
-        None => found.add("Markdown headline", "does not say how many ran".to_owned()),
-    }
-    let head = markdown.split("\n## ").next().unwrap_or_default();
-    let missing = json.revision.as_ref().filter(|r| !head.contains(&format!("`{}`", r.short)));
-    if let Some(revision) = missing {
-        found.add("Markdown headline", format!("does not name the revision {}", revision.short));
-    }
-}
-
-/// The `Ran n of m` of the headline.
-fn ran(markdown: &str) -> Option<(u32, u32)> {
-    let head = markdown.split("\n## ").next()?;
-    let rest = &head[head.find("Ran ")? + 4..];
-    let (ran, rest) = rest.split_once(" of ")?;
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    Some((ran.parse().ok()?, rest[..digits].parse().ok()?))
 }

@@ -2,7 +2,7 @@
 //! read (`tests/golden/`). `UPDATE_EXPECTED=1` writes those files anew.
 
 #![allow(clippy::disallowed_methods)] // What the program may do by one door only, a test may do anywhere.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod bundled;
 mod cycles;
@@ -11,6 +11,7 @@ mod figures;
 mod golden;
 mod hostile;
 mod investigation;
+mod mutated;
 mod rendered;
 mod said;
 mod stories;
