@@ -54,14 +54,7 @@ suite:
 
 /// Writes the next cycle up to the end of its suite.
 pub fn seed(dir: &Path, cases: usize) -> Result<()> {
-    let repo = dir.join("chat");
-    if !repo.exists() {
-        std::fs::create_dir(&repo)?;
-        std::fs::write(dir.join("many.yaml"), PIPELINE)?;
-        stage::git(&repo, &["init", "--quiet", "--initial-branch", "main"])?;
-    }
-    stage::commit(&repo, "One more")?;
-    let sha = stage::git(&repo, &["rev-parse", "HEAD"])?;
+    let sha = commit(dir)?;
     block_on(async {
         let store = open(dir).await?;
         let pipeline = load(dir)?;
@@ -81,6 +74,18 @@ pub fn seed(dir: &Path, cases: usize) -> Result<()> {
         store.close().await;
         Ok(())
     })
+}
+
+/// One more commit in the repository of the ledger, which is made where it is not there.
+pub fn commit(dir: &Path) -> Result<String> {
+    let repo = dir.join("chat");
+    if !repo.exists() {
+        std::fs::create_dir(&repo)?;
+        std::fs::write(dir.join("many.yaml"), PIPELINE)?;
+        stage::git(&repo, &["init", "--quiet", "--initial-branch", "main"])?;
+    }
+    stage::commit(&repo, "One more")?;
+    stage::git(&repo, &["rev-parse", "HEAD"])
 }
 
 /// Brings the open cycle to its end, and prints how long each part took.
@@ -176,7 +181,8 @@ pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
-fn load(dir: &Path) -> Result<Pipeline> {
+/// The pipeline of the ledger.
+pub fn load(dir: &Path) -> Result<Pipeline> {
     let read = |path: &Path, _limit: u64| std::fs::read(path);
     let loaded = pipeline::load(&read, &dir.join("many.yaml"));
     loaded.pipeline.with_context(|| format!("the pipeline is valid: {:?}", loaded.diagnostics))
@@ -208,7 +214,8 @@ pub fn queued(pipeline: &Pipeline) -> Queued {
     }
 }
 
-fn before_suite(sha: &str, cases: usize) -> Result<Vec<Event>> {
+/// What a cycle has before its first attempt.
+pub fn before_suite(sha: &str, cases: usize) -> Result<Vec<Event>> {
     let revision = Revision {
         sha: Sha::parse(sha)?,
         subject: "One more".to_owned(),
@@ -240,16 +247,19 @@ fn before_suite(sha: &str, cases: usize) -> Result<Vec<Event>> {
     ])
 }
 
-fn phase_started(phase: Phase) -> Event {
+/// A phase begins.
+pub fn phase_started(phase: Phase) -> Event {
     Event::PhaseStarted(PhaseStarted { phase, deadline_at: None })
 }
 
-fn phase_ended(phase: Phase) -> Event {
+/// A phase went well.
+pub fn phase_ended(phase: Phase) -> Event {
     let outcome = PhaseOutcome::Passed;
     Event::PhaseEnded(PhaseEnded { phase, outcome, duration_ms: 5, detail: None })
 }
 
-fn suite_ended() -> Event {
+/// The suite ran to its end.
+pub fn suite_ended() -> Event {
     Event::SuiteEnded(SuiteEnded {
         stopped_by: None,
         not_run: vec![],
@@ -260,7 +270,8 @@ fn suite_ended() -> Event {
     })
 }
 
-fn finished(attempt: Attempt) -> Event {
+/// The event of an attempt.
+pub fn finished(attempt: Attempt) -> Event {
     Event::AttemptFinished(Box::new(attempt))
 }
 

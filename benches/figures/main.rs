@@ -8,6 +8,7 @@
 
 mod daemon;
 mod flood;
+mod history;
 mod ledger;
 mod living;
 mod measure;
@@ -31,13 +32,16 @@ fn main() -> ExitCode {
         // `cargo test --all-targets` starts benches too, to see that they start.
         Ok(None) => return ExitCode::SUCCESS,
         Err(wrong) => {
-            eprintln!("error: {wrong}\nusage: figures [--rounds N] [--output-gb N] [NAME-PREFIX]");
+            eprintln!(
+                "error: {wrong}\nusage: figures [--rounds N] [--output-gb N] [--history N] [NAME-PREFIX]"
+            );
             return ExitCode::from(2);
         }
     };
     let done = match options.mode {
         Mode::Whole => whole::print(&options),
         Mode::SeedLedger { dir, cases } => ledger::seed(&dir, cases),
+        Mode::SeedHistory { dir, cycles } => history::seed(&dir, cycles),
         Mode::TakeUp { dir } => ledger::take_up(&dir),
         Mode::Parts { dir } => parts::print(&dir),
         Mode::Proxy => proxy::serve(),

@@ -9,6 +9,8 @@ pub struct Options {
     pub rounds: usize,
     /// Gigabytes that a deploy prints.
     pub output_gb: u64,
+    /// Finished cycles before the one whose report and index are measured.
+    pub history: usize,
     /// Only figures whose name begins so.
     pub only: String,
     /// Which part of the work.
@@ -27,6 +29,13 @@ pub enum Mode {
         /// How many.
         cases: usize,
     },
+    /// Write so many finished cycles of a hundred cases.
+    SeedHistory {
+        /// Where.
+        dir: PathBuf,
+        /// How many.
+        cycles: usize,
+    },
     /// Compare and report the open cycle of a ledger.
     TakeUp {
         /// Where.
@@ -44,7 +53,13 @@ pub enum Mode {
 impl Options {
     /// Reads the arguments; `None` when there is nothing to measure.
     pub fn parse(args: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
-        let mut options = Self { rounds: 7, output_gb: 1, only: String::new(), mode: Mode::Whole };
+        let mut options = Self {
+            rounds: 7,
+            output_gb: 1,
+            history: 10_000,
+            only: String::new(),
+            mode: Mode::Whole,
+        };
         let mut is_bench = false;
         let mut args = args;
         while let Some(arg) = args.next() {
@@ -62,6 +77,14 @@ impl Options {
                     let dir = value()?.into();
                     let cases = value()?.parse().map_err(|_| "a number of cases is needed")?;
                     options.mode = Mode::SeedLedger { dir, cases };
+                }
+                "--seed-history" => {
+                    let dir = value()?.into();
+                    let cycles = value()?.parse().map_err(|_| "a number of cycles is needed")?;
+                    options.mode = Mode::SeedHistory { dir, cycles };
+                }
+                "--history" => {
+                    options.history = value()?.parse().map_err(|_| "--history needs a number")?;
                 }
                 "--take-up" => options.mode = Mode::TakeUp { dir: value()?.into() },
                 "--proxy" => options.mode = Mode::Proxy,

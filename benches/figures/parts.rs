@@ -15,11 +15,13 @@ use andon::domain::revision::Sha;
 use anyhow::{Context as _, Result};
 
 use super::ledger;
-use super::table::{ms, print_plain};
+use super::table::{ms, print_plain, word};
 
 const CASES: usize = 100_000;
 const FAILURES: usize = 10_000;
 const ROUNDS: usize = 5;
+/// Clustering must take no longer.
+const CLUSTER_BAR: Duration = Duration::from_millis(300);
 
 /// Times and prints each part.
 pub fn print(dir: &Path) -> Result<()> {
@@ -77,7 +79,9 @@ fn cluster_failures(this: &CycleRef) -> Result<()> {
         seen: &[],
         commits: &HashMap::new(),
     };
-    tell("cluster 10,000 failures", rounds(|| cluster::group(&grouping)));
+    let took = rounds(|| cluster::group(&grouping));
+    let bar = word(median(&took) < CLUSTER_BAR, "under 300 ms".to_owned());
+    tell_with_bar("cluster 10,000 failures", took, &bar);
     Ok(())
 }
 
@@ -86,7 +90,8 @@ fn failing(number: usize) -> Result<andon::domain::attempt::Attempt> {
     Ok(andon::domain::attempt::Attempt { failure: Some(ledger::failure(number).into()), ..attempt })
 }
 
-fn result(number: usize, cycle: usize) -> Result<CaseResult> {
+/// What came of the attempt of a case in a cycle.
+pub fn result(number: usize, cycle: usize) -> Result<CaseResult> {
     result_of(&ledger::attempt(number, cycle)?)
 }
 
@@ -124,9 +129,19 @@ fn rounds_with<I, T>(prepare: impl Fn() -> I, work: impl Fn(I) -> T) -> Vec<Dura
     (0..ROUNDS).map(|_| once()).collect()
 }
 
-fn tell(name: &str, mut took: Vec<Duration>) {
+fn median(took: &[Duration]) -> Duration {
+    let mut took = took.to_vec();
+    took.sort_unstable();
+    took[took.len() / 2]
+}
+
+fn tell(name: &str, took: Vec<Duration>) {
+    tell_with_bar(name, took, "");
+}
+
+fn tell_with_bar(name: &str, mut took: Vec<Duration>, bar: &str) {
     took.sort_unstable();
     let (median, range) = (took[took.len() / 2], (took[0], took[took.len() - 1]));
     let figure = format!("median {:.1} ms, {:.1}–{:.1} ms", ms(median), ms(range.0), ms(range.1));
-    print_plain(name, &figure, "");
+    print_plain(name, &figure, bar);
 }

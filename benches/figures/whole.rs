@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::daemon;
+use super::history;
 use super::measure::{self, Cost};
 use super::options::Options;
 use super::proxy;
@@ -39,6 +40,7 @@ pub fn print(options: &Options) -> Result<()> {
     bench.suites()?;
     bench.p1()?;
     bench.ledger()?;
+    bench.index()?;
     proxy::print(options)?;
     results::print(options, stage.path())?;
     daemon::print(options)
@@ -214,6 +216,32 @@ impl Bench<'_> {
         table::print("ledger: andon diff", &self.rounds(diff)?, None, Bar::default());
         let (_, parts) = measure::run(&us, &["--parts", at], self.stage.path(), &[], &[0])?;
         print!("{parts}");
+        Ok(())
+    }
+
+    /// One more cycle after a long history.
+    fn index(&self) -> Result<()> {
+        if !self.wants("index") {
+            return Ok(());
+        }
+        let us = std::env::current_exe()?;
+        let dir = self.stage.path().join("history");
+        std::fs::create_dir(&dir)?;
+        let at = dir.to_str().context("the folder of temporary files has a plain name")?;
+        let run = |args: &[&str]| measure::run(&us, args, self.stage.path(), &[], &[0]);
+        let cycles = self.options.history.to_string();
+        run(&["--seed-history", at, &cycles])?;
+        let cases = history::CASES.to_string();
+        let round = || {
+            run(&["--seed-ledger", at, &cases])?;
+            let (cost, printed) = run(&["--take-up", at])?;
+            let told: HashMap<String, (f64, f64)> = serde_json::from_str(&printed)?;
+            let wall = Duration::from_secs_f64((told["diff"].0 + told["report"].0) / 1000.0);
+            Ok(Cost { wall, ..cost })
+        };
+        let bar = Bar { wall: Some(Duration::from_millis(200)), ..Bar::default() };
+        let name = format!("index: report, {cycles} cycles before");
+        table::print(&name, &self.rounds(round)?, None, bar);
         Ok(())
     }
 }
