@@ -198,7 +198,7 @@ impl Notice {
             sections.into_iter().map(|text| cut_mrkdwn(text.trim_end(), MAX_BLOCK)).collect();
         let block = |text: &String| json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } });
         let blocks: Vec<Value> = sections.iter().map(block).collect();
-        json!({ "text": cut_mrkdwn(&sections.join("\n"), MAX_BLOCK), "blocks": blocks })
+        json!({ "text": one_text(&sections, self.report.is_some()), "blocks": blocks })
     }
 
     fn slack_facts(&self) -> String {
@@ -361,6 +361,17 @@ fn mrkdwn(raw: &str) -> String {
     out
 }
 
+/// The sections as one text. Where it is too long, the end stays when it leads to the whole.
+fn one_text(sections: &[String], ends_in_report: bool) -> String {
+    match sections.split_last() {
+        Some((report, rest)) if ends_in_report => {
+            let room = MAX_BLOCK.saturating_sub(report.chars().count() + 1);
+            format!("{}\n{report}", cut_mrkdwn(&rest.join("\n"), room.max(1)))
+        }
+        Some(_) | None => cut_mrkdwn(&sections.join("\n"), MAX_BLOCK),
+    }
+}
+
 /// At most `max` characters, the last one `…` when some were cut.
 fn cut(text: &str, max: usize) -> String {
     if text.chars().nth(max).is_none() {
@@ -419,6 +430,8 @@ mod tests {
             let text = text.as_str().unwrap_or_default();
             assert!(!text.is_empty() && text.chars().count() <= MAX_BLOCK);
         }
+        let text = payload["text"].as_str().unwrap_or_default();
+        assert!(text.ends_with("…\nreport: reports/chat/cycle-0007.md"), "{text}");
         assert!(long.text().ends_with("Report: reports/chat/cycle-0007.md\n"));
     }
 

@@ -5,7 +5,7 @@ use crate::domain::escape;
 use crate::domain::history::{CaseHead, CycleSummary};
 use crate::domain::names::PipelineName;
 use crate::domain::outcome::Verdict;
-use crate::report::chart::{self, Point};
+use crate::report::chart;
 use crate::report::matrix::matrix;
 use crate::report::view::file_stem;
 use crate::report::words;
@@ -28,9 +28,7 @@ pub fn pipeline_index(name: &PipelineName, cycles: &[CycleSummary], heads: &[Cas
     let cycles = newest_first(cycles);
     let mut page = format!("# {name}\n\n{}\n", headline(&cycles));
     if cycles.len() > 1 {
-        let latest = &cycles[..cycles.len().min(chart::MAX_POINTS)];
-        let points: Vec<Point> =
-            latest.iter().rev().map(|c| Point::new(c.cycle, c.verdict, c.counts)).collect();
+        let points = chart::latest(&cycles);
         page.push_str(&format!("\n![{}](charts/trend.svg)\n", chart::alternative(&points)));
     }
     let valid = cycles.iter().filter(|c| c.verdict.is_some_and(Verdict::has_valid_suite));
@@ -51,11 +49,7 @@ pub fn pipeline_index(name: &PipelineName, cycles: &[CycleSummary], heads: &[Cas
 
 /// `reports/PIPELINE/charts/trend.svg`: the picture on that page.
 pub fn pipeline_chart(cycles: &[CycleSummary]) -> String {
-    let cycles = newest_first(cycles);
-    let latest = &cycles[..cycles.len().min(chart::MAX_POINTS)];
-    let points: Vec<Point> =
-        latest.iter().rev().map(|c| Point::new(c.cycle, c.verdict, c.counts)).collect();
-    chart::render(&points)
+    chart::render(&chart::latest(&newest_first(cycles)))
 }
 
 /// `reports/README.md`: the pipelines in the order of their names.
