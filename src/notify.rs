@@ -8,6 +8,7 @@
 mod alarm;
 mod body;
 mod channel;
+mod circle;
 mod deliver;
 mod disk;
 mod fate;
@@ -26,6 +27,7 @@ mod webhook;
 pub use alarm::{List, Listener, Quiet, Silence, silence, watch_silence};
 pub use body::{Body, StatusState};
 pub use channel::target_of;
+pub use circle::went_round;
 pub use deliver::{Deliverer, Find, Left, Parts, Served, Wake, WallTime};
 pub use disk::{DISK_KEYS, no_room, room_again, since_of, without_end};
 pub use gave_up::gave_up;

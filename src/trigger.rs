@@ -20,7 +20,7 @@ pub use poll::{Hint, Look, PollError, WatchedPipeline, look};
 pub use schedule::{Due, DueKind, Timer, due};
 pub use scheduler::Scheduler;
 pub use watcher::{OpenMirror, WatchHealth, WatchSpec};
-pub use watchers::{WatchSetup, Watchers};
+pub use watchers::{TellCircle, WatchSetup, Watchers};
 
 /// Where the time comes from: the engine's clock, as far as this module may know it.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;

@@ -4,10 +4,12 @@
 //! The remote's refs decide, never the order in which somebody heard of them, so a look that finds
 //! five pushes at once and five looks that find one each leave the same things covered.
 
+mod circle;
 mod movement;
 mod refs;
 mod rules;
 
+pub use circle::{Circle, MAX_ROUNDS, circle, goes_round, stop};
 pub use movement::{Arrival, Movement, Notice, judge};
 pub use refs::{BranchMove, Compared, Cursors, RemoteTips, Watched, is_marker};
 pub use rules::Rules;

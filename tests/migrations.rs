@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use andon::domain::claim::ClaimResult;
+use andon::domain::commit::Echo;
 use andon::domain::findings::InvestigationState;
 use andon::domain::names::{CaseId, EnvironmentName, Fingerprint, PipelineName};
 use andon::domain::outcome::{Outcome, Phase, TriggerKind, Verdict};
@@ -88,6 +89,9 @@ async fn every_schema_with_data_becomes_the_present_one() {
         if version >= 5 {
             the_data_of_schema_5_is_there(&store).await;
         }
+        if version >= 6 {
+            the_data_of_schema_6_is_there(&store).await;
+        }
         store.close().await;
         SqliteStore::open(&path, Mode::ReadOnly).await.unwrap().close().await;
     }
@@ -100,6 +104,14 @@ async fn a_new_database_has_the_newest_schema() {
     SqliteStore::open(&path, Mode::ReadWrite).await.unwrap().close().await;
     let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
     assert_eq!(Some(user_version(&mut connection).await), versions().last().copied());
+}
+
+async fn the_data_of_schema_6_is_there(store: &SqliteStore) {
+    let pipeline = |name| PipelineName::parse(name).unwrap();
+    let stopped = store.seen_before(&pipeline("web"), 100).await.unwrap();
+    assert_eq!((stopped[0].sha.short(), stopped[0].echo), ("6e7f8a9", Echo::Stopped));
+    let before = store.seen_before(&pipeline("chat-staging"), 100).await.unwrap();
+    assert!(before.len() > 1 && before.iter().all(|it| it.echo == Echo::No), "{before:?}");
 }
 
 async fn the_data_of_schema_5_is_there(store: &SqliteStore) {

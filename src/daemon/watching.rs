@@ -9,9 +9,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::cycle::Parts;
 use super::handle::{Served, Watching};
+use crate::domain::errors::chain;
 use crate::domain::names::PipelineName;
 use crate::domain::spec::Pipeline;
-use crate::trigger::{OpenMirror, PollError, Scheduler, WatchSetup, WatchSpec, Watchers};
+use crate::notify;
+use crate::trigger::{
+    OpenMirror, PollError, Scheduler, TellCircle, WatchSetup, WatchSpec, Watchers,
+};
 
 /// Watchers of remotes, and of the clock.
 pub(super) struct Desks {
@@ -29,6 +33,7 @@ impl Desks {
             now: Arc::clone(&now),
             stored: parts.handle.bell(),
             refusals: store.refusals(),
+            tell_circle: circle_teller(parts),
             limit: WatchSetup::LIMIT,
         };
         let scheduler = Scheduler::new(store, now, parts.handle.bell());
@@ -87,6 +92,32 @@ impl Desks {
         }
         watching
     }
+}
+
+/// Stores news of circles for whoever delivers them.
+fn circle_teller(parts: &Parts) -> TellCircle {
+    let (handle, clock) = (parts.handle.clone(), Arc::clone(&parts.clock));
+    Arc::new(move |name, circle| {
+        let (handle, clock) = (handle.clone(), Arc::clone(&clock));
+        async move {
+            let Some(pipeline) = handle.ever_served(&name) else { return true };
+            let news = notify::went_round(&pipeline, &circle.sha, &circle.told());
+            match handle.store().put_messages(news, clock.now()).await {
+                Ok(_) => {
+                    handle.tell_news();
+                    true
+                }
+                Err(fault) => {
+                    tracing::warn!(
+                        "{name}: cannot tell that its cycles went round: {}",
+                        chain(&fault)
+                    );
+                    false
+                }
+            }
+        }
+        .boxed()
+    })
 }
 
 /// Whether two definitions are watched alike.

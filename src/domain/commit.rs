@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::revision::Sha;
 
+/// The address by which the commits are known that publish reports, beside their trailer.
+pub const REPORT_ADDRESS: &str = "andon@localhost";
+
 /// One commit with the files it touches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitInfo {
@@ -47,6 +50,8 @@ pub struct FullCommit {
     pub info: CommitInfo,
     /// Its message as written, the beginning of a very long one.
     pub message: String,
+    /// The author's address.
+    pub author_email: String,
 }
 
 impl FullCommit {
@@ -54,6 +59,49 @@ impl FullCommit {
     pub fn is_cut(&self) -> bool {
         self.info.files.len() < self.info.files_total
     }
+}
+
+/// Whether a commit may have come about because a cycle ran: it carries what cycles leave behind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Echo {
+    /// It touches something else, or nobody can tell.
+    #[default]
+    No,
+    /// It touches nothing but reports, or its author is who publishes them.
+    Yes,
+    /// The same, and no cycle runs for it, because cycles for such commits go round.
+    Stopped,
+}
+
+impl Echo {
+    /// As it is stored; `None` for the usual commit.
+    pub fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::No => None,
+            Self::Yes => Some("yes"),
+            Self::Stopped => Some("stopped"),
+        }
+    }
+
+    /// Reads what [`Echo::as_str`] gives.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Yes, Self::Stopped].into_iter().find(|echo| echo.as_str() == Some(text))
+    }
+}
+
+/// A commit that was seen on a watched branch before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenBefore {
+    /// The commit.
+    pub sha: Sha,
+    /// The branch.
+    pub branch: String,
+    /// When it was seen.
+    pub at: Timestamp,
+    /// Whether it may be what an earlier cycle left behind.
+    pub echo: Echo,
+    /// The cycle that its arrival started, alone or with others.
+    pub cycle: Option<u32>,
 }
 
 /// How where a branch is now relates to where it was.

@@ -16,8 +16,8 @@ use crate::domain::errors::chain;
 use crate::domain::redact::{Masker, Secret};
 use crate::domain::spec::{Pipeline, PublishGit};
 use crate::git::{
-    Auth, Keeps, LoginSecrets, Mirror, MirrorOptions, Publication, Published, PublishedFile,
-    RepoUrl, UrlSource, enclosing,
+    Auth, ErrorKind, Keeps, LoginSecrets, Mirror, MirrorOptions, Publication, Published,
+    PublishedFile, RepoUrl, UrlSource, enclosing,
 };
 use crate::notify::{Publish, PublishRequest, Unpublished};
 use crate::suite::{HostEnv, load_secrets};
@@ -104,8 +104,17 @@ impl Publisher {
         done.map_err(|fault| {
             let text = masked(format!("{} ({})", chain(&fault), fault.hint_for_publishing()));
             match fault.kind() {
-                crate::git::ErrorKind::Invalid => Unpublished::Never(text),
-                _ => Unpublished::Later(text),
+                ErrorKind::Invalid => Unpublished::Never(text),
+                ErrorKind::Auth | ErrorKind::Moved | ErrorKind::NotFound => {
+                    Unpublished::Refused(text)
+                }
+                ErrorKind::Ambiguous
+                | ErrorKind::Network
+                | ErrorKind::Timeout
+                | ErrorKind::TooLarge
+                | ErrorKind::Corrupt
+                | ErrorKind::Io
+                | ErrorKind::Internal => Unpublished::Later(text),
             }
         })
     }

@@ -8,11 +8,14 @@ use crate::domain::revision::Sha;
 use super::error::Error;
 use super::history::describe;
 use super::revision::{find_commit, oid_of};
+use super::text::clip;
 
 /// The most commits that are counted.
 const MAX_COUNTED: usize = 10_000;
 /// The longest part of a message that is read.
 const MAX_MESSAGE: usize = 16 * 1024;
+/// The longest part of an address that is read.
+const MAX_ADDRESS: usize = 320;
 
 /// How a branch moved, and what is known without it.
 #[derive(Debug, Clone)]
@@ -116,5 +119,6 @@ fn describe_fully(
     Ok(FullCommit {
         info: describe(repo, commit, max_files)?,
         message: String::from_utf8_lossy(message).into_owned(),
+        author_email: clip(&String::from_utf8_lossy(commit.author().email_bytes()), MAX_ADDRESS),
     })
 }

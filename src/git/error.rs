@@ -74,6 +74,15 @@ pub enum Error {
         /// The reason as the lower layers gave it.
         reason: String,
     },
+    /// The remote looked at what we pushed and would not have it: a hook of its own, or a branch that is
+    /// protected.
+    #[error("{repository} refuses what is pushed: {reason}")]
+    Refused {
+        /// The repository.
+        repository: String,
+        /// What it said.
+        reason: String,
+    },
     /// The remote did not take what we pushed.
     #[error("cannot push to {repository}: {reason}")]
     Push {
@@ -230,7 +239,7 @@ impl Error {
             | Self::CheckedOut { .. } => ErrorKind::Invalid,
             Self::AmbiguousRevision { .. } => ErrorKind::Ambiguous,
             Self::NotFound { .. } => ErrorKind::NotFound,
-            Self::Auth { .. } | Self::ForeignOwner { .. } => ErrorKind::Auth,
+            Self::Auth { .. } | Self::ForeignOwner { .. } | Self::Refused { .. } => ErrorKind::Auth,
             Self::Internal { .. } => ErrorKind::Internal,
             Self::Moved { .. } => ErrorKind::Moved,
             Self::Network { .. } | Self::Push { .. } => ErrorKind::Network,
@@ -262,7 +271,7 @@ impl Error {
             }
             Self::Moved { .. } => "write the new address into watch.repo if you trust it",
             Self::Network { .. } => "check the address and the network; the next poll tries again",
-            Self::Push { .. } => {
+            Self::Push { .. } | Self::Refused { .. } => {
                 "check that the login may push there, and that no rule protects the branch"
             }
             Self::CheckedOut { .. } => {

@@ -20,18 +20,17 @@ use super::push::{Pushed, move_branch, push};
 use super::revision::sha_of;
 use super::text::clip;
 use super::url::Target;
+use crate::domain::commit::REPORT_ADDRESS;
 use crate::domain::refname::branch_fault;
 use crate::domain::revision::Sha;
 
-/// How often it is done again when the branch moved meanwhile.
-const MAX_ATTEMPTS: u32 = 8;
+/// How often it is done again when the branch moved meanwhile: after that, it is somebody else's turn to
+/// decide when to begin anew.
+const MAX_RETRIES: u32 = 5;
 /// The pause before the next attempt; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// So far back the last change of a file is looked for.
 const MAX_DEPTH: usize = 1_000;
-/// The address by which our commits are known, beside their trailer: who squashes a branch gathers
-/// trailers in a commit of their own.
-const ADDRESS: &str = "andon@localhost";
 /// The longest file.
 const MAX_FILE: u64 = 256 << 20;
 
@@ -92,7 +91,7 @@ pub(super) fn publish(
         return Err(Error::InvalidRevision { text, reason });
     }
     let mut pause = FIRST_PAUSE;
-    for _ in 0..MAX_ATTEMPTS {
+    for _ in 0..=MAX_RETRIES {
         deadline.check(&place.repository, "publishing")?;
         let repo = at_hand(place, deadline)?;
         let job = Job { place, publication, repo: &repo, reference: &reference };
@@ -185,7 +184,7 @@ impl<'a> Job<'a> {
         let tree = self.repo.find_tree(tree).map_err(&failed)?;
         let parents: Vec<&Commit<'_>> = tip.into_iter().collect();
         let time = Time::new(self.publication.at.as_second(), 0);
-        let andon = Signature::new("Andon", ADDRESS, &time).map_err(&failed)?;
+        let andon = Signature::new("Andon", REPORT_ADDRESS, &time).map_err(&failed)?;
         let (key, value) = &self.publication.trailer;
         let message = format!("{}\n\n{key}: {value}\n", self.publication.subject);
         let commit = self.repo.commit(None, &andon, &andon, &message, &tree, &parents);
@@ -205,7 +204,9 @@ impl<'a> Job<'a> {
             if before.and_then(|before| blob_at(&before, path)) != now {
                 let has_trailer =
                     String::from_utf8_lossy(commit.message_bytes()).contains(&trailer);
-                return Ok(has_trailer && commit.committer().email_bytes() == ADDRESS.as_bytes());
+                // Who squashes a branch gathers trailers in a commit of their own.
+                let is_ours = commit.committer().email_bytes() == REPORT_ADDRESS.as_bytes();
+                return Ok(has_trailer && is_ours);
             }
             let Some(parent) = parent else { break };
             commit = parent;

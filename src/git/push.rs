@@ -109,7 +109,10 @@ pub(super) fn push(
     match (pushed, answer.into_inner()) {
         (Ok(()), None) => Ok(Pushed::Taken),
         (Ok(()), Some(refusal)) if says_moved(&refusal) => Ok(Pushed::Moved),
-        (Ok(()), Some(refusal)) => Err(refused(place, &refusal)),
+        (Ok(()), Some(refusal)) => Err(Error::Refused {
+            repository: place.repository.clone(),
+            reason: clip(&refusal, 300),
+        }),
         (Err(fault), _) if fault.code() == ErrorCode::NotFastForward => Ok(Pushed::Moved),
         (Err(fault), _) => Err(explain(&fault)),
     }

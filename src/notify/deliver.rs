@@ -17,7 +17,7 @@ use super::channel;
 use super::fate::{Refusal, after_refusal};
 use super::http::Http;
 use super::notebook::Notebook;
-use super::publish::{Publish, PublishRequest};
+use super::publish::{Publish, PublishRequest, Unpublished, unpublished};
 use super::send::{self, Settings};
 use crate::domain::errors::chain;
 use crate::domain::names::PipelineName;
@@ -246,9 +246,10 @@ impl Deliverer {
         if let Body::Publish { report_dir, cycle } = &body {
             let (report_dir, cycle) = (report_dir.clone(), *cycle);
             let asked = PublishRequest { pipeline, report_dir, cycle };
-            return match (self.parts.publish)(asked).await.map_err(Refusal::from) {
+            let served = Arc::clone(&asked.pipeline);
+            return match (self.parts.publish)(asked).await {
                 Ok(()) => Delivery::Accepted,
-                Err(refusal) => self.after(message, &body, &refusal, refusal.to_string()),
+                Err(why) => self.not_published(message, &body, &served, why).await,
             };
         }
         let Some(channel) = channel::find(&pipeline, &message.target) else {
@@ -269,6 +270,45 @@ impl Deliverer {
         match send::send(&self.http, &settings, channel, &body, &message.key, now).await {
             Ok(()) => Delivery::Accepted,
             Err(refusal) => self.after(message, &body, &refusal, masker.mask(&refusal.to_string())),
+        }
+    }
+
+    /// Reports were not pushed. Where that stays so until a person does something, people hear of it: once,
+    /// until a push is accepted.
+    async fn not_published(
+        &self,
+        message: &Message,
+        body: &Body,
+        pipeline: &Pipeline,
+        why: Unpublished,
+    ) -> Delivery {
+        let needs_a_person = why.needs_a_person();
+        let refusal = Refusal::from(why);
+        let text = refusal.to_string();
+        let delivery = self.after(message, body, &refusal, text.clone());
+        let is_over = matches!(delivery, Delivery::GivenUp { .. });
+        // Who publishes no more knows that.
+        if (needs_a_person || is_over) && pipeline.report.publish.is_some() {
+            self.tell_unpublished(message, pipeline, &text).await;
+        }
+        delivery
+    }
+
+    async fn tell_unpublished(&self, message: &Message, pipeline: &Pipeline, why: &str) {
+        let store = &self.parts.store;
+        let told = async {
+            let last = store.last_delivered(&pipeline.name, &message.target).await?;
+            let news = unpublished(pipeline, &message.target, last.unwrap_or_default(), why);
+            store.put_messages(news, (self.parts.now)()).await
+        };
+        match told.await {
+            Ok(0) => {}
+            Ok(_) => tracing::warn!("{}: reports are not pushed: {why}", pipeline.name),
+            Err(fault) => tracing::warn!(
+                "{}: reports are not pushed, and that cannot be told: {}",
+                pipeline.name,
+                chain(&fault)
+            ),
         }
     }
 

@@ -170,6 +170,35 @@ impl Notice {
         }
     }
 
+    /// Reports stay where they were made.
+    pub(super) fn unpublished(pipeline: &str, why: &str) -> Self {
+        Self {
+            event: "unpublished",
+            title: format!("{pipeline}: reports are not pushed to their branch"),
+            facts: vec![
+                why.to_owned(),
+                "they lie in the report folder, and are pushed once that is possible".to_owned(),
+            ],
+            failures: Vec::new(),
+            report: None,
+        }
+    }
+
+    /// Cycles went round.
+    pub(super) fn went_round(pipeline: &str, told: &str) -> Self {
+        Self {
+            event: "went_round",
+            title: format!("{pipeline}: commits of reports start no cycle any more"),
+            facts: vec![
+                told.to_owned(),
+                "find out who rewrites reports, or pushes them without the trailer Andon-Report"
+                    .to_owned(),
+            ],
+            failures: Vec::new(),
+            report: None,
+        }
+    }
+
     /// A cycle is over at last.
     pub(super) fn heard_again(pipeline: &str, cycle: u32, after: SignedDuration) -> Self {
         let after = words::duration(millis(after));

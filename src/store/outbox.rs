@@ -108,6 +108,9 @@ pub trait OutboxStore: Send + Sync {
     /// The messages whose key begins so, whatever became of them, oldest first.
     async fn messages_under(&self, beginning: &str) -> Result<Vec<NewMessage>>;
 
+    /// The number of the last message that a target of a pipeline accepted, as far as such are kept.
+    async fn last_delivered(&self, pipeline: &PipelineName, target: &str) -> Result<Option<i64>>;
+
     /// How many messages wait, and how many were ever given up.
     async fn outbox_counts(&self) -> Result<(u32, u32)>;
 }

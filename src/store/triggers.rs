@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{CycleKey, Result};
+use crate::domain::commit::{Echo, SeenBefore};
 use crate::domain::event::{Queued, Recorded, RunOptions};
 use crate::domain::names::{EnvironmentName, PipelineName};
 use crate::domain::outcome::{Trigger, Verdict};
@@ -102,6 +103,8 @@ pub struct SeenCommit {
     pub author: String,
     /// The rule that passes it over, as `[skip andon]` or `touches only docs/**`; `None` when it counts.
     pub skipped_by: Option<String>,
+    /// Whether it may be what an earlier cycle left behind.
+    pub echo: Echo,
 }
 
 /// A watched branch moved: everything that must become true together.
@@ -235,6 +238,9 @@ pub trait TriggerStore: Send + Sync {
 
     /// The latest `limit` commits that were seen to arrive or that a cycle tested, newest first.
     async fn list_commits(&self, pipeline: &PipelineName, limit: u32) -> Result<Vec<CommitRow>>;
+
+    /// The latest `limit` commits that were seen to arrive, newest first.
+    async fn seen_before(&self, pipeline: &PipelineName, limit: u32) -> Result<Vec<SeenBefore>>;
 
     /// Remembers that the remote of a pipeline should be looked at now; durable when this returns.
     async fn request_look(&self, pipeline: &PipelineName, why: &str, at: Timestamp) -> Result<()>;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::commit::Arrivals;
+use crate::domain::commit::{Arrivals, Echo};
 use crate::domain::names::{EnvironmentName, PipelineName};
 use crate::domain::outcome::{Trigger, TriggerKind};
 use crate::domain::revision::Sha;
@@ -18,13 +18,15 @@ use crate::git::{
 };
 use crate::store::{self, SeenCommit, StoreError, TriggerStore};
 use crate::watch::{
-    self, BranchMove, Compared, Cursors, Notice, RemoteTips, Rules, Watched, judge,
+    self, BranchMove, Compared, Cursors, Notice, RemoteTips, Rules, Watched, goes_round, judge,
 };
 
 /// How often a look starts over because somebody else moved a cursor.
 const ATTEMPTS: usize = 3;
 /// The most commits of other branches that are left out of what a new branch brings.
 const MAX_KNOWN: usize = 100;
+/// So many commits that were seen before are asked whether cycles go round.
+pub(super) const MAX_SEEN: u32 = 500;
 
 /// What a look needs to know of a pipeline.
 #[derive(Debug, Clone)]
@@ -80,6 +82,8 @@ pub struct Look {
     pub moved: usize,
     /// Among them those for which there is something to run.
     pub to_run: usize,
+    /// Among them those that start nothing because cycles go round.
+    pub stopped: usize,
 }
 
 /// Why a look failed. None of these is news about the service.
@@ -179,11 +183,13 @@ impl Taker<'_> {
         for moved in &moves {
             let arrivals = self.arrivals(moved, &cursors).await?;
             let movement = judge(moved, arrivals.as_ref(), &self.watched.rules);
+            let movement = self.stop_if_it_goes_round(movement).await?;
             if !self.put(&movement).await? {
                 return Ok(false);
             }
             look.moved += 1;
             look.to_run += usize::from(movement.run.is_some());
+            look.stopped += usize::from(movement.echo == Echo::Stopped);
             self.tell(&movement, arrivals.as_ref());
         }
         if cursors.is_first_look() {
@@ -195,6 +201,18 @@ impl Taker<'_> {
             self.store.put_movement(nothing).await?;
         }
         Ok(true)
+    }
+
+    /// The movement, without its cycle where that would be one more of a circle.
+    async fn stop_if_it_goes_round(
+        &self,
+        movement: watch::Movement,
+    ) -> Result<watch::Movement, PollError> {
+        if movement.run.is_none() || movement.echo == Echo::No {
+            return Ok(movement);
+        }
+        let seen = self.store.seen_before(&self.watched.pipeline, MAX_SEEN).await?;
+        Ok(if goes_round(&seen) { watch::stop(movement) } else { movement })
     }
 
     async fn arrivals(
@@ -274,5 +292,6 @@ fn seen_commit(arrival: &watch::Arrival) -> SeenCommit {
         subject: arrival.subject.clone(),
         author: arrival.author.clone(),
         skipped_by: arrival.skipped_by.clone(),
+        echo: arrival.echo,
     }
 }

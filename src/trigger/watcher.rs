@@ -12,11 +12,12 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::pace::Pace;
-use super::poll::{Hint, Look, PollError, WatchedPipeline, look};
+use super::poll::{Hint, Look, MAX_SEEN, PollError, WatchedPipeline, look};
 use super::watchers::WatchSetup;
 use crate::domain::errors::chain;
 use crate::domain::spec::Pipeline;
 use crate::git::{Mirror, RefsPrint};
+use crate::watch::{Circle, circle};
 
 /// How much longer than its fetch a whole look may take.
 const GRACE: Duration = Duration::from_secs(5);
@@ -45,6 +46,8 @@ pub struct WatchHealth {
     pub error: Option<String>,
     /// What our own disk had no room for, when that is all that was wrong with the last look.
     pub no_room: Option<String>,
+    /// Cycles that went round and are held up.
+    pub circle: Option<Circle>,
 }
 
 /// What others may see and say while a watcher works.
@@ -91,6 +94,8 @@ pub(super) struct Watcher {
     pace: Pace,
     mirror: Option<Mirror>,
     print: Option<RefsPrint>,
+    /// Whether what the desk says of circles is what the store says, and was told.
+    knows_of_circles: bool,
 }
 
 impl Watcher {
@@ -105,6 +110,7 @@ impl Watcher {
             pace: Pace::new(watch.poll.interval(), spec.pipeline.name.as_str()),
             mirror: None,
             print: None,
+            knows_of_circles: false,
         })
     }
 
@@ -147,20 +153,53 @@ impl Watcher {
 
     async fn went_well(&mut self, look: Look, wanted: Option<i64>) {
         self.print = look.print;
-        let pipeline = &self.watched.pipeline;
+        let pipeline = self.watched.pipeline.clone();
         let at = (self.setup.now)();
-        *lock(&self.desk.health) = WatchHealth { last_good_at: Some(at), ..WatchHealth::default() };
+        let circle = self.desk.health().circle;
+        *lock(&self.desk.health) =
+            WatchHealth { last_good_at: Some(at), circle, ..WatchHealth::default() };
         if self.pace.succeeded() {
             tracing::info!(%pipeline, "the repository can be read again");
         }
         if look.to_run > 0 {
             self.setup.stored.notify_one();
         }
+        self.look_for_a_circle(&look).await;
         let Some(number) = wanted else { return };
-        if let Err(error) = self.setup.store.finish_look(pipeline, number).await {
+        if let Err(error) = self.setup.store.finish_look(&pipeline, number).await {
             // It stays wanted; the look that follows costs little.
             tracing::warn!(%pipeline, error = chain(&error), "cannot note that a look is done");
         }
+    }
+
+    /// Finds out whether cycles that went round are held up, and has that told. Asked for where it may have
+    /// changed: who died before it was told is followed by one who asks again.
+    async fn look_for_a_circle(&mut self, look: &Look) {
+        let known = self.desk.health().circle;
+        let may_have_changed = look.stopped > 0 || (look.moved > 0 && known.is_some());
+        if self.knows_of_circles && !may_have_changed {
+            return;
+        }
+        let pipeline = &self.watched.pipeline;
+        let seen = self.setup.store.seen_before(pipeline, MAX_SEEN).await;
+        self.knows_of_circles = seen.is_ok();
+        let circle = match seen {
+            Ok(seen) => circle(&seen),
+            Err(error) => {
+                tracing::warn!(%pipeline, error = chain(&error), "cannot read which commits were seen");
+                return;
+            }
+        };
+        if let Some(circle) = &circle {
+            if known.is_none() {
+                tracing::warn!(%pipeline, "{}", circle.told());
+            }
+            self.knows_of_circles =
+                (self.setup.tell_circle)(pipeline.clone(), circle.clone()).await;
+        } else if known.is_some() {
+            tracing::info!(%pipeline, "a commit touches more than reports: commits start cycles again");
+        }
+        lock(&self.desk.health).circle = circle;
     }
 
     fn failed(&mut self, error: &PollError, wanted: Option<i64>) {

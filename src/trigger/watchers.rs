@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,7 @@ use super::watcher::{Desk, WatchHealth, WatchSpec, Watcher};
 use crate::domain::errors::chain;
 use crate::domain::names::PipelineName;
 use crate::store::{Refusals, TriggerStore};
+use crate::watch::Circle;
 
 /// How often wanted looks are read without anybody saying so: a hint that got lost heals.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -29,9 +31,14 @@ pub struct WatchSetup {
     pub stored: Arc<Notify>,
     /// Told when our own disk had no room for what a look found.
     pub refusals: Refusals,
+    /// Stores that people are to hear of a circle, once for each; whether it did.
+    pub tell_circle: TellCircle,
     /// The deadline of one look.
     pub limit: Duration,
 }
+
+/// Stores news of a circle of cycles.
+pub type TellCircle = Arc<dyn Fn(PipelineName, Circle) -> BoxFuture<'static, bool> + Send + Sync>;
 
 impl WatchSetup {
     /// The usual deadline of one look.

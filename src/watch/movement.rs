@@ -1,6 +1,6 @@
 //! What a moved branch asks for: which commits came, which count, and whether to run.
 
-use crate::domain::commit::{Arrivals, Relation};
+use crate::domain::commit::{Arrivals, Echo, Relation};
 use crate::domain::revision::Sha;
 
 use super::refs::BranchMove;
@@ -20,6 +20,8 @@ pub struct Arrival {
     pub author: String,
     /// The rule, for people; `None` when it counts, or is covered because the branch is run at it.
     pub skipped_by: Option<String>,
+    /// Whether it may be what an earlier cycle left behind.
+    pub echo: Echo,
 }
 
 /// Whether people should hear of a movement beyond its cycle.
@@ -48,6 +50,9 @@ pub struct Movement {
     pub detail: String,
     /// Whether that is worth a notice.
     pub notice: Notice,
+    /// Whether all that it brings may be what earlier cycles left behind. Never where history was changed:
+    /// what was taken away may be something else.
+    pub echo: Echo,
 }
 
 /// Decides what a moved branch asks for. `arrivals` is what came with it; for a move that brings no
@@ -65,6 +70,7 @@ pub fn judge(moved: &BranchMove, arrivals: Option<&Arrivals>, rules: &Rules) -> 
         // Whatever a rule says of it alone: its cycle tests it.
         last.skipped_by = None;
     }
+    let echo = echo_of(moved, relation, &commits);
     Movement {
         branch: moved.branch().to_owned(),
         from: moved.from().cloned(),
@@ -73,16 +79,35 @@ pub fn judge(moved: &BranchMove, arrivals: Option<&Arrivals>, rules: &Rules) -> 
         run,
         detail: describe(moved, relation),
         notice: notice(moved, relation),
+        echo,
     }
+}
+
+fn echo_of(moved: &BranchMove, relation: Relation, commits: &[Arrival]) -> Echo {
+    let only_adds = match moved {
+        BranchMove::Appeared { .. } | BranchMove::Moved { .. } => match relation {
+            Relation::New | Relation::Forward => true,
+            Relation::Back | Relation::Rewritten | Relation::Unrelated => false,
+        },
+        BranchMove::Found { .. }
+        | BranchMove::CameBack { .. }
+        | BranchMove::NewDefault { .. }
+        | BranchMove::Deleted { .. } => false,
+    };
+    let all = !commits.is_empty() && commits.iter().all(|commit| commit.echo != Echo::No);
+    if only_adds && all { Echo::Yes } else { Echo::No }
 }
 
 fn judge_commits(arrivals: Option<&Arrivals>, rules: &Rules) -> Vec<Arrival> {
     let commits = arrivals.map_or(&[][..], |arrivals| &arrivals.commits);
+    // Of what was left out of a list, nobody can tell.
+    let is_cut = arrivals.is_some_and(Arrivals::is_cut);
     let judged = commits.iter().map(|commit| Arrival {
         sha: commit.info.sha.clone(),
         subject: commit.info.subject.clone(),
         author: commit.info.author.clone(),
         skipped_by: rules.passed_over(commit),
+        echo: if is_cut { Echo::No } else { rules.echo(commit) },
     });
     judged.collect()
 }
@@ -139,7 +164,7 @@ fn notice(moved: &BranchMove, relation: Relation) -> Notice {
     }
 }
 
-fn clipped(name: &str) -> String {
+pub(super) fn clipped(name: &str) -> String {
     match name.char_indices().nth(MAX_NAME) {
         Some((end, _)) => format!("{}…", &name[..end]),
         None => name.to_owned(),

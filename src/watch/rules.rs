@@ -1,6 +1,6 @@
 //! Which commits count: path rules, the skip marker, and reports of Andon's own.
 
-use crate::domain::commit::FullCommit;
+use crate::domain::commit::{Echo, FullCommit, REPORT_ADDRESS};
 use crate::domain::glob::Glob;
 use crate::domain::spec::Watch;
 
@@ -64,6 +64,20 @@ impl Rules {
             && files.iter().all(is_report)
     }
 
+    /// Whether a commit may be what an earlier cycle left behind, whoever rewrote it since. A page that
+    /// is called like others, as a README, makes none by itself.
+    pub fn echo(&self, commit: &FullCommit) -> Echo {
+        let files = &commit.info.files;
+        if commit.is_cut() || files.is_empty() {
+            return Echo::No;
+        }
+        let is_report = |file: &String| self.is_in_reports(file) || looks_like_a_report(file);
+        let is_telling = |file: &String| self.is_in_reports(file) || !is_a_readme(file);
+        let only_reports = files.iter().all(is_report) && files.iter().any(is_telling);
+        let is_of_ours = commit.author_email == REPORT_ADDRESS;
+        if only_reports || is_of_ours { Echo::Yes } else { Echo::No }
+    }
+
     fn is_in_reports(&self, file: &str) -> bool {
         let rest = self.reports.as_deref().and_then(|folder| file.strip_prefix(folder));
         rest.is_some_and(|rest| rest.starts_with('/'))
@@ -120,6 +134,10 @@ fn looks_like_a_report(path: &str) -> bool {
         Some("INV") => lies_in("investigations") && ends(&[".md"]),
         Some(_) | None => file == "README.md",
     }
+}
+
+fn is_a_readme(path: &str) -> bool {
+    path.rsplit('/').next() == Some("README.md")
 }
 
 /// Whether the last paragraph of a message has our trailer.
@@ -243,6 +261,24 @@ mod tests {
             let rules = Rules::new(&watch(&[]), Some(top));
             assert_eq!(rules.passed_over(&commit(1, "x", &["src/a.rs"])), None, "{top:?}");
         }
+    }
+
+    #[test]
+    fn what_cycles_leave_behind_is_known_by_its_files_or_its_author() {
+        let rules = Rules::new(&watch(&[]), Some("docs/qa"));
+        let echo = |files: &[&str]| rules.echo(&commit(1, "Format", files));
+        assert_eq!(echo(&["docs/qa/shop/README.md"]), Echo::Yes);
+        assert_eq!(echo(&["README.md", "shop/cycle-0007.md"]), Echo::Yes);
+        assert_eq!(echo(&["x/charts/trend-0007.svg"]), Echo::Yes);
+        // People write READMEs, and beside reports.
+        assert_eq!(echo(&["README.md", "lib/README.md"]), Echo::No);
+        assert_eq!(echo(&["shop/cycle-0007.md", "VERSION"]), Echo::No);
+        assert_eq!(echo(&[]), Echo::No);
+        let mut ours = commit(1, "x", &["VERSION"]);
+        ours.author_email = REPORT_ADDRESS.into();
+        assert_eq!(rules.echo(&ours), Echo::Yes);
+        ours.info.files_total = 2;
+        assert_eq!(rules.echo(&ours), Echo::No, "nobody can tell");
     }
 
     #[test]

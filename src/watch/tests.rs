@@ -44,6 +44,7 @@ pub(super) fn commit(n: usize, message: &str, files: &[&str]) -> FullCommit {
             files_total: files.len(),
         },
         message: message.to_owned(),
+        author_email: "ada@example.com".into(),
     }
 }
 

@@ -95,7 +95,7 @@ pub struct PipelineForm {
     pub repo: Option<String>,
     /// What it does now, in one word.
     pub state: PipelineState,
-    /// Why it is held or blocked.
+    /// Why it is held or blocked, or why commits that came start nothing.
     pub why: Option<String>,
     /// Why its file as it is now is not served: the one before it still is.
     pub stale: Option<String>,

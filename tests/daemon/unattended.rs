@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::program::{self, DEPLOY, daemon, state_of};
+use crate::sink::Sink;
 use crate::support::{CommitFiles, Place, until};
 
 /// Watched each second.
@@ -223,6 +224,59 @@ fn reports_are_pushed_and_nothing_is_run_for_them() {
     // By hand, the reports go the same way before the run leaves.
     place.andon(&["run", "pipelines/shop.yaml", "--revision", "main"]).expect_code(1);
     assert!(on_branch("docs/qa/shop/cycle-0002.md").is_some());
+}
+
+/// RELIABILITY H13: somebody pushes reports without what they are known by, for each cycle. Three cycles come of
+/// it, and none until a commit touches anything else; that is told once, also over a restart.
+#[test]
+fn h13_cycles_that_go_round_end_after_three() {
+    let sink = Sink::new();
+    let hook =
+        format!("notify: [{{ webhook: {{ url: \"{}\" }}, on: [held] }}]\n", sink.url("/hook"));
+    let mut place = place(&format!("{}{hook}", *PIPELINE));
+    let first = daemon(&place, &[]);
+    has_looked(&place, "shop");
+    let format = |place: &mut Place, number: usize| {
+        let report = (format!("qa/shop/cycle-{number:04}.md"), "x".to_owned(), false);
+        place.commit("Format reports", &vec![report])
+    };
+    for number in 1..=3 {
+        format(&mut place, number);
+        wait_for_cycles(&place, number);
+    }
+    let skipped = |place: &Place, sha: &str| {
+        until("it is passed over", || {
+            fates(place).contains(&(sha.to_owned(), "skipped".to_owned()))
+        });
+    };
+    let stopped = format(&mut place, 4);
+    skipped(&place, &stopped);
+    let told = || sink.asked("/hook").len();
+    until("it is told", || told() == 1);
+    let news = sink.asked("/hook").pop().unwrap().json();
+    assert_eq!((&news["event"], &news["revision"]), (&json!("went_round"), &json!(stopped)));
+    let why = |place: &Place| state_of(place)["why"].as_str().unwrap_or_default().to_owned();
+    assert!(why(&place).contains("3 cycles in a row"), "{}", why(&place));
+    let status = place.andon(&["status", "shop"]).expect_code(0).stdout;
+    assert!(status.contains(&stopped[..7]), "{status}");
+    assert!(first.said("3 cycles in a row were for commits of nothing but reports"));
+
+    first.signal(Signal::TERM);
+    first.wait().expect_code(0);
+    let second = daemon(&place, &[]);
+    until("it knows", || why(&place).contains("3 cycles in a row"));
+    let fifth = format(&mut place, 5);
+    skipped(&place, &fifth);
+    assert_eq!(cycles(&place).len(), 3);
+
+    let change = place.commit("Second version", &files(&format!("{GOOD} ")));
+    assert_eq!(wait_for_cycles(&place, 4)[3].0, change);
+    until("nothing is held up", || state_of(&place)["why"].is_null());
+    let sixth = format(&mut place, 6);
+    assert_eq!(wait_for_cycles(&place, 5)[4].0, sixth);
+    assert_eq!(told(), 1);
+    second.signal(Signal::TERM);
+    second.wait().expect_code(0);
 }
 
 /// RELIABILITY B1: the same commit by poll and by hand, while another deploy runs: one cycle answers both.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use andon::domain::commit::Echo;
 use andon::domain::outcome::TriggerKind;
 use andon::domain::revision::Sha;
 use andon::domain::spec::Pipeline;
@@ -303,8 +304,19 @@ async fn reports_of_our_own_trigger_nothing() {
     assert_eq!(station.commits().await.iter().filter_map(rule).count(), 2);
     // A squash merge gathers trailers: it is a change for all that.
     let squash = "Code\n\nAndon-Report: web 1";
-    world.commit("main", squash, &[("a", "1"), report, ("out/1.md", "1")]);
+    let squashed = world.commit("main", squash, &[("a", "1"), report, ("out/1.md", "1")]);
     assert_eq!(station.look().await.to_run, 1);
+    // Who publishes is known by the address of the author, whoever committed it.
+    let author = git2::Signature::new("Andon", "andon@localhost", &git2::Time::new(1, 0)).unwrap();
+    let ada = git2::Signature::new("Ada", "ada@example.com", &git2::Time::new(2, 0)).unwrap();
+    let parent = world.repo.find_commit(oid(&squashed)).unwrap();
+    let tree = world.repo.find_tree(world.tree(&[("a", "2")])).unwrap();
+    let branch = Some("refs/heads/main");
+    world.repo.commit(branch, &author, &ada, "Cherry-picked", &tree, &[&parent]).unwrap();
+    assert_eq!(station.look().await.to_run, 1, "one alone is no circle");
+    let seen = station.store_ref().seen_before(&station.pipeline.name, 9).await.unwrap();
+    let echoes: Vec<Echo> = seen.iter().map(|commit| commit.echo).collect();
+    assert_eq!(echoes, [Echo::Yes, Echo::No, Echo::Yes, Echo::Yes]);
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ impl Yard {
             now: Arc::new(jiff::Timestamp::now),
             stored: Arc::clone(&stored),
             refusals: andon::store::Refusals::default(),
+            tell_circle: Arc::new(|_, _| Box::pin(async { true })),
             limit,
         };
         let (watchers, stop) = (Arc::new(Watchers::new(setup)), CancellationToken::new());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use andon::domain::names::PipelineName;
 use andon::domain::spec::Pipeline;
-use andon::notify::{Body, Deliverer, Left, Parts, Served, StatusState, target_of};
+use andon::notify::{Body, Deliverer, Left, Parts, Publish, Served, StatusState, target_of};
 use andon::pipeline::{MemoryFiles, load};
 use andon::store::sqlite::{Mode, SqliteStore};
 use andon::store::{NewMessage, Store};
@@ -49,13 +49,18 @@ impl Bench {
     }
 
     pub(crate) fn deliverer_of(&self, served: Served) -> Deliverer {
+        self.deliverer_by(served, Arc::new(|_| Box::pin(async { Ok(()) })))
+    }
+
+    /// One that pushes reports so.
+    pub(crate) fn deliverer_by(&self, served: Served, publish: Publish) -> Deliverer {
         let clock = Arc::clone(&self.clock);
         Deliverer::new(Parts {
             store: Arc::clone(&self.store),
             now: Arc::new(move || Timestamp::from_second(clock.load(Ordering::SeqCst)).unwrap()),
             host: Arc::new(|name| (name == "KEY").then(|| KEY.to_owned())),
             served,
-            publish: Arc::new(|_| Box::pin(async { Ok(()) })),
+            publish,
         })
     }
 
@@ -76,6 +81,18 @@ impl Bench {
             target: self.target(place),
             body: serde_json::to_string(body).unwrap(),
             topic: topic.map(str::to_owned),
+        };
+        assert_eq!(self.store.put_messages(vec![message], self.now()).await.unwrap(), 1);
+    }
+
+    /// Stores that the reports up to a cycle are to be pushed.
+    pub(crate) async fn put_reports(&self, cycle: u32) {
+        let message = NewMessage {
+            key: format!("chat/{cycle}/publish"),
+            pipeline: self.pipeline.name.clone(),
+            target: "publish andon-reports".to_owned(),
+            body: json!({ "kind": "publish", "report_dir": "reports", "cycle": cycle }).to_string(),
+            topic: Some("reports".to_owned()),
         };
         assert_eq!(self.store.put_messages(vec![message], self.now()).await.unwrap(), 1);
     }

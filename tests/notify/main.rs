@@ -11,9 +11,10 @@ mod sink;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
-use andon::notify::{Served, StatusState};
+use andon::notify::{Publish, Served, StatusState, Unpublished};
 use bench::{Bench, KEY, LONG, commit, hook, name, slack};
 use sink::{Reply, Sink, status};
 
@@ -273,4 +274,55 @@ async fn a_running_deliverer_hears_when_it_is_woken_and_stops_when_told() {
     shutdown.cancel();
     running.await.unwrap();
     assert_eq!(bench.counts().await, (0, 0), "what was on its way was marked before it left");
+}
+
+/// RELIABILITY H13: a branch that is protected is told once, however often it refuses, and again only after it
+/// took reports in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn h13_reports_that_a_branch_refuses_are_told_once() {
+    let sink = Sink::new();
+    let publishes = "report: { publish: { git: { repo: ., branch: andon-reports, path: qa } } }\n";
+    let bench = Bench::new(&(webhook(&sink, "/hook") + publishes)).await;
+    let answers = Arc::new(Mutex::new(VecDeque::new()));
+    let publish: Publish = {
+        let answers = Arc::clone(&answers);
+        Arc::new(move |_| {
+            let answer = answers.lock().unwrap().pop_front().unwrap_or(Ok(()));
+            Box::pin(async { answer })
+        })
+    };
+    let served = || Served::One(Arc::clone(&bench.pipeline));
+    let deliver = || async {
+        bench.advance(3_600);
+        // Another one each time: it is the store that knows who was told.
+        bench.deliverer_by(served(), Arc::clone(&publish)).deliver_due(LONG).await.unwrap()
+    };
+    let will = |next: &[fn(String) -> Unpublished]| {
+        let refusals = next.iter().map(|refusal| Err(refusal("protected branch".to_owned())));
+        answers.lock().unwrap().extend(refusals);
+    };
+    let told = || sink.asked("/hook").len();
+
+    // Nobody need do anything about a network.
+    will(&[Unpublished::Later, Unpublished::Refused, Unpublished::Refused]);
+    bench.put_reports(1).await;
+    deliver().await;
+    assert_eq!(told(), 0);
+    deliver().await;
+    assert_eq!(told(), 1);
+    let left = deliver().await;
+    assert!(left[0].error.as_ref().unwrap().contains("protected branch"), "{left:?}");
+    assert_eq!(deliver().await, [], "it is tried again until it is taken");
+
+    // Given up at once, for each of two cycles: one piece of news in all.
+    will(&[Unpublished::Never, Unpublished::Never]);
+    bench.put_reports(2).await;
+    deliver().await;
+    assert_eq!(told(), 2);
+    bench.put_reports(3).await;
+    deliver().await;
+    assert_eq!(told(), 2);
+    let last = sink.asked("/hook").pop().unwrap().json();
+    assert_eq!(last["event"], "unpublished");
+    assert_eq!(last["detail"], "chat: reports are not pushed to their branch");
 }

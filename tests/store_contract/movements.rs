@@ -1,5 +1,6 @@
 //! Branches that move: cursor, commits and trigger become true together.
 
+use andon::domain::commit::Echo;
 use andon::domain::event::{Event, Held};
 use andon::domain::outcome::{Trigger, TriggerKind, Verdict};
 use andon::domain::revision::Sha;
@@ -18,6 +19,7 @@ fn commit(digit: char) -> SeenCommit {
         subject: format!("commit {digit}"),
         author: "Ada".to_owned(),
         skipped_by: None,
+        echo: Echo::No,
     }
 }
 
@@ -430,4 +432,35 @@ pub async fn commits_taken_together_are_capped_in_the_trigger_alone<B: Backend>(
     let rows = store.list_commits(&pipeline("chat"), 9_999).await.unwrap();
     assert_eq!(rows.len(), COMMITS);
     assert_eq!((&rows[0].fate, &rows[COMMITS - 1].fate), (&tested(1), &together(1)));
+}
+
+/// RELIABILITY H13: what a circle of cycles is known by.
+pub async fn commits_that_cycles_left_behind_are_remembered_as_such<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let echo = |digit, echo| SeenCommit { echo, ..commit(digit) };
+    let first = Movement {
+        commits: vec![commit('a'), echo('b', Echo::Yes)],
+        ..moved(None, Some('b'), "", 1)
+    };
+    let first = Movement { run: Some((sha('b'), cause('b'))), ..first };
+    assert!(store.put_movement(first).await.unwrap());
+    let waiting = store.waiting_triggers().await.unwrap();
+    let cycle = start(&*store, "chat", waiting[0].id).await.unwrap();
+    let stopped = SeenCommit { echo: Echo::Stopped, ..skipped('c', "goes round") };
+    let second =
+        Movement { commits: vec![stopped], run: None, ..moved(Some('b'), Some('c'), "", 3) };
+    assert!(store.put_movement(second).await.unwrap());
+    let seen = store.seen_before(&pipeline("chat"), 10).await.unwrap();
+    let rows: Vec<_> = seen.iter().map(|it| (it.sha.clone(), it.echo, it.cycle)).collect();
+    assert_eq!(
+        rows,
+        [
+            (sha('c'), Echo::Stopped, None),
+            (sha('b'), Echo::Yes, Some(cycle.cycle)),
+            (sha('a'), Echo::No, Some(cycle.cycle)),
+        ]
+    );
+    assert_eq!(store.seen_before(&pipeline("chat"), 1).await.unwrap(), seen[..1]);
+    assert_eq!(store.seen_before(&pipeline("other"), 9).await.unwrap(), []);
 }

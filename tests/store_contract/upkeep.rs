@@ -1,5 +1,6 @@
 //! Cycles that expire, what is forgotten with time, copies.
 
+use andon::domain::commit::Echo;
 use andon::domain::findings::InvestigationState;
 use andon::domain::history::{CaseHead, CycleRef};
 use andon::domain::outcome::{Outcome, Trigger, TriggerKind, Verdict};
@@ -160,8 +161,13 @@ pub async fn the_fate_of_a_commit_outlives_its_cycle<B: Backend>() {
         at: at(1),
     };
     store.put_movement(movement(None, sha('a'), Vec::new(), None)).await.unwrap();
-    let commit =
-        SeenCommit { sha: sha('b'), subject: "b".into(), author: "Ada".into(), skipped_by: None };
+    let commit = SeenCommit {
+        sha: sha('b'),
+        subject: "b".into(),
+        author: "Ada".into(),
+        skipped_by: None,
+        echo: Echo::No,
+    };
     let cause = Trigger { kind: TriggerKind::Commit, detail: "main moved".to_owned() };
     let run = Some((sha('b'), cause));
     store.put_movement(movement(Some(sha('a')), sha('b'), vec![commit], run)).await.unwrap();

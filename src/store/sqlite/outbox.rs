@@ -51,6 +51,20 @@ impl OutboxStore for SqliteStore {
         self.read(|db| Box::pin(under(db, beginning))).await
     }
 
+    async fn last_delivered(&self, pipeline: &PipelineName, target: &str) -> Result<Option<i64>> {
+        let (pipeline, target) = (pipeline.clone(), target.to_owned());
+        self.read(move |db| {
+            Box::pin(async move {
+                let last = sqlx::query_scalar(
+                    "SELECT max(o.id) FROM outbox o JOIN pipeline p ON p.id = o.pipeline_id
+                     WHERE p.name = ? AND o.target = ? AND o.state = 'delivered'",
+                );
+                Ok(last.bind(pipeline.as_str()).bind(target).fetch_one(db).await?)
+            })
+        })
+        .await
+    }
+
     async fn outbox_counts(&self) -> Result<(u32, u32)> {
         self.read(|db| Box::pin(counts(db))).await
     }

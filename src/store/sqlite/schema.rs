@@ -22,6 +22,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "retention", include_str!("../../../migrations/sqlite/0003_retention.sql")),
     (4, "search", include_str!("../../../migrations/sqlite/0004_search.sql")),
     (5, "claims", include_str!("../../../migrations/sqlite/0005_claims.sql")),
+    (6, "echo", include_str!("../../../migrations/sqlite/0006_echo.sql")),
 ];
 
 /// The schema of this version.

@@ -13,6 +13,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::SqliteStore;
 use super::writer::Durability;
+use crate::domain::commit::SeenBefore;
 use crate::domain::event::{Queued, Recorded};
 use crate::domain::names::PipelineName;
 use crate::store::{
@@ -100,6 +101,14 @@ impl TriggerStore for SqliteStore {
         let pipeline = pipeline.clone();
         self.read(move |db| Box::pin(async move { commits::list(db, &pipeline, limit).await }))
             .await
+    }
+
+    async fn seen_before(&self, pipeline: &PipelineName, limit: u32) -> Result<Vec<SeenBefore>> {
+        let pipeline = pipeline.clone();
+        self.read(move |db| {
+            Box::pin(async move { commits::seen_before(db, &pipeline, limit).await })
+        })
+        .await
     }
 
     async fn request_look(&self, pipeline: &PipelineName, why: &str, at: Timestamp) -> Result<()> {

@@ -228,9 +228,15 @@ impl Now {
         match (runs, blocked, self.waiting_of(name).next()) {
             (true, _, _) => (PipelineState::Running, None),
             (false, Some(blocked), _) => (PipelineState::Blocked, Some(blocked.why.clone())),
-            (false, None, Some(_)) => (PipelineState::Waiting, None),
-            (false, None, None) => (PipelineState::Idle, None),
+            (false, None, Some(_)) => (PipelineState::Waiting, self.circle(name)),
+            (false, None, None) => (PipelineState::Idle, self.circle(name)),
         }
+    }
+
+    /// Why commits that came start nothing.
+    fn circle(&self, name: &PipelineName) -> Option<String> {
+        let health = self.watching.get(name)?.health.as_ref()?;
+        health.circle.as_ref().map(|circle| circle.told())
     }
 
     fn running_form(&self, name: &PipelineName) -> Option<RunningForm> {

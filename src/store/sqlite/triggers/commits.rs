@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
 
+use crate::domain::commit::{Echo, SeenBefore};
 use crate::domain::names::PipelineName;
 use crate::domain::outcome::Verdict;
 use crate::domain::revision::{Revision, Sha};
@@ -55,8 +56,8 @@ async fn put(
 ) -> Result<bool> {
     let written = sqlx::query(
         "INSERT OR REPLACE INTO seen_commit
-             (pipeline_id, branch, sha, subject, author, seen_at_us, skipped_by, trigger_id)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+             (pipeline_id, branch, sha, subject, author, seen_at_us, skipped_by, trigger_id, echo)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
          WHERE NOT EXISTS (
              SELECT 1 FROM seen_commit s JOIN trigger t ON t.id = s.trigger_id
              WHERE s.pipeline_id = ?1 AND s.branch = ?2 AND s.sha = ?3 AND t.dropped IS NULL)",
@@ -69,6 +70,7 @@ async fn put(
     .bind(place.at.as_microsecond())
     .bind(skipped_by)
     .bind(trigger.map(|trigger| trigger.0))
+    .bind(commit.echo.as_str())
     .execute(db)
     .await?;
     Ok(written.rows_affected() > 0)
@@ -227,4 +229,47 @@ async fn seen(
     .await
     .map_err(StoreError::from)?;
     rows.into_iter().map(StoredCommit::into_row).collect()
+}
+
+row_struct! {
+    struct StoredBefore {
+        sha: String,
+        branch: String,
+        seen_at_us: i64,
+        echo: Option<String>,
+        cycle: Option<u32>,
+    }
+}
+
+/// The commits seen last, newest first, each with the cycle that its arrival started.
+pub(super) async fn seen_before(
+    db: &mut SqliteConnection,
+    pipeline: &PipelineName,
+    limit: u32,
+) -> Result<Vec<SeenBefore>> {
+    let rows: Vec<StoredBefore> = sqlx::query_as(
+        "SELECT s.sha, s.branch, s.seen_at_us, s.echo, t.cycle
+         FROM pipeline p
+         JOIN seen_commit s ON s.pipeline_id = p.id
+         LEFT JOIN trigger t ON t.id = s.trigger_id
+         WHERE p.name = ?
+         ORDER BY s.id DESC LIMIT ?",
+    )
+    .bind(pipeline.as_str())
+    .bind(limit)
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(StoredBefore::into_seen).collect()
+}
+
+impl StoredBefore {
+    fn into_seen(self) -> Result<SeenBefore> {
+        Ok(SeenBefore {
+            sha: Sha::parse(&self.sha).map_err(corrupt)?,
+            branch: self.branch,
+            at: instant(self.seen_at_us)?,
+            echo: optional_word("echo", self.echo.as_deref(), Echo::parse)?.unwrap_or_default(),
+            cycle: self.cycle,
+        })
+    }
 }
