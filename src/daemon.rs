@@ -16,6 +16,7 @@ mod observer;
 mod run;
 mod search;
 mod tidings;
+mod waiting;
 mod warden;
 mod watching;
 

@@ -22,6 +22,7 @@ mod publish;
 mod send;
 mod status;
 mod unnoted;
+mod waits;
 mod webhook;
 
 pub use alarm::{List, Listener, Quiet, Silence, silence, watch_silence};
@@ -34,3 +35,4 @@ pub use gave_up::gave_up;
 pub use message::Notice;
 pub use news::{Earlier, ends_of_pending, finished, held, pending_keys, started};
 pub use publish::{Publish, PublishRequest, Publishing, Unpublished};
+pub use waits::{shows_statuses, waits, waits_no_more};

@@ -30,8 +30,8 @@ pub use rows::{
 
 pub use tally::Tally;
 pub use triggers::{
-    CommitFate, CommitRow, Cursor, Movement, NewTrigger, PutTrigger, SeenCommit, TriggerId,
-    TriggerStore, WaitingTrigger,
+    CommitFate, CommitRow, Cursor, Movement, NewTrigger, PutTrigger, SeenCommit, ToldWaiting,
+    TriggerId, TriggerStore, WaitingMark, WaitingTrigger, WaitsNow,
 };
 
 pub use upkeep::{Refusals, UpkeepStore};

@@ -13,7 +13,7 @@ use andon::domain::findings::InvestigationState;
 use andon::domain::names::{CaseId, EnvironmentName, Fingerprint, PipelineName};
 use andon::domain::outcome::{Outcome, Phase, TriggerKind, Verdict};
 use andon::store::sqlite::{Mode, SqliteStore};
-use andon::store::{CommitFate, OutboxStore, Store, TriggerStore, UpkeepStore, Which};
+use andon::store::{CommitFate, OutboxStore, Store, TriggerStore, UpkeepStore, WaitsNow, Which};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
@@ -92,6 +92,9 @@ async fn every_schema_with_data_becomes_the_present_one() {
         if version >= 6 {
             the_data_of_schema_6_is_there(&store).await;
         }
+        if version >= 7 {
+            the_data_of_schema_7_is_there(&store).await;
+        }
         store.close().await;
         SqliteStore::open(&path, Mode::ReadOnly).await.unwrap().close().await;
     }
@@ -104,6 +107,13 @@ async fn a_new_database_has_the_newest_schema() {
     SqliteStore::open(&path, Mode::ReadWrite).await.unwrap().close().await;
     let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
     assert_eq!(Some(user_version(&mut connection).await), versions().last().copied());
+}
+
+async fn the_data_of_schema_7_is_there(store: &SqliteStore) {
+    let told = store.told_waiting().await.unwrap();
+    let [one] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(one.now, WaitsNow::For(one.sha.clone()));
+    assert_eq!(one.pipeline.as_str(), "chat-staging");
 }
 
 async fn the_data_of_schema_6_is_there(store: &SqliteStore) {

@@ -16,6 +16,7 @@ use super::cycle::Parts;
 use super::handle::{Handle, Served};
 use super::keeper;
 use super::lock::{LockError, StateLock};
+use super::waiting;
 use super::warden::Warden;
 use super::watching::Desks;
 use crate::domain::errors::chain;
@@ -272,17 +273,24 @@ impl Daemon {
                 self.spawn_take_up(tasks, busy, row, pipeline);
             }
         }
+        let waiting = store.waiting_triggers().await?;
         if busy.len() >= self.max_cycles {
             // Nothing that waits can start before one of these ends, and then it is looked at.
+            waiting::tell(self.handle(), &waiting, &taken, now).await;
             return Ok(self.unblocked_at());
         }
-        let waiting = store.waiting_triggers().await?;
         let candidates: Vec<Candidate> = waiting
             .iter()
             .map(|trigger| candidate(trigger, pipelines.get(&trigger.pipeline)))
             .collect();
-        let choice = choose(&candidates, &self.busy(&waiting, taken, busy.len(), &pipelines), now);
+        let is_busy = self.busy(&waiting, taken.clone(), busy.len(), &pipelines);
+        let choice = choose(&candidates, &is_busy, now);
+        let mut left = waiting.clone();
+        left.retain(|trigger| choice.leaves(trigger.id.0));
         self.act(&choice, waiting, &pipelines, tasks, busy, now).await?;
+        // After what starts has begun: nobody's deploy waits for a forge.
+        taken.extend(busy.iter().cloned());
+        waiting::tell(self.handle(), &left, &taken, now).await;
         Ok([choice.look_again_at, self.unblocked_at()].into_iter().flatten().min())
     }
 

@@ -322,7 +322,7 @@ impl<'a> Messages<'a> {
 
     /// A status of a commit, for each channel that shows them; what they are filtered by does not
     /// count, or a commit would stay pending.
-    fn status(&mut self, key: &str, sha: &Sha, state: StatusState, text: &str) {
+    pub(super) fn status(&mut self, key: &str, sha: &Sha, state: StatusState, text: &str) {
         let context = format!("andon/{}", self.pipeline.name);
         for Notify { channel, .. } in &self.pipeline.notify {
             if let NotifyChannel::CommitStatus(_) = channel {

@@ -102,6 +102,14 @@ pub struct Choice {
     pub look_again_at: Option<Timestamp>,
 }
 
+impl Choice {
+    /// Whether a trigger waits on after this.
+    pub fn leaves(&self, id: i64) -> bool {
+        let starts = |start: &Start| start.id == id || start.joined.contains(&id);
+        !self.start.iter().any(starts) && !self.drop.iter().any(|(dropped, _)| *dropped == id)
+    }
+}
+
 /// A trigger whose cycle starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{CycleKey, Result};
+use super::{CycleKey, NewMessage, Result};
 use crate::domain::commit::{Echo, SeenBefore};
 use crate::domain::event::{Queued, Recorded, RunOptions};
 use crate::domain::names::{EnvironmentName, PipelineName};
@@ -184,6 +184,49 @@ pub struct CommitRow {
     pub fate: CommitFate,
 }
 
+/// A commit of which a forge was told that it waits, and nothing else since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldWaiting {
+    /// The trigger with which it waited.
+    pub trigger: TriggerId,
+    /// Its pipeline.
+    pub pipeline: PipelineName,
+    /// The commit.
+    pub sha: Sha,
+    /// What became of the trigger.
+    pub now: WaitsNow,
+}
+
+/// What became of a trigger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitsNow {
+    /// It waits, for that commit now.
+    For(Sha),
+    /// It is a cycle, or answered by one.
+    Cycle {
+        /// Its number.
+        number: u32,
+        /// What it tests, once that is known; never known of one that runs selected cases only.
+        revision: Option<Sha>,
+        /// Whether it is over.
+        is_over: bool,
+    },
+    /// It was dropped.
+    Dropped {
+        /// Why.
+        why: String,
+    },
+}
+
+/// That a forge was told of a commit that it waits, or was told something else since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingMark {
+    /// The trigger with which it waits.
+    pub trigger: TriggerId,
+    /// The commit; `None` when none is told to wait any more.
+    pub sha: Option<Sha>,
+}
+
 /// Where triggers wait, and what is known of watched branches.
 #[async_trait]
 pub trait TriggerStore: Send + Sync {
@@ -232,6 +275,17 @@ pub trait TriggerStore: Send + Sync {
 
     /// Drops a trigger that waits. Answers whether it did.
     async fn drop_trigger(&self, trigger: TriggerId, why: &str, at: Timestamp) -> Result<bool>;
+
+    /// The commits of which a forge was told that they wait, and nothing else since.
+    async fn told_waiting(&self) -> Result<Vec<ToldWaiting>>;
+
+    /// Stores marks in their order, together with the messages by which they become true.
+    async fn mark_waiting(
+        &self,
+        marks: Vec<WaitingMark>,
+        messages: Vec<NewMessage>,
+        at: Timestamp,
+    ) -> Result<()>;
 
     /// The cursors of a pipeline, by branch.
     async fn cursors(&self, pipeline: &PipelineName) -> Result<Vec<Cursor>>;

@@ -84,6 +84,8 @@ pub struct Look {
     pub to_run: usize,
     /// Among them those that start nothing because cycles go round.
     pub stopped: usize,
+    /// Among the branches those that are gone.
+    pub gone: usize,
 }
 
 /// Why a look failed. None of these is news about the service.
@@ -189,6 +191,7 @@ impl Taker<'_> {
             }
             look.moved += 1;
             look.to_run += usize::from(movement.run.is_some());
+            look.gone += usize::from(movement.to.is_none());
             look.stopped += usize::from(movement.echo == Echo::Stopped);
             self.tell(&movement, arrivals.as_ref());
         }

@@ -161,7 +161,8 @@ impl Watcher {
         if self.pace.succeeded() {
             tracing::info!(%pipeline, "the repository can be read again");
         }
-        if look.to_run > 0 {
+        // A branch that is gone drops what waited for it.
+        if look.to_run + look.gone > 0 {
             self.setup.stored.notify_one();
         }
         self.look_for_a_circle(&look).await;

@@ -27,7 +27,7 @@ pub struct WatchSetup {
     pub store: Arc<dyn TriggerStore>,
     /// Wall time.
     pub now: Now,
-    /// Told when there is something new to run.
+    /// Told when there may be something new to run, or less.
     pub stored: Arc<Notify>,
     /// Told when our own disk had no room for what a look found.
     pub refusals: Refusals,

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::program::{PIPELINE, daemon, place, state_of};
 use crate::sink::Sink;
 use crate::support::{Place, Running, until};
+use crate::unattended;
 
 /// A pipeline whose commits hear of their cycles at `forge`.
 fn told(forge: &Sink) -> String {
@@ -102,4 +103,96 @@ fn a_commit_hears_its_end_from_who_cancels_by_hand() {
     fs::remove_file(place.file(".andon/daemon.json")).unwrap();
     place.andon(&["cancel", "shop", "1"]).expect_code(0);
     assert_eq!(states(&forge, &place), ["pending", "error"]);
+}
+
+/// A watched pipeline whose commits hear of it at the three forges.
+fn watched(forge: &Sink, settle: &str) -> Place {
+    let channel = |kind: &str, root: &str| {
+        let api = forge.url(root);
+        format!(
+            "  - commit_status: {{ forge: {kind}, repo: acme/shop, token: tok-0123456789, api: \"{api}\" }}\n"
+        )
+    };
+    let channels =
+        channel("github", "/hub") + &channel("gitlab", "/api/v4") + &channel("gitea", "/api/v1");
+    let settled = unattended::PIPELINE.replace("settle: 0s", &format!("settle: {settle}"));
+    unattended::place(&format!("{settled}notify:\n{channels}"))
+}
+
+/// Of a commit, what the three forges were told, each in its order.
+fn heard(forge: &Sink, sha: &str) -> [Vec<String>; 3] {
+    [
+        format!("/hub/repos/acme/shop/statuses/{sha}"),
+        format!("/api/v4/projects/acme%2Fshop/statuses/{sha}"),
+        format!("/api/v1/repos/acme/shop/statuses/{sha}"),
+    ]
+    .map(|path| {
+        let asked = forge.asked(&path);
+        asked.iter().map(|one| one.json()["state"].as_str().unwrap().to_owned()).collect()
+    })
+}
+
+/// Whether all forges were told just these; GitLab has words of its own for the last one.
+fn all_heard(forge: &Sink, sha: &str, states: &[&str], gitlab: &str) -> bool {
+    let mut own = states.to_vec();
+    own[states.len() - 1] = gitlab;
+    heard(forge, sha) == [states, &own, states].map(|these| these.to_vec())
+}
+
+/// A commit that waits is pending from when it was taken; a newer one takes its place.
+#[test]
+fn a_commit_that_waits_is_pending_until_its_cycle_or_a_newer_commit_ends_that() {
+    let forge = Sink::new();
+    let mut place = watched(&forge, "0s");
+    place.write("stage/hold-before", "");
+    let _daemon = daemon(&place, &[]);
+    unattended::has_looked(&place, "shop");
+    let version = |place: &mut Place, number: usize| {
+        let text = format!("{}{}", unattended::GOOD, " ".repeat(number));
+        place.commit(&format!("Version {number}"), &unattended::files(&text))
+    };
+    let runs = version(&mut place, 1);
+    until("the deploy runs", || place.stage().starts().len() == 1);
+    let waits = version(&mut place, 2);
+    until("it is pending", || all_heard(&forge, &waits, &["pending"], "pending"));
+    let said = forge.asked(&format!("/hub/repos/acme/shop/statuses/{waits}")).remove(0).json();
+    assert_eq!(said["description"], "waits: 1 before it");
+    let newest = version(&mut place, 3);
+    until("its end", || all_heard(&forge, &waits, &["pending", "error"], "canceled"));
+    until("the newest is pending", || all_heard(&forge, &newest, &["pending"], "pending"));
+    release(&place);
+    let ran = unattended::wait_for_cycles(&place, 2);
+    assert_eq!(ran[1], (newest.clone(), "green".to_owned()));
+    until("both hear the end", || {
+        all_heard(&forge, &runs, &["pending", "success"], "success")
+            && all_heard(&forge, &newest, &["pending", "pending", "success"], "success")
+    });
+    assert!(all_heard(&forge, &waits, &["pending", "error"], "canceled"), "that was the last word");
+}
+
+/// Whatever ends the waiting: a person while no daemon is there, or a branch that is deleted.
+#[test]
+fn a_commit_that_waits_no_more_hears_so_although_no_cycle_ran() {
+    let forge = Sink::new();
+    let mut place = watched(&forge, "1h");
+    let first = daemon(&place, &[]);
+    unattended::has_looked(&place, "shop");
+    let cancelled = place.commit("Second version", &unattended::files(unattended::GOOD));
+    until("it is pending", || all_heard(&forge, &cancelled, &["pending"], "pending"));
+    first.kill();
+    fs::remove_file(place.file(".andon/daemon.json")).unwrap();
+    place.andon(&["cancel", "shop"]).expect_code(0);
+    let _second = daemon(&place, &[]);
+    until("its end", || all_heard(&forge, &cancelled, &["pending", "error"], "canceled"));
+    let said = forge.asked(&format!("/hub/repos/acme/shop/statuses/{cancelled}")).remove(1).json();
+    let why = said["description"].as_str().unwrap();
+    assert!(why.starts_with("no cycle runs for it: cancelled by "), "{why}");
+
+    let repo = git2::Repository::open(place.file("repo")).unwrap();
+    let deleted = place.commit("Third version", &unattended::files(unattended::GOOD));
+    until("it is pending", || all_heard(&forge, &deleted, &["pending"], "pending"));
+    repo.set_head_detached(git2::Oid::from_str(&deleted).unwrap()).unwrap();
+    repo.find_branch("main", git2::BranchType::Local).unwrap().delete().unwrap();
+    until("its end", || all_heard(&forge, &deleted, &["pending", "error"], "canceled"));
+    assert_eq!(place.stage().starts().len(), 0);
 }

@@ -5,8 +5,8 @@ use andon::domain::event::{Event, Held};
 use andon::domain::outcome::{Trigger, TriggerKind, Verdict};
 use andon::domain::revision::Sha;
 use andon::store::{
-    CommitFate, Cursor, Movement, NewTrigger, PutTrigger, SeenCommit, Store, TriggerId,
-    WaitingTrigger,
+    CommitFate, Cursor, Movement, NewMessage, NewTrigger, PutTrigger, SeenCommit, Store, TriggerId,
+    WaitingMark, WaitingTrigger, WaitsNow,
 };
 
 use crate::Backend;
@@ -463,4 +463,44 @@ pub async fn commits_that_cycles_left_behind_are_remembered_as_such<B: Backend>(
     );
     assert_eq!(store.seen_before(&pipeline("chat"), 1).await.unwrap(), seen[..1]);
     assert_eq!(store.seen_before(&pipeline("other"), 9).await.unwrap(), []);
+}
+
+/// What is known of commits whose forge was told that they wait.
+pub async fn whoever_was_told_to_wait_is_known_until_something_else_is_told<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    take(&*store, moved(None, Some('a'), "a", 1)).await;
+    let trigger = only_waiting(&*store).await.id;
+    let mark = |sha: Option<Sha>| vec![WaitingMark { trigger, sha }];
+    let message = |key: &str| NewMessage {
+        key: key.to_owned(),
+        pipeline: pipeline("chat"),
+        target: "forge".to_owned(),
+        body: "{}".to_owned(),
+        topic: None,
+    };
+    assert_eq!(store.told_waiting().await.unwrap(), []);
+    store.mark_waiting(mark(Some(sha('a'))), vec![message("1")], at(2)).await.unwrap();
+    assert!(store.knows_message("1").await.unwrap());
+    let now = async || {
+        let told = store.told_waiting().await.unwrap();
+        assert_eq!((told.len(), told[0].trigger, &told[0].sha), (1, trigger, &sha('a')));
+        told[0].now.clone()
+    };
+    assert_eq!(now().await, WaitsNow::For(sha('a')));
+    take(&*store, moved(Some('a'), Some('b'), "b", 3)).await;
+    assert_eq!(now().await, WaitsNow::For(sha('b')));
+    let cycle = start(&*store, "chat", trigger).await.unwrap();
+    let started = |revision, is_over| WaitsNow::Cycle { number: cycle.cycle, revision, is_over };
+    assert_eq!(now().await, started(None, false));
+    store.mark_waiting(mark(None), vec![], at(5)).await.unwrap();
+    assert_eq!(store.told_waiting().await.unwrap(), []);
+
+    take(&*store, moved(Some('b'), Some('c'), "c", 6)).await;
+    let trigger = only_waiting(&*store).await.id;
+    let told = vec![WaitingMark { trigger, sha: Some(sha('c')) }];
+    store.mark_waiting(told, vec![], at(7)).await.unwrap();
+    assert!(store.drop_trigger(trigger, "why", at(8)).await.unwrap());
+    let told = store.told_waiting().await.unwrap();
+    assert_eq!(told[0].now, WaitsNow::Dropped { why: "why".to_owned() });
 }

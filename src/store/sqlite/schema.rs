@@ -23,6 +23,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "search", include_str!("../../../migrations/sqlite/0004_search.sql")),
     (5, "claims", include_str!("../../../migrations/sqlite/0005_claims.sql")),
     (6, "echo", include_str!("../../../migrations/sqlite/0006_echo.sql")),
+    (7, "waits", include_str!("../../../migrations/sqlite/0007_waits.sql")),
 ];
 
 /// The schema of this version.

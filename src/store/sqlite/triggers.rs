@@ -5,6 +5,7 @@
 mod commits;
 mod cursors;
 mod movement;
+mod told;
 mod waiting;
 
 use async_trait::async_trait;
@@ -17,8 +18,8 @@ use crate::domain::commit::SeenBefore;
 use crate::domain::event::{Queued, Recorded};
 use crate::domain::names::PipelineName;
 use crate::store::{
-    CommitRow, Cursor, CycleKey, Movement, NewTrigger, PutTrigger, Result, TriggerId, TriggerStore,
-    WaitingTrigger,
+    CommitRow, Cursor, CycleKey, Movement, NewMessage, NewTrigger, PutTrigger, Result, ToldWaiting,
+    TriggerId, TriggerStore, WaitingMark, WaitingTrigger,
 };
 
 #[async_trait]
@@ -87,6 +88,22 @@ impl TriggerStore for SqliteStore {
         let why = why.to_owned();
         self.write(Durability::Full, move |db| {
             Box::pin(async move { waiting::drop(db, trigger, &why, at).await })
+        })
+        .await
+    }
+
+    async fn told_waiting(&self) -> Result<Vec<ToldWaiting>> {
+        self.read(|db| Box::pin(told::list(db))).await
+    }
+
+    async fn mark_waiting(
+        &self,
+        marks: Vec<WaitingMark>,
+        messages: Vec<NewMessage>,
+        at: Timestamp,
+    ) -> Result<()> {
+        self.write(Durability::Full, move |db| {
+            Box::pin(async move { told::mark(db, &marks, &messages, at).await })
         })
         .await
     }
