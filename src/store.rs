@@ -4,6 +4,7 @@
 //! What is stored as truth are the events; the rest is derived and could be made again. This module
 //! decides nothing about cycles, reads no clock, and knows nothing of processes.
 
+mod chain;
 mod codec;
 mod error;
 mod lease;
@@ -19,6 +20,7 @@ mod upkeep;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use chain::{Broken, DeployChains, RecordKey};
 pub use error::StoreError;
 pub use lease::{Acquisition, Claim, Holder, Judge, Lease, Liveness, Owner};
 pub use outbox::{Attempted, Delivery, Message, NewMessage, OutboxStore};
@@ -201,6 +203,10 @@ pub trait Store: TriggerStore + OutboxStore + UpkeepStore + Send + Sync {
 
     /// What is wrong with the stored data, one sentence each; empty when it is sound.
     async fn integrity_check(&self) -> Result<Vec<String>>;
+
+    /// Whether the records of every deploy are those that were written: walks over the chain of each
+    /// environment.
+    async fn check_deploy_records(&self) -> Result<DeployChains>;
 
     /// How many bytes the store takes up.
     async fn database_size(&self) -> Result<u64>;

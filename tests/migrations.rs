@@ -76,6 +76,7 @@ async fn every_schema_with_data_becomes_the_present_one() {
         database_of(&path, version).await;
         let store = SqliteStore::open(&path, Mode::ReadWrite).await.unwrap();
         assert_eq!(store.integrity_check().await.unwrap(), Vec::<String>::new());
+        assert_eq!(store.check_deploy_records().await.unwrap().broken, []);
         the_data_of_schema_1_is_there(&store).await;
         if version >= 2 {
             the_data_of_schema_2_is_there(&store).await;
@@ -95,6 +96,9 @@ async fn every_schema_with_data_becomes_the_present_one() {
         if version >= 7 {
             the_data_of_schema_7_is_there(&store).await;
         }
+        if version >= 8 {
+            the_data_of_schema_8_is_there(&store).await;
+        }
         store.close().await;
         SqliteStore::open(&path, Mode::ReadOnly).await.unwrap().close().await;
     }
@@ -107,6 +111,11 @@ async fn a_new_database_has_the_newest_schema() {
     SqliteStore::open(&path, Mode::ReadWrite).await.unwrap().close().await;
     let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
     assert_eq!(Some(user_version(&mut connection).await), versions().last().copied());
+}
+
+async fn the_data_of_schema_8_is_there(store: &SqliteStore) {
+    let chains = store.check_deploy_records().await.unwrap();
+    assert_eq!((chains.links, chains.broken), (3, Vec::new()));
 }
 
 async fn the_data_of_schema_7_is_there(store: &SqliteStore) {

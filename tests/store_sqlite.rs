@@ -14,11 +14,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use andon::domain::event::RunOptions;
+use andon::domain::event::{Event, RunOptions};
 use andon::domain::outcome::Verdict;
 use andon::store::sqlite::{Mode, SqliteStore};
 use andon::store::{
-    NewMessage, NewTrigger, OutboxStore, PutTrigger, Store, StoreError, TriggerStore, Which,
+    NewMessage, NewTrigger, OutboxStore, PutTrigger, Store, StoreError, TriggerStore, UpkeepStore,
+    Which,
 };
 use sample::{append, at, ended_cycle, environment, new_cycle, pipeline, queued, resolved};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -311,6 +312,141 @@ async fn a_missing_event_is_found_by_the_check() {
     assert!(store.database_size().await.unwrap() > 0);
 }
 
+/// Three cycles with all kinds of events in two environments, closed, as nobody would record them: the store
+/// does not judge that.
+async fn deployed() -> Place {
+    const SAMPLES: &str = include_str!("data/events-v1.jsonl");
+    let place = Place::new();
+    let store = place.open().await;
+    let events = SAMPLES.lines().map(|line| {
+        let mut value: serde_json::Value = serde_json::from_str(line).unwrap();
+        let (kind, mut event) = (value["kind"].take(), value["payload"].take());
+        event["kind"] = kind;
+        serde_json::from_value::<Event>(event).unwrap()
+    });
+    let events: Vec<Event> = events.filter(|event| !matches!(event, Event::Queued(_))).collect();
+    for environment in ["staging", "preview", "staging"] {
+        let cycle = new_cycle(&store, "chat", environment).await;
+        let half = events.len() / 2;
+        store.append(append(&cycle, 1, events[..half].to_vec())).await.unwrap();
+        let seq = 1 + half as u64;
+        store.append(append(&cycle, seq, events[half..].to_vec())).await.unwrap();
+    }
+    store.close().await;
+    place
+}
+
+/// What the check says of the database after somebody worked on it, each with its environment.
+async fn after(meddling: &str) -> Vec<String> {
+    let place = deployed().await;
+    let all = "DROP TRIGGER event_is_never_changed; DROP TRIGGER deploy_link_is_never_changed;
+               DROP TRIGGER deploy_link_is_never_deleted; ";
+    place.execute(&format!("{all}{meddling}")).await;
+    let chains = place.open().await.check_deploy_records().await.unwrap();
+    let broken = chains.broken.iter();
+    broken.map(|(environment, broken)| format!("{environment}: {broken}")).collect()
+}
+
+const FIRST_STEP: &str = "(SELECT MIN(seq) FROM event WHERE kind = 'step_started')";
+
+/// RELIABILITY L8: `andon doctor` asks this.
+#[tokio::test]
+async fn l8_the_first_deploy_record_that_does_not_hold_is_named() {
+    let place = deployed().await;
+    let chains = place.open().await.check_deploy_records().await.unwrap();
+    assert_eq!(chains.broken, []);
+    assert!(chains.links > 15 && chains.links % 3 == 0, "{}", chains.links);
+    let mut connection = place.sqlite().await;
+    let seq: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {FIRST_STEP}")))
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+
+    let altered =
+        format!("UPDATE event SET payload = payload || ' ' WHERE seq = {seq} AND cycle_id >= 2");
+    let expected = |cycle: u32, what: &str| format!("event {seq} of cycle {cycle} of chat {what}");
+    let (changed, gone) = ("is not what was recorded", "is gone");
+    let no_link = "has no link: it was added, or its link is gone";
+    let (preview, staging) = (|what| format!("preview: {what}"), |what| format!("staging: {what}"));
+    assert_eq!(
+        after(&altered).await,
+        [preview(expected(2, changed)), staging(expected(3, changed))]
+    );
+    let deleted = format!("DELETE FROM event WHERE seq = {seq} AND cycle_id = 1");
+    assert_eq!(after(&deleted).await, [staging(expected(1, gone))]);
+    let whole = "DELETE FROM event WHERE cycle_id = 1; DELETE FROM cycle WHERE id = 1";
+    assert_eq!(after(whole).await.len(), 1);
+    let added = "INSERT INTO event SELECT cycle_id, 99, at_us, kind, version, payload FROM event
+                 WHERE cycle_id = 3 AND kind = 'step_ended' LIMIT 1";
+    let told = format!("staging: event 99 of cycle 3 of chat {no_link}");
+    assert_eq!(after(added).await, [told]);
+    let no_links = "DELETE FROM deploy_link WHERE cycle = 2";
+    let told = after(no_links).await;
+    assert!(
+        told.len() == 1 && told[0].starts_with("preview: event ") && told[0].ends_with(no_link),
+        "{told:?}"
+    );
+    let one_link = "DELETE FROM deploy_link WHERE environment = 'staging' AND position = 2";
+    let told = after(one_link).await;
+    assert!(
+        told.len() == 1 && told[0].starts_with("staging: link 2 is gone, before that of event "),
+        "{told:?}"
+    );
+}
+
+/// Every kind of record that gets a link is also missed when its link, the last one, is gone.
+#[tokio::test]
+async fn l8_each_kind_of_deploy_record_is_looked_for() {
+    let place = deployed().await;
+    let mut connection = place.sqlite().await;
+    let linked = "SELECT count(*) FROM deploy_link WHERE environment = 'preview'";
+    let links: i64 = sqlx::query_scalar(linked).fetch_one(&mut connection).await.unwrap();
+    for position in 1..=links {
+        let taken = format!(
+            "DELETE FROM deploy_link WHERE environment = 'preview' AND position >= {position}"
+        );
+        let seq: i64 = sqlx::query_scalar(
+            "SELECT seq FROM deploy_link WHERE environment = 'preview' AND position = ?",
+        )
+        .bind(position)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+        let told = after(&taken).await;
+        assert!(
+            told[0].starts_with(&format!("preview: event {seq} of cycle 2 of chat has no link")),
+            "{told:?}"
+        );
+    }
+}
+
+/// RELIABILITY L8: what expires takes its events along, and no link.
+#[tokio::test]
+async fn l8_the_chain_outlives_the_records_of_a_cycle_that_expired() {
+    let place = deployed().await;
+    let store = place.open().await;
+    let before = store.check_deploy_records().await.unwrap();
+    let row = store.find_cycle(&pipeline("chat"), Which::Number(1)).await.unwrap().unwrap();
+    assert_eq!(store.expire_cycles(&[row.key()], at(99)).await.unwrap(), 1);
+    assert!(!store.delete_expired(&row.key(), 3).await.unwrap());
+    assert_eq!(store.check_deploy_records().await.unwrap(), before);
+    assert!(store.delete_expired(&row.key(), 999).await.unwrap());
+    assert_eq!(store.check_deploy_records().await.unwrap(), before);
+    store.close().await;
+    place.execute("DROP TRIGGER deploy_link_is_never_changed; UPDATE deploy_link SET content = digest WHERE cycle = 1").await;
+    assert_eq!(place.open().await.check_deploy_records().await.unwrap().broken.len(), 1);
+}
+
+#[tokio::test]
+async fn links_are_never_changed_and_never_deleted() {
+    let place = deployed().await;
+    let mut connection = place.sqlite().await;
+    for meddling in ["UPDATE deploy_link SET seq = 1", "DELETE FROM deploy_link"] {
+        let refused = sqlx::query(meddling).execute(&mut connection).await.unwrap_err().to_string();
+        assert!(refused.contains("a link of the deploy records is never"), "{refused}");
+    }
+}
+
 /// The highest number may expire; whoever still holds it must not meet another trigger or message.
 #[tokio::test]
 async fn numbers_of_triggers_and_messages_are_never_used_again() {
@@ -427,6 +563,7 @@ async fn every_table_expires_or_is_exempt() {
         ("branch_cursor", "a branch that returns must be told from a new one, and there are few"),
         ("schedule_cursor", "one row a schedule"),
         ("look", "one row a pipeline"),
+        ("deploy_link", "some hundred bytes a deploy, and without it those after it say nothing"),
         ("_sqlx_migrations", "one row a schema"),
     ];
     let place = Place::filled().await;

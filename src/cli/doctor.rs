@@ -116,6 +116,7 @@ async fn store(context: &Context) -> Vec<Finding> {
     vec![
         integrity(store.as_ref()).await,
         ledger(store.as_ref()).await,
+        deploy_records(store.as_ref()).await,
         state::retention(store.as_ref(), &limits).await,
     ]
 }
@@ -175,5 +176,27 @@ async fn ledger(store: &dyn Store) -> Finding {
         "ledger",
         format!("{} waits for a person", held.join(", ")),
         "say what became of the deploy: `andon resume PIPELINE CYCLE --as deployed|failed|rerun`",
+    )
+}
+
+/// Walks over the links of every deploy record.
+async fn deploy_records(store: &dyn Store) -> Finding {
+    const WHAT: &str = "deploy records";
+    let chains = match store.check_deploy_records().await {
+        Ok(chains) => chains,
+        Err(fault) => return trouble(WHAT, fault.to_string(), fault.hint().unwrap_or_default()),
+    };
+    if chains.broken.is_empty() {
+        return match chains.links {
+            1 => finding(WHAT, "1 link holds"),
+            links => finding(WHAT, format!("{links} links hold")),
+        };
+    }
+    let places =
+        chains.broken.iter().map(|(environment, broken)| format!("{environment}: {broken}"));
+    trouble(
+        WHAT,
+        places.collect::<Vec<_>>().join("; "),
+        "somebody changed the database by hand, or it is damaged: what stands before the place that is named holds; compare the rest with a backup (`andon backup`) and with the reports, and restore the backup if they disagree",
     )
 }

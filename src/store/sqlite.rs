@@ -4,6 +4,7 @@
 //! Every operation runs on a task of its own, so that a caller may be dropped at any moment.
 
 mod append;
+mod chain;
 mod claims;
 mod cycles;
 mod expiry;
@@ -37,7 +38,10 @@ use super::rows::{
     Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationClaims,
     InvestigationRow, NewFixClaim, NewInvestigation, PipelineRow, Which,
 };
-use super::{Acquisition, Claim, Holder, Judge, Lease, Refusals, Result, Store, StoreError, Tally};
+use super::{
+    Acquisition, Claim, DeployChains, Holder, Judge, Lease, Refusals, Result, Store, StoreError,
+    Tally,
+};
 use crate::domain::event::{Event, Queued, Recorded};
 use crate::domain::findings::InvestigationState;
 use crate::domain::history::{CaseHead, FingerprintSeen};
@@ -456,6 +460,10 @@ impl Store for SqliteStore {
 
     async fn integrity_check(&self) -> Result<Vec<String>> {
         self.read(|db| Box::pin(upkeep::integrity_check(db))).await
+    }
+
+    async fn check_deploy_records(&self) -> Result<DeployChains> {
+        self.read(|db| Box::pin(chain::check(db))).await
     }
 
     async fn database_size(&self) -> Result<u64> {

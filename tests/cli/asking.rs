@@ -130,6 +130,8 @@ fn doctor_finds_trouble_and_says_what_to_do() {
     };
     assert_eq!(about("database")["sound"], true);
     assert_eq!(about("ledger")["detail"], "1 cycle looked at");
+    assert_eq!(about("deploy records")["sound"], true);
+    assert!(about("deploy records")["detail"].as_str().unwrap().ends_with("hold"), "{findings}");
     assert_eq!(about("state")["sound"], true);
     let state = stage.path().join(".andon");
     fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();

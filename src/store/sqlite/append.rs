@@ -6,6 +6,7 @@ use sqlx::QueryBuilder;
 use sqlx::Sqlite;
 use sqlx::sqlite::SqliteConnection;
 
+use super::chain::{self, Linked};
 use super::pages::{self, Pages};
 use super::row::row_struct;
 use crate::domain::event::{Event, Queued, Recorded};
@@ -13,6 +14,7 @@ use crate::domain::findings::InvestigationState;
 use crate::domain::history::CaseHead;
 use crate::domain::names::{EnvironmentName, Fingerprint};
 use crate::domain::revision::Sha;
+use crate::store::chain::{Row, is_deploy_record};
 use crate::store::codec::{self, StoredEvent};
 use crate::store::projection::{RowPatch, patch_of};
 use crate::store::{
@@ -27,6 +29,8 @@ pub(super) struct Prepared {
     pub recorded: Vec<Recorded>,
     /// One for each.
     pub stored: Vec<StoredEvent>,
+    /// Those that get a link.
+    pub deploy_records: Vec<Linked>,
 }
 
 impl Prepared {
@@ -39,12 +43,19 @@ impl Prepared {
 /// Numbers and encodes events. Slow for big findings, so done before the transaction begins.
 pub(super) fn prepare(events: Vec<Event>, after: u64, at: Timestamp) -> Result<Prepared> {
     let at = to_microsecond(at)?;
-    let stored = events.iter().map(encode).collect::<Result<_>>()?;
+    let stored: Vec<StoredEvent> = events.iter().map(encode).collect::<Result<_>>()?;
     let recorded = events.into_iter().zip(1..).map(|(event, place)| {
         let seq = after.saturating_add(place);
         Recorded { seq, at, event }
     });
-    Ok(Prepared { recorded: recorded.collect(), stored })
+    let recorded: Vec<Recorded> = recorded.collect();
+    let deploy_records = recorded.iter().zip(&stored).filter(|(r, _)| is_deploy_record(&r.event));
+    let linked = |(recorded, stored): (&Recorded, &StoredEvent)| Linked {
+        seq: recorded.seq,
+        content: Row::of(recorded, stored).digest(),
+    };
+    let deploy_records = deploy_records.map(linked).collect();
+    Ok(Prepared { recorded, stored, deploy_records })
 }
 
 /// What became of the cases, packed. It takes about as long as encoding the findings, so both are
@@ -130,11 +141,14 @@ row_struct! {
 pub(super) async fn append(
     db: &mut SqliteConnection,
     request: &Append,
-    prepared: Prepared,
+    mut prepared: Prepared,
     packed: Packed,
 ) -> Result<Vec<Recorded>> {
     let target = find_target(db, &request.cycle).await?;
     admit(&target, request)?;
+    let records = std::mem::take(&mut prepared.deploy_records);
+    let (pipeline_id, cycle) = (target.pipeline_id, &request.cycle);
+    chain::put(db, &target.environment, pipeline_id, cycle, &records).await?;
     let recorded = insert_events(db, target.id, prepared).await?;
     let last_seq = request.expected_seq + recorded.len() as u64;
     update_row(db, target.id, last_seq, &patch_of(&recorded)).await?;
@@ -192,7 +206,7 @@ async fn insert_events(
     cycle_id: i64,
     prepared: Prepared,
 ) -> Result<Vec<Recorded>> {
-    let Prepared { recorded, stored } = prepared;
+    let Prepared { recorded, stored, deploy_records: _ } = prepared;
     let mut stored = stored.into_iter();
     for chunk in recorded.chunks(CHUNK) {
         let mut insert =

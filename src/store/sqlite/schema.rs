@@ -24,6 +24,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "claims", include_str!("../../../migrations/sqlite/0005_claims.sql")),
     (6, "echo", include_str!("../../../migrations/sqlite/0006_echo.sql")),
     (7, "waits", include_str!("../../../migrations/sqlite/0007_waits.sql")),
+    (8, "deploy_chain", include_str!("../../../migrations/sqlite/0008_deploy_chain.sql")),
 ];
 
 /// The schema of this version.
