@@ -38,5 +38,5 @@ pub use message::{Message, MessageFold};
 pub use quarantine::{glob_matches, in_quarantine, selects};
 pub use reached::{Attribution, CaseTraffic, ReportedRun, attribute, doubt_passes};
 pub use reason::{Judged, reason};
-pub use rerun::deserves_rerun;
+pub use rerun::{deserves_rerun, deserves_rerun_as};
 pub use socket::{Handshake, judge_close, judge_handshake};

@@ -52,6 +52,7 @@ const MAP: &[(&str, &[&str])] = &[
             "cluster",
             "culprit",
             "investigation",
+            "queue",
             "report",
             "store",
             "git",

@@ -141,6 +141,7 @@ pub(crate) fn findings(verdict: Verdict) -> Event {
         commits: None,
         chain: vec![],
         search: None,
+        gave_up: None,
         investigations: vec![],
         fixes: vec![],
         overdue: vec![],

@@ -1,6 +1,5 @@
 //! One cycle of the daemon, from its turn to what follows from it.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,20 +13,19 @@ use super::warden::Warden;
 use crate::domain::errors::chain;
 use crate::domain::event::RunOptions;
 use crate::domain::names::PipelineName;
-use crate::domain::outcome::{Outcome, Phase, Trigger, TriggerKind, Verdict};
+use crate::domain::outcome::{Phase, Trigger, TriggerKind, Verdict};
 use crate::domain::spec::Pipeline;
 use crate::domain::state::CycleState;
 use crate::engine::{
     Clock, Ended, Engine, EngineError, Relief, ReportFolder, Request, Resolved,
-    Setup as WorldSetup, StatePaths, World, least_cycle, load_state,
+    Setup as WorldSetup, StatePaths, World, least_cycle, load_state, past_cycles,
 };
 use crate::notify;
 use crate::pipeline::{self, RunBy};
 use crate::process::Launcher;
-use crate::queue::{Next, Past, StopReason, after_cycle};
+use crate::queue::{Next, StopReason, after_cycle};
 use crate::store::{CycleKey, CycleRow, NewTrigger, StoreError, TriggerId, WaitingTrigger, Which};
 use crate::suite::HostEnv;
-use crate::verdict::deserves_rerun;
 
 /// Whoever asks for a revision waits so long for the repository to say whether it has it.
 const LOOKUP_TIME: Duration = Duration::from_secs(20);
@@ -169,7 +167,7 @@ impl Parts {
     }
 
     async fn decide_loop(&self, pipeline: &Pipeline) -> Result<(), CycleError> {
-        let past = self.past(pipeline).await?;
+        let past = past_cycles(self.handle.store().as_ref(), pipeline).await?;
         let Some(newest) = past.first() else { return Ok(()) };
         let (pause, why) = match after_cycle(&pipeline.cycles, &past) {
             Next::Rerun => (SignedDuration::ZERO, "was void"),
@@ -227,43 +225,6 @@ impl Parts {
         Ok(())
     }
 
-    /// The newest cycles of a pipeline that are over, as many as its policy looks at.
-    async fn past(&self, pipeline: &Pipeline) -> Result<Vec<Past>, CycleError> {
-        let store = self.handle.store();
-        let wanted =
-            pipeline.cycles.max.max(pipeline.cycles.no_progress).saturating_add(1).min(100);
-        let rows = store.list_cycles(&pipeline.name, wanted).await?;
-        let mut past = Vec::new();
-        // After a step of a search nothing follows but its next step, and to the loop it never was.
-        if rows.first().is_some_and(|row| row.search_of.is_some()) {
-            return Ok(past);
-        }
-        for row in rows.into_iter().filter(|row| row.search_of.is_none()) {
-            // One that is open is newer than all that the policy asks about, or nothing follows yet.
-            let Some(verdict) = row.summary.verdict.filter(|_| row.finished_at.is_some()) else {
-                return Ok(Vec::new());
-            };
-            let results = store.case_results(&row.key()).await?;
-            let good = |outcome: Option<Outcome>| {
-                outcome.is_none_or(|o| !o.is_failing() && o != Outcome::NotRun)
-            };
-            let not_good: BTreeSet<_> =
-                results.into_iter().filter(|r| !good(r.outcome)).map(|r| r.case).collect();
-            let is_worth_a_rerun = past.is_empty()
-                && verdict == Verdict::Void
-                && deserves_rerun(&self.state_of(&row.key()).await?);
-            past.push(Past {
-                cycle: row.summary.cycle,
-                revision: row.summary.revision.map(|revision| revision.sha),
-                kind: row.cause.kind,
-                verdict,
-                is_worth_a_rerun,
-                not_good,
-            });
-        }
-        Ok(past)
-    }
-
     /// Why the repository of a pipeline has no such revision, as far as it says so soon.
     pub(super) async fn lacks_revision(
         &self,
@@ -305,7 +266,7 @@ impl Parts {
                 for text in warnings {
                     tracing::warn!("{}: {text}", pipeline.name);
                 }
-                Ok(world)
+                Ok(world.in_loop())
             }
             Err(faults) => {
                 let why: Vec<String> = faults.iter().map(ToString::to_string).collect();

@@ -70,6 +70,9 @@ pub struct Findings {
     /// What a search came to, for the cycle that put the newest revision back after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchResult>,
+    /// Why the loop of the pipeline ends with this cycle without what it runs for, one phrase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gave_up: Option<String>,
     /// What people wrote about the failures that live now, as it stood when the report was made.
     #[serde(default)]
     pub investigations: Vec<InvestigationSnapshot>,

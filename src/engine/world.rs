@@ -70,6 +70,16 @@ pub struct World {
     /// Opened once for each process, and fetched once at most: a cycle tests one revision.
     mirror: OnceCell<Result<Mirror, Arc<git::Error>>>,
     fetched: OnceCell<Result<Fetched, Arc<git::Error>>>,
+    after: After,
+}
+
+/// What whoever runs a cycle does when it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// Nothing.
+    Nothing,
+    /// The loop of the pipeline goes on, or ends.
+    Loop,
 }
 
 impl World {
@@ -85,8 +95,16 @@ impl World {
         let secrets = loaded.secrets;
         let env = Mutex::new(None);
         let (mirror, fetched) = (OnceCell::new(), OnceCell::new());
-        let world = Self { setup, suite, secrets, masker, env, mirror, fetched };
+        let after = After::Nothing;
+        let world = Self { setup, suite, secrets, masker, env, mirror, fetched, after };
         Ok((world, loaded.warnings))
+    }
+
+    /// A world whose cycles are followed by those of the pipeline's loop: their findings say where it ends.
+    #[must_use]
+    pub fn in_loop(mut self) -> Self {
+        self.after = After::Loop;
+        self
     }
 
     /// The pipeline.

@@ -222,6 +222,9 @@ pub struct CycleJson<'a, Cases = Vec<CaseJson<'a>>> {
     /// What a search came to, in the cycle that ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchJson<'a>>,
+    /// Why the loop of the pipeline ended with this cycle without what it runs for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gave_up: Option<Text<'a>>,
     /// Passes that look too good.
     pub suspicious: Vec<SuspiciousJson<'a>>,
     /// Cases that were probably renamed.

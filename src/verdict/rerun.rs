@@ -9,10 +9,13 @@ use crate::domain::state::CycleState;
 /// The same pipeline plans the same cases, so a second cycle would only deploy once more to say the
 /// same: after `suite_changed`, without a suite, and when the suite skips all that it has.
 pub fn deserves_rerun(state: &CycleState) -> bool {
-    let Some(reason) = state.finished.as_ref().and_then(|finished| finished.what.void_reason)
-    else {
-        return false;
-    };
+    let void_reason = state.finished.as_ref().and_then(|finished| finished.what.void_reason);
+    deserves_rerun_as(state, void_reason)
+}
+
+/// Whether a cycle that is about to be void for this reason, or not void, is one of those.
+pub fn deserves_rerun_as(state: &CycleState, void_reason: Option<VoidReason>) -> bool {
+    let Some(reason) = void_reason else { return false };
     match reason {
         VoidReason::RevisionChanged | VoidReason::ControlFailed => true,
         VoidReason::NoResults => state.suite_ended.as_ref().is_some_and(|ended| {

@@ -156,6 +156,13 @@ fn a13_a_running_deploy_is_left_to_its_supervisor_and_taken_up_by_the_next_daemo
     assert_eq!(place.stage().starts().len(), 1, "never started twice");
 }
 
+/// Whether the report of a cycle says that the loop ends with it.
+fn last_words(place: &Place, cycle: u32) -> bool {
+    let report = format!("reports/shop/cycle-{cycle:04}.md");
+    let report = std::fs::read_to_string(place.file(&report)).unwrap();
+    report.contains("**The loop ends here:** given up: 2 cycles in a row left the same cases failing. A new commit")
+}
+
 #[test]
 fn the_loop_goes_on_until_it_makes_no_progress() {
     let looping =
@@ -174,6 +181,10 @@ fn the_loop_goes_on_until_it_makes_no_progress() {
     let status = place.andon(&["status", "shop"]).expect_code(0).stdout;
     assert!(status.contains(why) && status.contains("andon trigger shop"), "{status}");
     assert!(daemon.said("the loop of shop ends with cycle 2"));
+    // Its last report says so, and that of the cycle before does not.
+    assert_eq!((&shown["gave_up"], last_words(&place, 2)), (&json!(why), true));
+    let before = place.andon(&["show", "shop", "1", "--json"]).expect_code(0).json();
+    assert_eq!((&before["gave_up"], last_words(&place, 1)), (&Value::Null, false));
     // It has given up: the next cycle is of the next commit.
     let good = place.commit("Mended", &files(GOOD));
     assert_eq!(wait_for_cycles(&place, 3).last().unwrap(), &(good, "green".to_owned()));

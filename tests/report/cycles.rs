@@ -458,6 +458,7 @@ fn empty_findings() -> Findings {
         commits: None,
         chain: vec![],
         search: None,
+        gave_up: None,
         investigations: vec![],
         fixes: vec![],
         overdue: vec![],

@@ -1,12 +1,14 @@
 //! What a report must not say: a loss that nobody measured, an endpoint that nobody asked, a figure
 //! that nobody knows; and that every failure has a section.
 
+use std::sync::Arc;
+
 use andon::domain::event::StepEnded;
 use andon::domain::failure::{Blame, FailureClass, REQUEST_SUBJECT};
 use andon::domain::findings::FlakyRate;
 use andon::domain::outcome::{Change, Outcome, PhaseOutcome, Verdict};
 use andon::domain::state::CycleState;
-use andon::report::markdown;
+use andon::report::{json::cycle_json, markdown};
 
 use crate::cycles::{CASES, HEAD, Story, cluster, http_evidence, http_failure, sha};
 use crate::stories;
@@ -46,6 +48,23 @@ fn what_could_not_be_measured_is_no_loss_no_missing_endpoint_and_no_flake() {
     let (_, infrastructure) = report.split_once("## Missing infrastructure").unwrap();
     assert!(infrastructure.trim_start().starts_with("None:"), "{infrastructure}");
     assert!(!report.contains("## Flaky"), "this very failure is no history");
+}
+
+#[test]
+fn the_last_report_of_a_loop_that_gave_up_says_so_on_top_and_what_begins_it_anew() {
+    let mut state = unmeasured();
+    assert!(!markdown::render(&state).contains("The loop ends"));
+    let stamped = state.findings.as_mut().unwrap();
+    let why = "given up after 5 cycles of one revision";
+    Arc::make_mut(&mut stamped.what).gave_up = Some(why.to_owned());
+    let report = markdown::render(&state);
+    let (top, _) = report.split_once("## Summary").unwrap();
+    let told = format!(
+        "**The loop ends here:** {why}. A new commit, a schedule or `andon trigger chat-staging` begins it anew."
+    );
+    assert!(top.contains(&told), "{top}");
+    let json = cycle_json(&state);
+    assert_eq!(json["gave_up"], why);
 }
 
 #[test]

@@ -124,6 +124,7 @@ pub fn findings(verdict: Verdict, counts: Counts) -> Findings {
         commits: None,
         chain: Vec::new(),
         search: None,
+        gave_up: None,
         investigations: Vec::new(),
         fixes: Vec::new(),
         overdue: Vec::new(),

@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{World, phase_ended};
+use super::{After, World, phase_ended};
 use crate::cluster::{self, Grouping};
 use crate::diff::{self, Compared, Comparison, Selection};
 use crate::domain::attempt::Attempt;
@@ -21,7 +21,7 @@ use crate::domain::outcome::{Cause, Outcome, Phase, PhaseOutcome, Verdict};
 use crate::domain::revision::Sha;
 use crate::domain::search::SearchedFailure;
 use crate::domain::state::CycleState;
-use crate::engine::{EngineError, Journal};
+use crate::engine::{EngineError, Journal, looped};
 use crate::git::{Mirror, RangeLimits};
 use crate::store::{Baseline, CaseRow, CycleKey, InvestigationSeen, Projection, Store, StoreError};
 use crate::verdict::{self, Judged};
@@ -78,6 +78,7 @@ impl World {
             renames: compared.renames,
             chain,
             search: None,
+            gave_up: None,
             investigations: Vec::new(),
             fixes: Vec::new(),
             overdue: Vec::new(),
@@ -88,6 +89,13 @@ impl World {
         if !journal.state().queued.options.is_question() {
             self.link_investigations(journal, &mut findings).await?;
         }
+        findings.gave_up = match self.after {
+            After::Nothing => None,
+            After::Loop => {
+                let (store, state) = (journal.store().as_ref(), journal.state());
+                looped::giving_up(store, self.pipeline(), state, &findings).await?
+            }
+        };
         let projection =
             projection_of(&findings, compared.heads, journal.state().queued.options.is_question());
         let ended = phase_ended(journal, Phase::Diff, PhaseOutcome::Passed, None);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
-use super::{Setup, World};
+use super::{After, Setup, World};
 use crate::domain::event::Queued;
 use crate::domain::redact::Masker;
 use crate::domain::spec::{Cycles, Pipeline, Ready, ReportSpec, Until};
@@ -68,6 +68,7 @@ impl World {
             env: Mutex::new(None),
             mirror: OnceCell::new_with(Some(Err(Arc::new(nowhere)))),
             fetched: OnceCell::new(),
+            after: After::Nothing,
             setup,
         }
     }

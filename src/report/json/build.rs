@@ -88,6 +88,7 @@ fn arranged<'a, Cases>(view: &View<'a>, cases: Cases) -> CycleJson<'a, Cases> {
         clusters: view.clusters().iter().map(|of| cluster(view, of)).collect(),
         fixes: view.findings.iter().flat_map(|f| &f.fixes).map(fixes::progress).collect(),
         search: view.findings.and_then(|found| found.search.as_ref()).map(SearchJson::of),
+        gave_up: view.findings.and_then(|found| found.gave_up.as_deref()).map(borrowed),
         suspicious: suspicious(view),
         renames: renames(view),
         left_out: left_out(view).iter().map(|entry| borrowed(entry)).collect(),

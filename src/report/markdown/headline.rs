@@ -28,6 +28,9 @@ pub fn write(page: &mut Page, view: &View<'_>) {
     if let Some(told) = rollback::told(view.state, escape::text, short) {
         page.block(&words::capitalised(&told));
     }
+    if let Some(ended) = loop_end(view) {
+        page.block(&ended);
+    }
     for note in notes(view) {
         page.block(&note);
     }
@@ -444,6 +447,15 @@ fn serving(view: &View<'_>) -> String {
         })
         .collect();
     if said.is_empty() { "no surface was asked".to_owned() } else { said.join(", ") }
+}
+
+/// That no cycle follows by itself although this one is not green, and what begins the loop anew.
+fn loop_end(view: &View<'_>) -> Option<String> {
+    let why = escape::text(view.findings?.gave_up.as_deref()?);
+    let name = &view.state.queued.pipeline;
+    Some(format!(
+        "**The loop ends here:** {why}. A new commit, a schedule or `andon trigger {name}` begins it anew."
+    ))
 }
 
 /// What changes how the figures may be read: said on top, not in a footnote.
