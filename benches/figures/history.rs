@@ -103,6 +103,7 @@ fn findings(cases: Vec<CaseFinding>) -> Findings {
         commits: None,
         chain: vec![],
         search: None,
+        gave_up: None,
         investigations: vec![],
         fixes: vec![],
         overdue: vec![],
