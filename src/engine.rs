@@ -49,7 +49,7 @@ pub use resume::{Resume, ResumeError, resume};
 pub use went_back::gone_back_to;
 pub use world::{
     NoSearch, Resolved, SearchState, Setup, World, case_ids, cycle_to_search, cycles_to_search,
-    may_select, pipeline_of_records,
+    document_of, may_select, pipeline_of_records,
 };
 
 use crate::cycle::{self, Action, NextStep, next_step};

@@ -101,6 +101,9 @@ pub trait Store: TriggerStore + OutboxStore + UpkeepStore + Send + Sync {
     /// The latest `limit` cycles of a pipeline, newest first.
     async fn list_cycles(&self, pipeline: &PipelineName, limit: u32) -> Result<Vec<CycleRow>>;
 
+    /// The newest `limit` cycles of every pipeline; by pipeline, newest first.
+    async fn recent_cycles(&self, limit: u32) -> Result<Vec<CycleRow>>;
+
     /// The cycles of the search for what broke a cycle, in order.
     async fn cycles_of_search(&self, pipeline: &PipelineName, cycle: u32) -> Result<Vec<CycleRow>>;
 

@@ -71,6 +71,8 @@ async fn serve(
         handle: daemon.handle().clone(),
         clock: Arc::new(SystemClock),
         paths: context.paths(),
+        working_dir: std::env::current_dir().map_err(CliError::usage)?,
+        reports: context.settings.reports.clone(),
         access,
         hooks,
     });

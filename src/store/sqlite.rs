@@ -286,6 +286,10 @@ impl Store for SqliteStore {
         self.read(|db| Box::pin(cycles::list_pipelines(db))).await
     }
 
+    async fn recent_cycles(&self, limit: u32) -> Result<Vec<CycleRow>> {
+        self.read(move |db| Box::pin(cycles::recent_cycles(db, limit))).await
+    }
+
     async fn newest_and_green(&self, among: u32) -> Result<Vec<CycleRow>> {
         self.read(move |db| Box::pin(cycles::newest_and_green(db, among))).await
     }

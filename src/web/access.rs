@@ -22,6 +22,8 @@ pub enum Need {
     Signature,
     /// A token with at least this role.
     Role(Role),
+    /// Nothing yet, for here somebody says who they are; but it must be a page of ours that asks.
+    Login,
 }
 
 /// Who may use the daemon.
@@ -78,6 +80,24 @@ pub struct Caller {
     pub token: Option<String>,
     role: Role,
     digest: Option<[u8; 32]>,
+}
+
+impl Caller {
+    /// Whether it may do what takes this role.
+    pub(super) fn may(&self, role: Role) -> bool {
+        self.role >= role
+    }
+
+    /// What it may do.
+    pub(super) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// One with a token, for tests.
+    #[cfg(test)]
+    pub(super) fn for_test(token: &str, role: Role) -> Self {
+        Self { token: Some(token.to_owned()), role, digest: Some(digest_of(token.as_bytes())) }
+    }
 }
 
 /// Why a caller is not let in.
@@ -144,6 +164,17 @@ impl Access {
             return Err(Refused::Role { token, has, needs: role });
         }
         Ok(Caller { token: Some(token.name.clone()), role: token.role, digest: Some(digest) })
+    }
+
+    /// Who calls in a session that this caller opened: what it may do is what its token may do now.
+    pub(super) fn admit_again(&self, caller: &Caller, role: Role) -> Result<Caller, Refused> {
+        let token = caller.digest.as_ref().and_then(|digest| self.token(digest));
+        let token = token.ok_or(Refused::NoToken)?;
+        if token.role < role {
+            let (token, has) = (token.name.clone(), token.role);
+            return Err(Refused::Role { token, has, needs: role });
+        }
+        Ok(Caller { role: token.role, ..caller.clone() })
     }
 
     /// Whether a caller that was let in still would be: tokens are taken away while streams run.

@@ -1,5 +1,6 @@
 //! A request that was let in, and how handlers read it. What does not fit is a problem in words.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use http::request::Parts;
 use http::{Request, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use subtle::ConstantTimeEq as _;
 
 use super::access::Caller;
 use super::problem::Problem;
@@ -27,11 +29,45 @@ pub(super) const BODY_TIME: Duration = Duration::from_secs(30);
 /// What a handler gives back.
 pub(super) type Answer = Result<Response, Problem>;
 
+/// Who was let in.
+#[derive(Debug, Default)]
+pub(super) struct Admitted {
+    /// Who calls; nobody that we know, where that is not asked.
+    pub(super) caller: Option<Caller>,
+    /// What the forms of this caller must carry.
+    pub(super) form_key: String,
+}
+
+impl Admitted {
+    /// Somebody with a token, or where none is needed.
+    pub(super) fn by_token(caller: Caller, site: &Site) -> Self {
+        Self { caller: Some(caller), form_key: site.form_key().to_owned() }
+    }
+}
+
+/// What a form of a page sent.
+#[derive(Debug)]
+pub(super) struct Form(BTreeMap<String, String>);
+
+impl Form {
+    /// A field, without the space around it; `None` where it is empty.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// A field as it was sent.
+    pub(super) fn raw(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+}
+
 /// A request that was let in.
 pub(crate) struct Call {
     pub(super) site: Site,
     /// Who calls; for a signed request nobody that we know.
     pub(super) caller: Option<Caller>,
+    /// What the forms of this caller carry.
+    pub(super) form_key: String,
     pub(super) parameters: Vec<(String, String)>,
     pub(super) parts: Parts,
     body: Exclusive,
@@ -44,12 +80,13 @@ impl Call {
     /// A request that was let in.
     pub(super) fn new(
         site: Site,
-        caller: Option<Caller>,
+        admitted: Admitted,
         parameters: Vec<(String, String)>,
         request: Request<Body>,
     ) -> Self {
         let (parts, body) = request.into_parts();
-        Self { site, caller, parameters, parts, body: Exclusive(Mutex::new(body)) }
+        let Admitted { caller, form_key } = admitted;
+        Self { site, caller, form_key, parameters, parts, body: Exclusive(Mutex::new(body)) }
     }
 
     /// The body alone.
@@ -107,6 +144,25 @@ impl Call {
         };
         let row = self.site.store().find_cycle(&name, which).await?;
         row.ok_or_else(|| Problem::not_found(format!("pipeline {name} has no cycle {given}")))
+    }
+
+    /// What a form of one of our pages sent. Only such a page knows the key that it must carry.
+    pub(super) async fn form(self) -> Result<Form, Problem> {
+        let key = self.form_key.clone();
+        let form = self.form_of_anybody().await?;
+        if key.is_empty() || !bool::from(form.raw("form_key").as_bytes().ct_eq(key.as_bytes())) {
+            let detail = "the form is not of a page of this session";
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail)
+                .help("go back, load the page again, and send it once more"));
+        }
+        Ok(form)
+    }
+
+    /// The same from somebody who is not known yet.
+    pub(super) async fn form_of_anybody(self) -> Result<Form, Problem> {
+        let body = collect(self.into_body(), MAX_BODY).await?;
+        let fields = url::form_urlencoded::parse(&body);
+        Ok(Form(fields.into_owned().collect()))
     }
 
     /// The body, as JSON; an empty one counts as `{}`.

@@ -7,15 +7,17 @@ use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderValue, ORIGIN,
-    REFERRER_POLICY, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, HeaderMap, HeaderValue,
+    ORIGIN, REFERRER_POLICY, UPGRADE, X_CONTENT_TYPE_OPTIONS,
 };
+use http::request::Parts;
 
-use super::access::{Caller, Need, Refused, is_same_origin};
-use super::call::{Answer, Call};
+use super::access::{Access, Need, Refused, is_same_origin};
+use super::call::{Admitted, Answer, Call};
 use super::limits::Verdict;
+use super::pages;
 use super::problem::Problem;
-use super::routes::{Method, Route};
+use super::routes::{Audience, Method, Route};
 use super::site::Site;
 use crate::pipeline::Role;
 
@@ -33,8 +35,12 @@ pub(super) async fn answer(
     parameters: RawPathParams,
     request: Request,
 ) -> Response {
+    let asked = request.uri().clone();
     let answered = guarded(site, route, parameters, request).await;
-    with_headers(answered.unwrap_or_else(Problem::into_response))
+    with_headers(answered.unwrap_or_else(|problem| match route.audience {
+        Audience::Programs => problem.into_response(),
+        Audience::People => pages::of_problem(problem, route, &asked),
+    }))
 }
 
 async fn guarded(
@@ -43,16 +49,17 @@ async fn guarded(
     parameters: RawPathParams,
     request: Request,
 ) -> Answer {
-    let caller = admit(&site, route, &request)?;
+    let admitted = admit(&site, route, &request)?;
     let parameters =
         parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    (route.handler)(Call::new(site, caller, parameters, request)).await
+    (route.handler)(Call::new(site, admitted, parameters, request)).await
 }
 
-fn admit(site: &Site, route: &Route, request: &Request) -> Result<Option<Caller>, Problem> {
+fn admit(site: &Site, route: &Route, request: &Request) -> Result<Admitted, Problem> {
     let role = match route.need {
-        Need::Nothing | Need::Signature => return Ok(None),
-        Need::Role(role) => role,
+        Need::Nothing | Need::Signature => return Ok(Admitted::default()),
+        Need::Role(role) => Some(role),
+        Need::Login => None,
     };
     let access = site.access();
     let host = host_of(request).filter(|host| access.knows_host(host)).ok_or_else(|| {
@@ -62,9 +69,36 @@ fn admit(site: &Site, route: &Route, request: &Request) -> Result<Option<Caller>
     if route.method == Method::Post || request.headers().contains_key(UPGRADE) {
         refuse_foreign_pages(request.headers(), host)?;
     }
-    let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    let admitted = access.admit(authorization, role);
-    admitted.map(Some).map_err(|refused| refusal(site, request, refused, role))
+    let Some(role) = role else { return Ok(Admitted::default()) };
+    let admitted = match session_word(route, request.headers()) {
+        Some(word) => admit_session(site, &access, word, role),
+        None => {
+            let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+            access.admit(authorization, role).map(|caller| Admitted::by_token(caller, site))
+        }
+    };
+    admitted.map_err(|refused| refusal(site, request, refused, role))
+}
+
+fn admit_session(
+    site: &Site,
+    access: &Access,
+    word: &str,
+    role: Role,
+) -> Result<Admitted, Refused> {
+    let session = site.sessions().find(word, site.now()).ok_or(Refused::NoToken)?;
+    let caller = access.admit_again(&session.caller, role)?;
+    Ok(Admitted { caller: Some(caller), form_key: session.form_key })
+}
+
+/// The session of a browser, where no token is given. A cookie comes along with whatever a page has the
+/// browser send: it opens what only looks, and the forms of our pages, which carry a key of their own.
+fn session_word<'a>(route: &Route, headers: &'a HeaderMap) -> Option<&'a str> {
+    let counts = route.method == Method::Get || route.audience == Audience::People;
+    if !counts || headers.contains_key(AUTHORIZATION) {
+        return None;
+    }
+    pages::login::session_word(headers.get_all(COOKIE))
 }
 
 /// The name by which we are asked: of the address where that is whole, else `Host`.
@@ -91,26 +125,38 @@ fn refuse_foreign_pages(headers: &HeaderMap, host: &str) -> Result<(), Problem> 
 }
 
 fn refusal(site: &Site, request: &Request, refused: Refused, role: Role) -> Problem {
-    let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() else {
-        return refused.into();
-    };
-    if refused == Refused::UnknownToken {
-        site.counters().refused_token();
-        match site.failures().count(peer.ip().to_canonical(), site.now()) {
-            Verdict::First => {
-                // A path can be as long as a client likes.
-                let path: String = request.uri().path().chars().take(LOGGED_PATH).collect();
-                tracing::warn!(peer = %peer.ip(), "a token that is not known was used for {path}");
-            }
-            Verdict::More => {}
-            Verdict::TooMany => {
-                let detail = "too many tokens that are not known came from this address";
-                return Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
-            }
+    let peer = request.extensions().get::<Peer>().copied();
+    if refused == Refused::UnknownToken
+        && let Some(too_many) = count_wrong_token(site, peer, request.uri().path())
+    {
+        return too_many;
+    }
+    tracing::debug!(?peer, ?role, "refused: {refused:?}");
+    refused.into()
+}
+
+/// The connection that a request came over.
+pub(super) fn peer_of(parts: &Parts) -> Option<Peer> {
+    parts.extensions.get::<Peer>().copied()
+}
+
+/// Counts a token that is none of ours; `Some` when there were too many.
+pub(super) fn count_wrong_token(site: &Site, peer: Option<Peer>, path: &str) -> Option<Problem> {
+    let Peer(peer) = peer?;
+    site.counters().refused_token();
+    match site.failures().count(peer.ip().to_canonical(), site.now()) {
+        Verdict::First => {
+            // A path can be as long as a client likes.
+            let path: String = path.chars().take(LOGGED_PATH).collect();
+            tracing::warn!(peer = %peer.ip(), "a token that is not known was used for {path}");
+            None
+        }
+        Verdict::More => None,
+        Verdict::TooMany => {
+            let detail = "too many tokens that are not known came from this address";
+            Some(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail))
         }
     }
-    tracing::debug!(peer = %peer.ip(), ?role, "refused: {refused:?}");
-    refused.into()
 }
 
 /// Nothing of ours is kept by others, taken for another type, or shown in a frame.

@@ -1,20 +1,10 @@
-//! Whether the daemon lives and can work, and where things are.
+//! Whether the daemon lives and can work.
 
 use axum::response::IntoResponse as _;
 use http::StatusCode;
 
 use super::call::{Answer, Call};
 use super::problem::Problem;
-
-/// `GET /`
-pub(super) async fn home(_: Call) -> Answer {
-    let text = concat!(
-        "Andon ",
-        env!("CARGO_PKG_VERSION"),
-        "\n\n/api/v1/status         what every pipeline does now\n/api/v1/openapi.json   what else there is\n",
-    );
-    Ok(text.into_response())
-}
 
 /// `GET /healthz`: the process answers; it looks at nothing else, so that a full disk is no reason
 /// to restart it. It says so all the same.

@@ -81,7 +81,7 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         },
     });
     match route.need {
-        Need::Nothing => {}
+        Need::Nothing | Need::Login => {}
         Need::Signature => {
             operation["description"] =
                 json!("Signed as the forge does it; answers 404 where no secret is configured.");

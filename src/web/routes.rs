@@ -27,6 +27,15 @@ pub enum Method {
     Post,
 }
 
+/// Whom a route answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Programs: a problem is JSON.
+    Programs,
+    /// A person with a browser: a problem is a page, and who has no token is asked for one.
+    People,
+}
+
 /// What an answer, or a request, is made of.
 #[derive(Clone, Copy)]
 pub(super) enum Content {
@@ -62,6 +71,8 @@ pub struct Route {
     pub method: Method,
     /// Where it is; parameters in braces.
     pub path: &'static str,
+    /// Whom it answers.
+    pub audience: Audience,
     /// What it asks of its caller.
     pub need: Need,
     /// Its name in the document.

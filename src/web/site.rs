@@ -1,5 +1,6 @@
 //! What every request is answered from. Clones are cheap and share everything.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,8 +11,10 @@ use super::access::Access;
 use super::hooks::HookSecrets;
 use super::limits::Failures;
 use super::metrics::Counters;
+use super::sessions::{Sessions, random_word};
 use crate::daemon::Handle;
-use crate::engine::{Clock, StatePaths};
+use crate::domain::names::PipelineName;
+use crate::engine::{Clock, ReportFolder, StatePaths};
 use crate::store::Store;
 
 /// What a [`Site`] is made of.
@@ -22,6 +25,10 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Where logs are.
     pub paths: StatePaths,
+    /// What the report folders of pipelines are relative to.
+    pub working_dir: PathBuf,
+    /// The report folder of a pipeline that names none.
+    pub reports: PathBuf,
     /// Who may use it.
     pub access: Access,
     /// Whose hooks are believed.
@@ -38,10 +45,14 @@ struct Shared {
     handle: Handle,
     clock: Arc<dyn Clock>,
     paths: StatePaths,
+    working_dir: PathBuf,
+    reports: PathBuf,
     access: watch::Sender<Arc<Access>>,
     hooks: watch::Sender<Arc<HookSecrets>>,
     failures: Failures,
     counters: Counters,
+    sessions: Sessions,
+    form_key: String,
     started_at: Timestamp,
     closing: CancellationToken,
 }
@@ -54,10 +65,14 @@ impl Site {
             handle: parts.handle,
             clock: parts.clock,
             paths: parts.paths,
+            working_dir: parts.working_dir,
+            reports: parts.reports,
             access: watch::Sender::new(Arc::new(parts.access)),
             hooks: watch::Sender::new(Arc::new(parts.hooks)),
             failures: Failures::default(),
             counters: Counters::default(),
+            sessions: Sessions::default(),
+            form_key: random_word(),
             started_at,
             closing: CancellationToken::new(),
         };
@@ -91,6 +106,13 @@ impl Site {
         &self.shared.paths
     }
 
+    /// Where the reports of a pipeline are.
+    pub(super) fn reports_of(&self, pipeline: &PipelineName) -> ReportFolder {
+        let pipelines = self.handle().pipelines();
+        let named = pipelines.get(pipeline).and_then(|served| served.pipeline.report.dir.clone());
+        ReportFolder::new(&self.shared.working_dir, named.as_ref().unwrap_or(&self.shared.reports))
+    }
+
     pub(super) fn access(&self) -> Arc<Access> {
         Arc::clone(&self.shared.access.borrow())
     }
@@ -110,6 +132,15 @@ impl Site {
 
     pub(super) fn counters(&self) -> &Counters {
         &self.shared.counters
+    }
+
+    pub(super) fn sessions(&self) -> &Sessions {
+        &self.shared.sessions
+    }
+
+    /// What forms carry where nobody logs in.
+    pub(super) fn form_key(&self) -> &str {
+        &self.shared.form_key
     }
 
     pub(super) fn started_at(&self) -> Timestamp {

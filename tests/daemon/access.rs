@@ -1,9 +1,9 @@
 //! Group L: who may do what (RELIABILITY.md).
 
 use andon::pipeline::Role;
-use andon::web::{Method, Need, Route, openapi, routes};
+use andon::web::{Audience, Method, Need, Route, openapi, routes};
 
-use crate::client::{Ask, get, post, read_until};
+use crate::client::{Ask, Reply, get, post, read_until, send};
 use crate::house::{ADMIN, READ, TRIGGER, access, all_tokens, hook_secrets, house};
 
 /// A request for a route; what stands in braces is something that is there, or not.
@@ -16,6 +16,8 @@ fn ask(route: &Route) -> Ask {
         .replace("{trigger}", "1")
         .replace("{*case}", "test_001_health")
         .replace("{forge}", "github")
+        .replace("{investigation}", "INV-0001")
+        .replace("/assets/{file}", "/assets/style.css")
         .replace("{file}", "chat.svg");
     match route.method {
         Method::Get => get(&path),
@@ -39,21 +41,39 @@ async fn l1_every_route_refuses_no_wrong_and_weak_tokens() {
                 house.ask(ask(route).token(ADMIN)).await.is(401);
                 continue;
             }
+            Need::Login => {
+                house.ask(send(route.path, &[("token", "x")])).await.page(401);
+                continue;
+            }
             Need::Role(role) => role,
         };
         guarded += 1;
-        let without = house.ask(ask(route)).await.is(401);
+        let is_refused = |reply: Reply, status| match route.audience {
+            Audience::Programs => reply.is(status),
+            Audience::People => reply.page(status),
+        };
+        let without = is_refused(house.ask(ask(route)).await, 401);
         assert!(without.header("www-authenticate").starts_with("Bearer"), "{}", route.path);
         for wrong in ["x", "read-token-0123456789abcdeF", "", "admin"] {
-            let refused = house.ask(ask(route).token(wrong)).await.is(401).json();
-            let help = refused["help"].as_str().unwrap();
-            assert!(help.contains("ANDON_TOKEN"), "{}: {help}", route.path);
+            let refused = is_refused(house.ask(ask(route).token(wrong)).await, 401).text();
+            let help = match route.audience {
+                Audience::Programs => "ANDON_TOKEN",
+                Audience::People => "<h1>Log in</h1>",
+            };
+            assert!(refused.contains(help), "{}: {refused}", route.path);
         }
-        house.ask(ask(route).with("authorization", "Basic YWRtaW46YWRtaW4=")).await.is(401);
+        is_refused(
+            house.ask(ask(route).with("authorization", "Basic YWRtaW46YWRtaW4=")).await,
+            401,
+        );
         for (token, role) in roles {
             let path = route.path;
             if role < needs {
-                house.ask(ask(route).token(token)).await.is(403);
+                is_refused(house.ask(ask(route).token(token)).await, 403);
+            } else if route.audience == Audience::People && route.method == Method::Post {
+                // Of no page of this session, or of nothing that is there.
+                let status = house.ask(ask(route).token(token)).await.status;
+                assert!(matches!(status, 403 | 404), "{path} {role:?}: {status}");
             } else if !path.ends_with("/events") {
                 let status = house.ask(ask(route).token(token)).await.status;
                 assert!(!matches!(status, 401 | 403 | 429), "{path} {role:?}: {status}");

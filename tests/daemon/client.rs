@@ -39,6 +39,13 @@ pub(crate) fn get(path: &str) -> Ask {
     }
 }
 
+/// A form of a page, as a browser sends it.
+pub(crate) fn send(path: &str, fields: &[(&str, &str)]) -> Ask {
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let ask = Ask { method: "POST".to_owned(), body: body.into_bytes(), ..get(path) };
+    ask.with("content-type", "application/x-www-form-urlencoded")
+}
+
 pub(crate) fn post(path: &str, body: impl AsRef<[u8]>) -> Ask {
     let body = body.as_ref().to_vec();
     Ask { method: "POST".to_owned(), body, ..get(path) }.with("content-type", "application/json")
@@ -153,9 +160,33 @@ impl Reply {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// A page as it is read: the templates write slashes as numbers.
+    pub(crate) fn html(&self) -> String {
+        self.text().replace("&#x2f;", "/")
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|fault| panic!("{fault}: {} {}", self.status, self.text()))
+    }
+
+    /// A page with that status: HTML that brings nothing along from elsewhere and runs nothing of others.
+    #[track_caller]
+    pub(crate) fn page(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("content-type"), "text/html; charset=utf-8");
+        let policy = self.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'"), "{policy}");
+        assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+        let html = self.text();
+        assert!(
+            html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"),
+            "{html}"
+        );
+        for within in [" style=\"", " onclick", "<style", "javascript:"] {
+            assert!(!html.contains(within), "{within}: {html}");
+        }
+        self
     }
 
     #[track_caller]

@@ -64,6 +64,8 @@ async fn started(folder: TempDir, store: Arc<dyn Store>, tokens: &[(&str, Role)]
         handle: handle.clone(),
         clock: Arc::new(SystemClock),
         paths: StatePaths::new(folder.path().to_owned()),
+        working_dir: folder.path().to_owned(),
+        reports: "reports".into(),
         access: access(address, tokens),
         hooks: hook_secrets(),
     });
@@ -172,6 +174,13 @@ impl House {
             self.handle.publish(event);
         }
         recorded
+    }
+
+    /// Why each trigger of a pipeline that waits was asked for.
+    pub(crate) async fn store_is_waiting_for(&self, name: &str) -> Vec<String> {
+        let waiting = self.store.waiting_triggers().await.unwrap();
+        let of = waiting.into_iter().filter(|trigger| trigger.pipeline.as_str() == name);
+        of.map(|trigger| trigger.cause.detail).collect()
     }
 
     /// The looks that are wanted, by name.

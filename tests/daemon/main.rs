@@ -12,6 +12,7 @@ mod house;
 mod kills;
 mod live;
 mod looking;
+mod pages;
 mod program;
 mod rows;
 #[path = "../notify/sink.rs"]

@@ -249,4 +249,7 @@ pub async fn at_a_glance_a_pipeline_is_its_newest_and_its_last_green_cycle<B: Ba
             rows.iter().map(|row| (row.pipeline.as_str(), row.summary.cycle)).collect();
         assert_eq!(seen, expected, "among {among}");
     }
+    let rows = store.recent_cycles(2).await.unwrap();
+    let seen: Vec<_> = rows.iter().map(|row| (row.pipeline.as_str(), row.summary.cycle)).collect();
+    assert_eq!(seen, [("chat", 4), ("chat", 3), ("shop", 1), ("web", 1)], "of each the newest two");
 }

@@ -64,6 +64,17 @@ pub(super) fn read(path: &Path) -> Existing {
     }
 }
 
+/// The document of an investigation as it lies in the report folder; `None` where there is none, or what
+/// stands in its place cannot be read as one.
+pub fn document_of(folder: &ReportFolder, pipeline: &PipelineName, file: &str) -> Option<String> {
+    let place = Path::new(pipeline.as_str()).join("investigations").join(file);
+    folder.check(&place).ok()?;
+    match read(&folder.path_of(&place)) {
+        Existing::Text(text) => Some(text),
+        Existing::Absent | Existing::Left { .. } => None,
+    }
+}
+
 fn is_absence(fault: &io::Error) -> bool {
     matches!(fault.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -344,6 +344,19 @@ pub(super) async fn newest_and_green(
     rows.into_iter().map(StoredCycle::into_row).collect()
 }
 
+/// The newest cycles of each pipeline; by pipeline, newest first.
+pub(super) async fn recent_cycles(db: &mut SqliteConnection, limit: u32) -> Result<Vec<CycleRow>> {
+    let sql = format!(
+        "{CYCLE} WHERE c.number IN (
+             SELECT n.number FROM cycle n WHERE n.pipeline_id = p.id
+             ORDER BY n.number DESC LIMIT ?)
+         ORDER BY p.name, c.number DESC"
+    );
+    let rows: Vec<StoredCycle> =
+        sqlx::query_as(AssertSqlSafe(sql)).bind(limit).fetch_all(db).await?;
+    rows.into_iter().map(StoredCycle::into_row).collect()
+}
+
 async fn newest_cycles(db: &mut SqliteConnection) -> Result<Vec<CycleRow>> {
     let sql = format!(
         "{CYCLE} WHERE c.number = (SELECT MAX(n.number) FROM cycle n WHERE n.pipeline_id = p.id

@@ -15,74 +15,181 @@ use crate::web::access::Caller;
 use crate::web::call::{Answer, Call, json};
 use crate::web::forms::{CancelForm, DoneForm, ResumeForm, StartForm, StartedForm};
 use crate::web::problem::Problem;
+use crate::web::site::Site;
 
 /// Of a name, a revision or a key that a request brings along.
 const MAX_TEXT: usize = 200;
+/// Of globs, one a line.
+const MAX_ONLY: usize = 20_000;
 
 /// `POST pipelines/{pipeline}/trigger`
 pub(in crate::web) async fn start(call: Call) -> Answer {
     let name = call.pipeline().await?;
     let key = idempotency_key(&call)?;
-    let site = call.site.clone();
-    let caller = call.caller.clone();
+    let by = By::of(&call);
     let form: StartForm = call.json().await?;
-    let pipelines = site.handle().pipelines();
-    let served = pipelines.get(&name).ok_or_else(|| {
-        Problem::conflict(format!("pipeline {name} is not served any more"))
-            .help("its file is not in the folder of the pipelines")
-    })?;
-    check(&form, &served.pipeline)?;
-    if let Some(revision) = &form.revision
-        && let Some(why) = site.handle().lacks_revision(&name, revision).await
-    {
-        return Err(Problem::unprocessable(format!("nothing is started: {why}"))
-            .help("`revision` is a branch, a tag or a commit of the watched repository"));
-    }
-    let trigger = NewTrigger {
-        pipeline: name.clone(),
-        environment: served.pipeline.environment.clone(),
-        cause: Trigger {
-            kind: TriggerKind::Manual,
-            detail: by(caller.as_ref(), form.by.as_deref()),
-        },
-        requested: form.revision,
-        options: RunOptions { deploy: form.deploy, only: form.only, search_of: None },
-        key: key.map(|key| format!("request {key}")),
-        not_before: site.now(),
-    };
-    let detail = trigger.cause.detail.clone();
-    let (id, cycle) = match site.store().put_trigger(trigger, site.now()).await? {
-        PutTrigger::New(id) => {
-            tracing::info!("a cycle of {name} was asked for {detail}");
-            (id, None)
-        }
-        PutTrigger::Known { id, cycle, asks_the_same: true } => (id, cycle),
-        PutTrigger::Known { id, asks_the_same: false, .. } => {
-            let what =
-                format!("trigger {} of {name} was asked for with this key, and is another", id.0);
-            return Err(Problem::unprocessable(what)
-                .help("an `Idempotency-Key` is for repetitions of one request: use a new one"));
-        }
-    };
-    site.handle().wake();
-    let started = StartedForm { pipeline: name.to_string(), trigger: id.0, cycle };
-    json(StatusCode::ACCEPTED, &started)
+    json(StatusCode::ACCEPTED, &by.start(name, form, key).await?)
 }
 
 /// `POST pipelines/{pipeline}/cycles/{cycle}/cancel`
 pub(in crate::web) async fn cancel_cycle(call: Call) -> Answer {
     let row = call.cycle().await?;
-    let (site, caller) = (call.site.clone(), call.caller.clone());
+    let by = By::of(&call);
     let form: CancelForm = call.json().await?;
-    let who = person(caller.as_ref(), form.by.as_deref());
-    let key = row.key();
-    match site.handle().cancel(&key, &who) {
-        Cancelled::Asked => {
-            tracing::info!("{key} is cancelled by {who}");
-            let done = format!("{key} comes to a safe point and ends");
-            json(StatusCode::ACCEPTED, &DoneForm { done })
+    json(StatusCode::ACCEPTED, &by.cancel_cycle(&row, form)?)
+}
+
+/// `POST pipelines/{pipeline}/triggers/{trigger}/cancel`
+pub(in crate::web) async fn cancel_trigger(call: Call) -> Answer {
+    let name = call.pipeline().await?;
+    let given = call.parameter("trigger").to_owned();
+    let by = By::of(&call);
+    let form: CancelForm = call.json().await?;
+    json(StatusCode::ACCEPTED, &by.cancel_trigger(&name, &given, form).await?)
+}
+
+/// `POST pipelines/{pipeline}/cycles/{cycle}/resume`
+pub(in crate::web) async fn resume(call: Call) -> Answer {
+    let row = call.cycle().await?;
+    let by = By::of(&call);
+    let form: ResumeForm = call.json().await?;
+    json(StatusCode::ACCEPTED, &by.resume(&row, form).await?)
+}
+
+/// Somebody who has something done: by the API, or by a form of a page.
+pub(in crate::web) struct By {
+    site: Site,
+    caller: Option<Caller>,
+}
+
+impl By {
+    /// Who calls.
+    pub(in crate::web) fn of(call: &Call) -> Self {
+        Self { site: call.site.clone(), caller: call.caller.clone() }
+    }
+
+    fn person(&self, named: Option<&str>) -> String {
+        person(self.caller.as_ref(), named)
+    }
+
+    /// Asks for a cycle.
+    pub(in crate::web) async fn start(
+        &self,
+        name: PipelineName,
+        form: StartForm,
+        key: Option<String>,
+    ) -> Result<StartedForm, Problem> {
+        let pipelines = self.site.handle().pipelines();
+        let served = pipelines.get(&name).ok_or_else(|| {
+            Problem::conflict(format!("pipeline {name} is not served any more"))
+                .help("its file is not in the folder of the pipelines")
+        })?;
+        check(&form, &served.pipeline)?;
+        if let Some(revision) = &form.revision
+            && let Some(why) = self.site.handle().lacks_revision(&name, revision).await
+        {
+            return Err(Problem::unprocessable(format!("nothing is started: {why}"))
+                .help("`revision` is a branch, a tag or a commit of the watched repository"));
         }
-        Cancelled::NotRunning => Err(not_running(&row)),
+        let detail = format!("by {}", self.person(form.by.as_deref()));
+        let trigger = NewTrigger {
+            pipeline: name.clone(),
+            environment: served.pipeline.environment.clone(),
+            cause: Trigger { kind: TriggerKind::Manual, detail },
+            requested: form.revision,
+            options: RunOptions { deploy: form.deploy, only: form.only, search_of: None },
+            key: key.map(|key| format!("request {key}")),
+            not_before: self.site.now(),
+        };
+        self.put(name, trigger).await
+    }
+
+    async fn put(&self, name: PipelineName, trigger: NewTrigger) -> Result<StartedForm, Problem> {
+        let detail = trigger.cause.detail.clone();
+        let (id, cycle) = match self.site.store().put_trigger(trigger, self.site.now()).await? {
+            PutTrigger::New(id) => {
+                tracing::info!("a cycle of {name} was asked for {detail}");
+                (id, None)
+            }
+            PutTrigger::Known { id, cycle, asks_the_same: true } => (id, cycle),
+            PutTrigger::Known { id, asks_the_same: false, .. } => {
+                let what = format!(
+                    "trigger {} of {name} was asked for with this key, and is another",
+                    id.0
+                );
+                return Err(Problem::unprocessable(what).help(
+                    "an `Idempotency-Key` is for repetitions of one request: use a new one",
+                ));
+            }
+        };
+        self.site.handle().wake();
+        Ok(StartedForm { pipeline: name.to_string(), trigger: id.0, cycle })
+    }
+
+    /// Has a running cycle end.
+    pub(in crate::web) fn cancel_cycle(
+        &self,
+        row: &CycleRow,
+        form: CancelForm,
+    ) -> Result<DoneForm, Problem> {
+        let who = self.person(form.by.as_deref());
+        let key = row.key();
+        match self.site.handle().cancel(&key, &who) {
+            Cancelled::Asked => {
+                tracing::info!("{key} is cancelled by {who}");
+                Ok(DoneForm { done: format!("{key} comes to a safe point and ends") })
+            }
+            Cancelled::NotRunning => Err(not_running(row)),
+        }
+    }
+
+    /// Has what waits start nothing.
+    pub(in crate::web) async fn cancel_trigger(
+        &self,
+        name: &PipelineName,
+        given: &str,
+        form: CancelForm,
+    ) -> Result<DoneForm, Problem> {
+        let absent = || {
+            Problem::not_found(format!("no trigger {given} of {name} waits"))
+                .help("it may have become a cycle by now")
+        };
+        let id = TriggerId(given.parse().map_err(|_| absent())?);
+        let who = self.person(form.by.as_deref());
+        let store = self.site.store();
+        let waiting = store.waiting_triggers().await?;
+        let is_ours = waiting.iter().any(|trigger| trigger.id == id && trigger.pipeline == *name);
+        let why = format!("cancelled by {who}");
+        if !is_ours || !store.drop_trigger(id, &why, self.site.now()).await? {
+            return Err(absent());
+        }
+        tracing::info!("trigger {given} of {name} is {why}");
+        self.site.handle().wake();
+        Ok(DoneForm { done: format!("trigger {given} of {name} starts no cycle") })
+    }
+
+    /// Says how a held cycle goes on.
+    pub(in crate::web) async fn resume(
+        &self,
+        row: &CycleRow,
+        form: ResumeForm,
+    ) -> Result<DoneForm, Problem> {
+        let decision = ResumeAs::parse(&form.decision).ok_or_else(|| {
+            Problem::unprocessable(format!("a cycle cannot go on as {:?}", form.decision))
+                .help("say `deployed`, `failed` or `rerun`")
+        })?;
+        let who = self.person(form.by.as_deref());
+        let resumed = Resume { decision, by: who.clone(), at: self.site.now() };
+        resume_cycle(self.site.store(), row, resumed).await.map_err(|fault| match fault {
+            ResumeError::NotHeld(cycle) => Problem::conflict(format!("{cycle} is not held")),
+            ResumeError::Store(fault) => fault.into(),
+            ResumeError::Records(_) => {
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, fault.to_string())
+            }
+        })?;
+        tracing::info!("{} goes on as {decision}, says {who}", row.key());
+        self.site.handle().wake();
+        Ok(DoneForm { done: format!("{} goes on as {decision}", row.key()) })
     }
 }
 
@@ -102,53 +209,6 @@ fn not_running(row: &CycleRow) -> Problem {
     ))
 }
 
-/// `POST pipelines/{pipeline}/triggers/{trigger}/cancel`
-pub(in crate::web) async fn cancel_trigger(call: Call) -> Answer {
-    let name = call.pipeline().await?;
-    let given = call.parameter("trigger").to_owned();
-    let absent = || {
-        Problem::not_found(format!("no trigger {given} of {name} waits"))
-            .help("it may have become a cycle by now")
-    };
-    let id = TriggerId(given.parse().map_err(|_| absent())?);
-    let (site, caller) = (call.site.clone(), call.caller.clone());
-    let form: CancelForm = call.json().await?;
-    let who = person(caller.as_ref(), form.by.as_deref());
-    let waiting = site.store().waiting_triggers().await?;
-    let is_ours = waiting.iter().any(|trigger| trigger.id == id && trigger.pipeline == name);
-    let why = format!("cancelled by {who}");
-    if !is_ours || !site.store().drop_trigger(id, &why, site.now()).await? {
-        return Err(absent());
-    }
-    tracing::info!("trigger {given} of {name} is {why}");
-    site.handle().wake();
-    let done = format!("trigger {given} of {name} starts no cycle");
-    json(StatusCode::ACCEPTED, &DoneForm { done })
-}
-
-/// `POST pipelines/{pipeline}/cycles/{cycle}/resume`
-pub(in crate::web) async fn resume(call: Call) -> Answer {
-    let row = call.cycle().await?;
-    let (site, caller) = (call.site.clone(), call.caller.clone());
-    let form: ResumeForm = call.json().await?;
-    let decision = ResumeAs::parse(&form.decision).ok_or_else(|| {
-        Problem::unprocessable(format!("a cycle cannot go on as {:?}", form.decision))
-            .help("say `deployed`, `failed` or `rerun`")
-    })?;
-    let who = person(caller.as_ref(), form.by.as_deref());
-    let resumed = Resume { decision, by: who.clone(), at: site.now() };
-    resume_cycle(site.store(), &row, resumed).await.map_err(|fault| match fault {
-        ResumeError::NotHeld(cycle) => Problem::conflict(format!("{cycle} is not held")),
-        ResumeError::Store(fault) => fault.into(),
-        ResumeError::Records(_) => {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, fault.to_string())
-        }
-    })?;
-    tracing::info!("{} goes on as {decision}, says {who}", row.key());
-    site.handle().wake();
-    json(StatusCode::ACCEPTED, &DoneForm { done: format!("{} goes on as {decision}", row.key()) })
-}
-
 fn check(form: &StartForm, pipeline: &Pipeline) -> Result<(), Problem> {
     if let Some(revision) = &form.revision {
         let fits = !revision.trim().is_empty()
@@ -161,7 +221,7 @@ fn check(form: &StartForm, pipeline: &Pipeline) -> Result<(), Problem> {
     }
     let Some(only) = &form.only else { return Ok(()) };
     let selects = |suite| may_select(suite, only);
-    if only.len() <= MAX_TEXT && pipeline.suite.as_deref().is_some_and(selects) {
+    if only.len() <= MAX_ONLY && pipeline.suite.as_deref().is_some_and(selects) {
         return Ok(());
     }
     Err(no_case(&pipeline.name, only))
@@ -181,10 +241,6 @@ fn idempotency_key(call: &Call) -> Result<Option<String>, Problem> {
         Some(key) => Ok(Some(key.to_owned())),
         None => Err(Problem::bad_request("`Idempotency-Key` is 1 to 200 visible ASCII characters")),
     }
-}
-
-fn by(caller: Option<&Caller>, named: Option<&str>) -> String {
-    format!("by {}", person(caller, named))
 }
 
 /// Who asks, for the records. What a request calls itself is told beside the token, never instead.

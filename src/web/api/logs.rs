@@ -1,6 +1,7 @@
 //! What the steps and commands of a cycle wrote, in ranges: a file is sent in pieces, never held whole.
 
 use std::io::SeekFrom;
+use std::path::PathBuf;
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
@@ -13,7 +14,9 @@ use tokio_util::io::ReaderStream;
 use super::cycles::state_of;
 use super::range::{Wanted, wanted};
 use crate::domain::evidence::Excerpt;
-use crate::engine::{LogText, logs_of};
+use crate::domain::state::CycleState;
+use crate::engine::{Log, LogText, logs_of};
+use crate::store::CycleRow;
 use crate::web::call::{Answer, Call, ok};
 use crate::web::forms::{LogForm, LogsForm};
 use crate::web::problem::Problem;
@@ -26,35 +29,93 @@ const CHUNK: usize = 64 << 10;
 pub(in crate::web) async fn list(call: Call) -> Answer {
     let row = call.cycle().await?;
     let state = state_of(&call.site, &row).await?;
+    ok(&LogsForm { logs: forms(&call.site, &state).await, over: !state.may_run_steps() })
+}
+
+/// The logs of a cycle.
+pub(in crate::web) async fn forms(site: &Site, state: &CycleState) -> Vec<LogForm> {
     let mut logs = Vec::new();
-    for (number, log) in (1..).zip(logs_of(&state)) {
-        logs.push(LogForm {
-            log: number,
-            phase: log.phase.to_string(),
-            step: log.step,
-            attempt: log.attempt,
-            bytes: length(&call.site, &log.text).await,
-            name: log.name,
-            end: log.end.map(str::to_owned),
-        });
+    for (number, log) in (1..).zip(logs_of(state)) {
+        let bytes = length(site, &log.text).await;
+        logs.push(form(number, log, bytes));
     }
-    ok(&LogsForm { logs, over: !state.may_run_steps() })
+    logs
+}
+
+fn form(number: u32, log: Log<'_>, bytes: u64) -> LogForm {
+    LogForm {
+        log: number,
+        phase: log.phase.to_string(),
+        step: log.step,
+        attempt: log.attempt,
+        bytes,
+        name: log.name,
+        end: log.end.map(str::to_owned),
+    }
+}
+
+/// A log that the path names.
+pub(in crate::web) struct Opened {
+    pub(in crate::web) row: CycleRow,
+    pub(in crate::web) form: LogForm,
+    source: Source,
+}
+
+/// Where its text is.
+enum Source {
+    File(PathBuf),
+    Kept(String),
+}
+
+/// The log that the path names.
+pub(in crate::web) async fn open(call: &Call) -> Result<Opened, Problem> {
+    let row = call.cycle().await?;
+    let state = state_of(&call.site, &row).await?;
+    let given = call.parameter("log");
+    let number: Option<u32> = given.parse().ok().filter(|number| *number > 0);
+    let found = number.and_then(|number| {
+        let place = usize::try_from(number).ok()? - 1;
+        Some((number, logs_of(&state).into_iter().nth(place)?))
+    });
+    let (number, log) = found.ok_or_else(|| {
+        Problem::not_found(format!("{} has no log {given:?}", row.key()))
+            .help("the list of its logs is one step up in the address")
+    })?;
+    let bytes = length(&call.site, &log.text).await;
+    let source = match &log.text {
+        LogText::File(path) => Source::File(call.site.paths().root().join(path)),
+        LogText::Kept(kept) => Source::Kept(text_of(*kept).to_owned()),
+    };
+    Ok(Opened { form: form(number, log, bytes), row, source })
+}
+
+impl Opened {
+    /// The last bytes, at most so many, and where in the log they begin and end.
+    pub(in crate::web) async fn end(&self, most: u64) -> Result<(Vec<u8>, u64, u64), Problem> {
+        match &self.source {
+            Source::Kept(text) => Ok((text.as_bytes().to_vec(), 0, text.len() as u64)),
+            Source::File(path) => {
+                let mut file = File::open(path).await.map_err(|fault| unreadable(&fault))?;
+                let length = file.metadata().await.map_err(|fault| unreadable(&fault))?.len();
+                let from = length.saturating_sub(most);
+                file.seek(SeekFrom::Start(from)).await.map_err(|fault| unreadable(&fault))?;
+                let mut bytes = Vec::new();
+                let mut part = file.take(length - from);
+                part.read_to_end(&mut bytes).await.map_err(|fault| unreadable(&fault))?;
+                let to = from + bytes.len() as u64;
+                Ok((bytes, from, to))
+            }
+        }
+    }
 }
 
 /// `GET pipelines/{pipeline}/cycles/{cycle}/logs/{log}`
 pub(in crate::web) async fn one(call: Call) -> Answer {
-    let row = call.cycle().await?;
-    let state = state_of(&call.site, &row).await?;
-    let given = call.parameter("log");
-    let place = given.parse().ok().and_then(|log: usize| log.checked_sub(1));
-    let log = place.and_then(|place| logs_of(&state).into_iter().nth(place)).ok_or_else(|| {
-        Problem::not_found(format!("{} has no log {given:?}", row.key()))
-            .help("the list of its logs is one step up in the address")
-    })?;
+    let opened = open(&call).await?;
     let range = call.header(RANGE.as_str());
-    match &log.text {
-        LogText::File(path) => from_file(&call.site.paths().root().join(path), range).await,
-        LogText::Kept(kept) => from_text(text_of(*kept), range),
+    match &opened.source {
+        Source::File(path) => from_file(path, range).await,
+        Source::Kept(text) => from_text(text, range),
     }
 }
 
@@ -72,13 +133,17 @@ async fn length(site: &Site, text: &LogText<'_>) -> u64 {
     }
 }
 
-async fn from_file(path: &std::path::Path, range: Option<&str>) -> Answer {
-    let gone = |fault: std::io::Error| match fault.kind() {
+fn unreadable(fault: &std::io::Error) -> Problem {
+    match fault.kind() {
         std::io::ErrorKind::NotFound => {
             Problem::not_found("the log is not there: not yet, or no more")
         }
-        _ => Problem::unavailable(format!("the log cannot be read: {}", fault.kind())),
-    };
+        kind => Problem::unavailable(format!("the log cannot be read: {kind}")),
+    }
+}
+
+async fn from_file(path: &std::path::Path, range: Option<&str>) -> Answer {
+    let gone = |fault: std::io::Error| unreadable(&fault);
     let mut file = File::open(path).await.map_err(gone)?;
     let length = file.metadata().await.map_err(gone)?.len();
     let (from, to) = match wanted(range, length) {

@@ -100,17 +100,22 @@ pub(in crate::web) async fn investigations(call: Call) -> Answer {
 
 /// `GET pipelines/{pipeline}/cases/{case}`
 pub(in crate::web) async fn case(call: Call) -> Answer {
+    let limit = call.query::<Limit>()?.or(50)?;
+    ok(&history_of_case(&call, limit).await?)
+}
+
+/// The history of the case that the path names.
+pub(in crate::web) async fn history_of_case(call: &Call, limit: u32) -> Result<CaseForm, Problem> {
     let name = call.pipeline().await?;
     let given = call.parameter("case");
     let id = CaseId::parse(given).map_err(|fault| Problem::bad_request(fault.to_string()))?;
-    let limit = call.query::<Limit>()?.or(50)?;
     let rows = call.site.store().case_history(&name, &id, limit).await?;
     if rows.is_empty() {
         return Err(Problem::not_found(format!("pipeline {name} has no case {given:?}"))
             .help("a case is known once it ran"));
     }
     let cycles = rows.iter().map(CaseRowForm::from).collect();
-    ok(&CaseForm { pipeline: name.to_string(), case: id.to_string(), cycles })
+    Ok(CaseForm { pipeline: name.to_string(), case: id.to_string(), cycles })
 }
 
 /// Everything that is known about now, asked for once.
@@ -162,7 +167,7 @@ impl Now {
         self.served.keys().map(|name| self.of(name)).collect()
     }
 
-    fn of(&self, name: &PipelineName) -> PipelineForm {
+    pub(in crate::web) fn of(&self, name: &PipelineName) -> PipelineForm {
         let served = self.served.get(name);
         let pipeline = served.map(|served| served.pipeline.as_ref());
         let latest = self.rows.get(name).and_then(|row| row.latest.as_ref());

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use super::{Content, Method, Parameter, Place, Route};
+use super::{Audience, Content, Method, Parameter, Place, Route};
 use crate::pipeline::Role;
 use crate::report::CycleJson;
 use crate::web::access::Need;
@@ -13,7 +13,7 @@ use crate::web::forms::{
     InvestigationsForm, LogsForm, PipelineForm, PipelinesForm, ResumeForm, StartForm, StartedForm,
     StatusForm,
 };
-use crate::web::{badge, health, hooks, live, metrics, openapi};
+use crate::web::{badge, health, hooks, live, metrics, openapi, pages};
 
 const LIMIT: Parameter = Parameter {
     name: "limit",
@@ -71,6 +71,7 @@ const fn look(
     Route {
         method: Method::Get,
         path,
+        audience: Audience::Programs,
         need: Need::Role(Role::Read),
         operation,
         summary,
@@ -94,6 +95,7 @@ const fn act(
     Route {
         method: Method::Post,
         path,
+        audience: Audience::Programs,
         need: Need::Role(role),
         operation,
         summary,
@@ -114,6 +116,7 @@ const fn hook(
     Route {
         method: Method::Post,
         path,
+        audience: Audience::Programs,
         need: Need::Signature,
         operation,
         summary: "Look at the remote now; the body is signed with a secret of `webhooks`",
@@ -139,6 +142,42 @@ const fn open(
     }
 }
 
+/// A page.
+const fn page(
+    path: &'static str,
+    operation: &'static str,
+    summary: &'static str,
+    handler: fn(Call) -> BoxFuture<'static, Answer>,
+) -> Route {
+    Route {
+        audience: Audience::People,
+        ..look(path, operation, summary, &[], Content::Other("text/html"), handler)
+    }
+}
+
+/// What a form of a page sends; it answers with the page to go on with.
+const fn sent(
+    need: Need,
+    path: &'static str,
+    operation: &'static str,
+    summary: &'static str,
+    handler: fn(Call) -> BoxFuture<'static, Answer>,
+) -> Route {
+    Route {
+        method: Method::Post,
+        path,
+        audience: Audience::People,
+        need,
+        operation,
+        summary,
+        parameters: &[],
+        request: Content::Other("application/x-www-form-urlencoded"),
+        status: 303,
+        answer: Content::Nothing,
+        handler,
+    }
+}
+
 macro_rules! form {
     ($form:ty) => {
         Content::Json(|schemas| schemas.subschema_for::<$form>())
@@ -152,7 +191,111 @@ macro_rules! to {
 }
 
 pub(super) static ROUTES: &[Route] = &[
-    open("/", "home", "Where things are", "text/plain", to!(health::home)),
+    page("/", "pageOfAll", "Every pipeline at a glance", to!(pages::overview::page)),
+    page(
+        "/pipelines/{pipeline}",
+        "pageOfPipeline",
+        "A pipeline: what it does now, its cases by cycle, cycles, investigations, commits",
+        to!(pages::pipeline::page),
+    ),
+    page(
+        "/pipelines/{pipeline}/cycles/{cycle}",
+        "pageOfCycle",
+        "A cycle, live while it runs",
+        to!(pages::cycle::page),
+    ),
+    page(
+        "/pipelines/{pipeline}/cycles/{cycle}/report",
+        "pageOfReport",
+        "The report of a cycle, rendered",
+        to!(pages::report::page),
+    ),
+    Route {
+        answer: Content::Other("text/markdown"),
+        ..page(
+            "/pipelines/{pipeline}/cycles/{cycle}/report.md",
+            "markdownOfReport",
+            "The report of a cycle as Markdown",
+            to!(pages::report::markdown),
+        )
+    },
+    Route {
+        answer: Content::Other("image/svg+xml"),
+        ..page(
+            "/pipelines/{pipeline}/cycles/{cycle}/trend.svg",
+            "trendOfReport",
+            "The trend up to a cycle, as a picture",
+            to!(pages::report::picture),
+        )
+    },
+    page(
+        "/pipelines/{pipeline}/investigations/{investigation}",
+        "pageOfInvestigation",
+        "Five whys, rendered",
+        to!(pages::investigation::page),
+    ),
+    page(
+        "/pipelines/{pipeline}/cycles/{cycle}/logs/{log}",
+        "pageOfLog",
+        "A log, followed while it is written",
+        to!(pages::log::page),
+    ),
+    page(
+        "/pipelines/{pipeline}/cases/{*case}",
+        "pageOfCase",
+        "The history of a case",
+        to!(pages::case::page),
+    ),
+    open(
+        "/assets/{file}",
+        "asset",
+        "What the pages are dressed with",
+        "text/css",
+        to!(pages::assets::serve),
+    ),
+    sent(Need::Login, "/login", "login", "Opens a session with a token", to!(pages::login::login)),
+    sent(
+        Need::Role(Role::Read),
+        "/logout",
+        "logout",
+        "Ends the session",
+        to!(pages::login::logout),
+    ),
+    sent(
+        Need::Role(Role::Trigger),
+        "/pipelines/{pipeline}/trigger",
+        "sendStart",
+        "Asks for a cycle",
+        to!(pages::acting::start),
+    ),
+    sent(
+        Need::Role(Role::Trigger),
+        "/pipelines/{pipeline}/cycles/{cycle}/rerun",
+        "sendRerun",
+        "Asks for the failing cases of a cycle again, without a deploy",
+        to!(pages::acting::rerun),
+    ),
+    sent(
+        Need::Role(Role::Admin),
+        "/pipelines/{pipeline}/cycles/{cycle}/cancel",
+        "sendCancel",
+        "Ends a cycle",
+        to!(pages::acting::cancel),
+    ),
+    sent(
+        Need::Role(Role::Admin),
+        "/pipelines/{pipeline}/cycles/{cycle}/resume",
+        "sendResume",
+        "Says how a held cycle goes on",
+        to!(pages::acting::resume),
+    ),
+    sent(
+        Need::Role(Role::Admin),
+        "/pipelines/{pipeline}/triggers/{trigger}/cancel",
+        "sendDrop",
+        "Has a trigger that waits start nothing",
+        to!(pages::acting::drop_trigger),
+    ),
     open("/healthz", "healthz", "Whether the process answers", "text/plain", to!(health::healthz)),
     open("/readyz", "readyz", "Whether it can do its work", "text/plain", to!(health::readyz)),
     open(

@@ -1,0 +1,76 @@
+//! What the forms of pages have done. Each does what the API does, and leads on to a page that says so.
+
+use super::cycle::failing;
+use super::login::to;
+use crate::web::api::acting::By;
+use crate::web::api::cycles::state_of;
+use crate::web::call::{Answer, Call};
+use crate::web::forms::{CancelForm, ResumeForm, StartForm};
+use crate::web::problem::Problem;
+
+/// `POST /pipelines/{pipeline}/trigger`
+pub(in crate::web) async fn start(call: Call) -> Answer {
+    let name = call.pipeline().await?;
+    let by = By::of(&call);
+    let form = call.form().await?;
+    let field = |name| form.field(name).map(str::to_owned);
+    let wanted = StartForm {
+        revision: field("revision"),
+        deploy: form.field("deploy").is_some(),
+        only: field("only"),
+        by: field("by"),
+    };
+    by.start(name.clone(), wanted, field("once")).await?;
+    Ok(to(&format!("/pipelines/{name}?done=started"), None))
+}
+
+/// `POST /pipelines/{pipeline}/cycles/{cycle}/rerun`
+pub(in crate::web) async fn rerun(call: Call) -> Answer {
+    let row = call.cycle().await?;
+    let state = state_of(&call.site, &row).await?;
+    let by = By::of(&call);
+    let form = call.form().await?;
+    let only = failing(&state)
+        .ok_or_else(|| Problem::conflict(format!("no case of {} is failing", row.key())))?;
+    let wanted = StartForm {
+        revision: row.summary.revision.as_ref().map(|revision| revision.sha.to_string()),
+        deploy: false,
+        only: Some(only),
+        by: form.field("by").map(str::to_owned),
+    };
+    let name = row.pipeline;
+    by.start(name.clone(), wanted, form.field("once").map(str::to_owned)).await?;
+    Ok(to(&format!("/pipelines/{name}?done=started"), None))
+}
+
+/// `POST /pipelines/{pipeline}/cycles/{cycle}/cancel`
+pub(in crate::web) async fn cancel(call: Call) -> Answer {
+    let row = call.cycle().await?;
+    let by = By::of(&call);
+    let form = call.form().await?;
+    by.cancel_cycle(&row, CancelForm { by: form.field("by").map(str::to_owned) })?;
+    let (name, cycle) = (&row.pipeline, row.summary.cycle);
+    Ok(to(&format!("/pipelines/{name}/cycles/{cycle}?done=cancelled"), None))
+}
+
+/// `POST /pipelines/{pipeline}/cycles/{cycle}/resume`
+pub(in crate::web) async fn resume(call: Call) -> Answer {
+    let row = call.cycle().await?;
+    let by = By::of(&call);
+    let form = call.form().await?;
+    let decision = form.field("decision").unwrap_or_default().to_owned();
+    by.resume(&row, ResumeForm { decision, by: form.field("by").map(str::to_owned) }).await?;
+    let (name, cycle) = (&row.pipeline, row.summary.cycle);
+    Ok(to(&format!("/pipelines/{name}/cycles/{cycle}?done=resumed"), None))
+}
+
+/// `POST /pipelines/{pipeline}/triggers/{trigger}/cancel`
+pub(in crate::web) async fn drop_trigger(call: Call) -> Answer {
+    let name = call.pipeline().await?;
+    let given = call.parameter("trigger").to_owned();
+    let by = By::of(&call);
+    let form = call.form().await?;
+    let form = CancelForm { by: form.field("by").map(str::to_owned) };
+    by.cancel_trigger(&name, &given, form).await?;
+    Ok(to(&format!("/pipelines/{name}?done=dropped"), None))
+}

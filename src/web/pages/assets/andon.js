@@ -1,0 +1,175 @@
+// What the pages do beyond being read: times in the reader's zone, live parts, filters, copying, logs.
+// Everything here is an addition: without it each page is whole, only not live.
+"use strict";
+
+// ---- Times: the reader's zone, with UTC on hover.
+const shortTime = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
+function age(at) {
+  const seconds = Math.round((at - Date.now()) / 1000);
+  for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
+    if (Math.abs(seconds) >= size) return relative.format(Math.trunc(seconds / size), unit);
+  }
+  return relative.format(seconds, "second");
+}
+function localTimes(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    if (!isNaN(at)) time.textContent = `${shortTime.format(at)} (${age(at)})`;
+  }
+}
+
+// ---- Live parts: on an event the page is fetched again, and parts that differ are put in place.
+function liveParts() {
+  const feed = document.body.dataset.events;
+  if (!feed || !window.EventSource) return;
+  const sign = document.querySelector("[data-connection]");
+  const show = (text, off) => { sign.hidden = false; sign.textContent = text; sign.classList.toggle("off", off); };
+  let busy = false, again = false, last = 0;
+  async function refresh() {
+    if (busy) { again = true; return; }
+    busy = true;
+    // At once for the first event, then at most each second: a suite of thousands is no reason to fetch thousands of times.
+    await new Promise((done) => setTimeout(done, Math.max(0, last + 1000 - Date.now())));
+    last = Date.now();
+    try {
+      const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "error" });
+      if (answer.ok) put(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      else if (answer.status === 401) { location.reload(); return; }
+    } catch { /* The stream tells when there is no connection. */ }
+    busy = false;
+    if (again) { again = false; refresh(); }
+  }
+  function put(fresh) {
+    for (const part of document.querySelectorAll("[data-live]")) {
+      const other = fresh.getElementById(part.id);
+      // What a person types into is left alone until they are done.
+      if (!other || part.dataset.shown === other.innerHTML || part.contains(document.activeElement) && /INPUT|SELECT|TEXTAREA/.test(document.activeElement.tagName)) continue;
+      const open = new Map([...part.querySelectorAll("details")].map((it, at) => [it.id || at, it.open]));
+      part.dataset.shown = "";
+      part.innerHTML = other.innerHTML;
+      [...part.querySelectorAll("details")].forEach((it, at) => { const was = open.get(it.id || at); if (was !== undefined) it.open = was; });
+      enhance(part);
+    }
+    document.title = fresh.title;
+  }
+  const source = new EventSource(feed);
+  source.onopen = () => { show("live", false); if (last) refresh(); };
+  source.onerror = () => show("not connected, trying again", true);
+  for (const kind of ["event", "missed", "over"]) source.addEventListener(kind, refresh);
+  source.onmessage = refresh;
+}
+
+// ---- Filters: rows that do not fit are hidden.
+function filters(root) {
+  for (const form of root.querySelectorAll("[data-filters]")) {
+    const rows = [...form.parentElement.querySelectorAll("tbody tr")];
+    const apply = () => {
+      const wanted = Object.fromEntries([...form.querySelectorAll("[data-filter]")].map((it) => [it.dataset.filter, it.value.trim().toLowerCase()]));
+      for (const row of rows) {
+        row.hidden = !(
+          (!wanted.text || row.textContent.toLowerCase().includes(wanted.text)) &&
+          (!wanted.kind || (row.dataset.kind || "").split(" ").includes(wanted.kind)) &&
+          (!wanted.priority || (row.dataset.priority || "").toLowerCase() === wanted.priority));
+      }
+    };
+    form.addEventListener("input", apply);
+    form.addEventListener("submit", (event) => event.preventDefault());
+  }
+}
+
+// ---- Copying.
+function copying(root) {
+  if (!navigator.clipboard) return;
+  for (const button of root.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    });
+  }
+}
+
+// ---- A log: found in, and followed. What was shown longest ago is let go, so that it stays usable however long it gets.
+const KEPT_LINES = 20000;
+function logView() {
+  const log = document.querySelector("[data-log]");
+  if (!log) return;
+  const bar = document.querySelector("[data-logbar]");
+  bar.hidden = false;
+  const follow = bar.querySelector("[data-log-follow]");
+  const find = bar.querySelector("[data-log-find]");
+  const found = bar.querySelector("[data-log-found]");
+  find.addEventListener("input", () => {
+    const wanted = find.value.toLowerCase();
+    let hits = 0, first = null;
+    for (const line of log.children) {
+      const hit = wanted !== "" && line.textContent.toLowerCase().includes(wanted);
+      line.classList.toggle("hit", hit);
+      if (hit) { hits += 1; first ??= line; }
+    }
+    found.textContent = wanted === "" ? "" : `${hits} line${hits === 1 ? "" : "s"}`;
+    first?.scrollIntoView({ block: "center" });
+  });
+  if (follow.checked) log.scrollTop = log.scrollHeight;
+  if (log.dataset.logOver) return;
+  let at = Number(log.dataset.logAt), rest = "";
+  const decoder = new TextDecoder();
+  let number = Number(log.lastElementChild?.id.slice(1) || 0);
+  async function more() {
+    try {
+      const answer = await fetch(log.dataset.log, { headers: { range: `bytes=${at}-${at + 262143}` } });
+      if (answer.status === 206) {
+        const bytes = new Uint8Array(await answer.arrayBuffer());
+        at += bytes.length;
+        const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
+        rest = lines.pop();
+        const fresh = document.createDocumentFragment();
+        for (const text of lines) {
+          const line = document.createElement("span");
+          line.className = "line";
+          line.id = `L${number += 1}`;
+          line.append(...colours(text), "\n");
+          fresh.append(line);
+        }
+        log.append(fresh);
+        while (log.childElementCount > KEPT_LINES) log.firstElementChild.remove();
+        if (follow.checked) log.scrollTop = log.scrollHeight;
+      }
+    } catch { /* Tried again below. */ }
+    setTimeout(more, 500);
+  }
+  more();
+}
+// ANSI colours as spans; every other sequence is left out.
+function colours(text) {
+  const parts = [];
+  let classes = "";
+  // eslint-disable-next-line no-control-regex
+  for (const part of text.split(/(\x1b\[[0-9;]*m)/)) {
+    const code = /^\x1b\[([0-9;]*)m$/.exec(part);
+    if (code) {
+      for (const number of code[1].split(";").map(Number)) {
+        if (number === 0) classes = "";
+        else if (number === 1) classes += " a-b";
+        else if ((number >= 30 && number <= 37) || number === 90) classes += ` a-${number}`;
+        else if (number >= 91 && number <= 97) classes += ` a-${number - 60}`;
+      }
+      continue;
+    }
+    // eslint-disable-next-line no-control-regex
+    const plain = part.replace(/\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|.)/g, "").replace(/[\x00-\x08\x0b-\x1f\x7f]/g, "");
+    if (plain === "") continue;
+    const span = document.createElement("span");
+    span.className = classes.trim();
+    span.textContent = plain;
+    parts.push(span);
+  }
+  return parts;
+}
+
+function enhance(root) { localTimes(root); filters(root); copying(root); }
+enhance(document);
+liveParts();
+logView();

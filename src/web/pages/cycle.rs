@@ -1,0 +1,259 @@
+//! `GET /pipelines/{pipeline}/cycles/{cycle}`: a cycle, live while it runs.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::frame::Frame;
+use super::template;
+use crate::daemon::Running;
+use crate::domain::outcome::{Change, Outcome};
+use crate::domain::state::CycleState;
+use crate::report::json::{CaseJson, CycleJson, PhaseJson, Text};
+use crate::store::{CycleRow, Which};
+use crate::web::api::{cycles::state_of, logs};
+use crate::web::call::{Answer, Call};
+use crate::web::forms::{LogForm, ProgressForm};
+use crate::web::problem::Problem;
+use crate::web::sessions::random_word;
+
+/// So many cases on one page, the worst first.
+const CASES: usize = 500;
+/// Of a failure so many repros.
+const REPROS: usize = 2;
+
+#[derive(Debug, Deserialize)]
+struct Asked {
+    #[serde(default)]
+    from: usize,
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    href: &'a str,
+    here: &'a str,
+    cycle: &'a CycleJson<'a>,
+    look: &'a str,
+    over: bool,
+    failing: u32,
+    before: Option<u32>,
+    after: Option<u32>,
+    phases: Vec<Bar<'a>>,
+    running: Option<Now>,
+    logs: Vec<LogForm>,
+    changes: Vec<Group<'a>>,
+    repros: BTreeMap<&'a str, Vec<&'a str>>,
+    cases: Cases<'a>,
+    once: String,
+}
+
+#[derive(Serialize)]
+struct Now {
+    progress: Option<ProgressForm>,
+}
+
+/// A phase, and where it lies within the cycle, in hundredths.
+#[derive(Serialize)]
+struct Bar<'a> {
+    #[serde(flatten)]
+    phase: &'a PhaseJson<'a>,
+    from: u64,
+    width: u64,
+}
+
+#[derive(Serialize)]
+struct Group<'a> {
+    change: &'static str,
+    ids: &'a [Text<'a>],
+    open: bool,
+}
+
+#[derive(Serialize)]
+struct Cases<'a> {
+    rows: Vec<Row<'a>>,
+    all: usize,
+    /// Where the next page begins.
+    more: Option<usize>,
+    priorities: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    case: &'a CaseJson<'a>,
+    /// Words to filter by.
+    kinds: String,
+}
+
+/// `GET /pipelines/{pipeline}/cycles/{cycle}`
+pub(in crate::web) async fn page(call: Call) -> Answer {
+    let row = call.cycle().await?;
+    let Asked { from } = call.query()?;
+    let state = state_of(&call.site, &row).await?;
+    let logs = logs::forms(&call.site, &state).await;
+    let neighbours = neighbours(&call, &row).await?;
+    let running = call.site.handle().running().remove(&row.key());
+    // A cycle of many cases takes a while to be written down.
+    let making = tokio::task::spawn_blocking(move || {
+        made(&call, &row, &state, Around { logs, neighbours, running, from })
+    });
+    making.await.map_err(|_| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the cycle cannot be written down")
+    })
+}
+
+/// What is known beside the records of the cycle.
+struct Around {
+    logs: Vec<LogForm>,
+    neighbours: (Option<u32>, Option<u32>),
+    running: Option<Running>,
+    from: usize,
+}
+
+fn made(
+    call: &Call,
+    row: &CycleRow,
+    state: &CycleState,
+    around: Around,
+) -> axum::response::Response {
+    let json = CycleJson::of(state);
+    let (name, number) = (&row.pipeline, row.summary.cycle);
+    let href = format!("/pipelines/{name}");
+    let here = format!("{href}/cycles/{number}");
+    let is_over = row.finished_at.is_some();
+    let own = Page {
+        cycle: &json,
+        look: json.verdict.as_deref().unwrap_or(if is_over { "none" } else { "running" }),
+        over: is_over,
+        failing: json.suite.as_ref().map_or(0, |suite| suite.failed + suite.errored),
+        before: around.neighbours.0,
+        after: around.neighbours.1,
+        phases: phases(&json),
+        running: around.running.map(|running| Now {
+            progress: running.progress.map(|(done, planned)| ProgressForm { done, planned }),
+        }),
+        logs: around.logs,
+        changes: changes(&json),
+        repros: repros(&json),
+        cases: cases(&json, around.from),
+        once: random_word(),
+        href: &href,
+        here: &here,
+    };
+    let title = format!("Cycle {number}");
+    let mut frame = Frame::of(call, format!("{title} of {name}"))
+        .under(&[(name.as_str(), &href), (&title, "")]);
+    if !is_over {
+        let after = state.seq;
+        frame =
+            frame.following(format!("/api/v1/events?pipeline={name}&cycle={number}&after={after}"));
+    }
+    template::page(StatusCode::OK, "cycle.html", &frame, &own)
+}
+
+async fn neighbours(call: &Call, row: &CycleRow) -> Result<(Option<u32>, Option<u32>), Problem> {
+    let number = row.summary.cycle;
+    let mut found = [None, None];
+    for (place, wanted) in [number.checked_sub(1), number.checked_add(1)].into_iter().enumerate() {
+        let Some(wanted) = wanted.filter(|wanted| *wanted > 0) else { continue };
+        let there = call.site.store().find_cycle(&row.pipeline, Which::Number(wanted)).await?;
+        found[place] = there.map(|row| row.summary.cycle);
+    }
+    Ok((found[0], found[1]))
+}
+
+fn phases<'a>(json: &'a CycleJson<'a>) -> Vec<Bar<'a>> {
+    let whole = json.phases.iter().map(|phase| phase.duration_ms).sum::<u64>().max(1);
+    let mut from = 0;
+    let bar = |phase: &'a PhaseJson<'a>| {
+        let share = |ms: u64| ms.saturating_mul(100) / whole;
+        let bar = Bar { phase, from: share(from).min(99), width: share(phase.duration_ms).max(1) };
+        from += phase.duration_ms;
+        bar
+    };
+    json.phases.iter().map(bar).collect()
+}
+
+/// What changed, what matters most first; long lists of good news are folded.
+fn changes<'a>(json: &'a CycleJson<'a>) -> Vec<Group<'a>> {
+    let group = |change: &Change| {
+        let ids = json.changes.of(*change)?.as_slice();
+        let open = match change {
+            Change::Regressed | Change::NewFailing | Change::ChangedFailure | Change::Fixed => true,
+            Change::StillFailing
+            | Change::NotRun
+            | Change::Skipped
+            | Change::Removed
+            | Change::NewPassing
+            | Change::StillPassing => false,
+        };
+        (!ids.is_empty()).then_some(Group { change: change.as_str(), ids, open })
+    };
+    Change::ALL.iter().filter_map(group).collect()
+}
+
+fn repros<'a>(json: &'a CycleJson<'a>) -> BTreeMap<&'a str, Vec<&'a str>> {
+    let mut repros: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for failure in json.cases.iter().filter_map(|case| case.failure.as_ref()) {
+        let (Some(fingerprint), Some(repro)) = (&failure.fingerprint, &failure.repro) else {
+            continue;
+        };
+        let of = repros.entry(fingerprint).or_default();
+        if of.len() < REPROS && !of.contains(&repro.as_ref()) {
+            of.push(repro);
+        }
+    }
+    repros
+}
+
+fn cases<'a>(json: &'a CycleJson<'a>, from: usize) -> Cases<'a> {
+    let mut order: Vec<&CaseJson<'_>> = json.cases.iter().collect();
+    // Stable: within one rank the order of the plan stays.
+    order.sort_by_key(|case| rank(case));
+    let mut priorities: Vec<&str> =
+        order.iter().filter_map(|case| case.priority.as_deref()).collect();
+    priorities.sort_unstable();
+    priorities.dedup();
+    let all = order.len();
+    let rows = order.into_iter().skip(from).take(CASES);
+    let rows: Vec<Row<'_>> = rows.map(|case| Row { case, kinds: kinds(case) }).collect();
+    let shown = from.saturating_add(rows.len());
+    Cases { rows, all, more: (shown < all).then_some(shown), priorities }
+}
+
+fn rank(case: &CaseJson<'_>) -> u8 {
+    match case.outcome.as_deref().and_then(Outcome::parse) {
+        Some(Outcome::Failed) => 0,
+        Some(Outcome::Errored) => 1,
+        Some(Outcome::NotRun) => 2,
+        Some(Outcome::Flaky) => 3,
+        None => 4,
+        Some(Outcome::Skipped) => 5,
+        Some(Outcome::Passed) => 6,
+    }
+}
+
+fn kinds(case: &CaseJson<'_>) -> String {
+    let outcome = case.outcome.as_deref().and_then(Outcome::parse);
+    let change = case.change.as_deref().and_then(Change::parse);
+    let is_quiet = matches!(change, None | Some(Change::StillPassing | Change::StillFailing));
+    let words = [
+        (outcome.is_some_and(Outcome::is_failing), "failing"),
+        (outcome == Some(Outcome::NotRun), "not_run"),
+        (outcome == Some(Outcome::Flaky), "flaky"),
+        (!is_quiet, "changed"),
+    ];
+    let words: Vec<&str> = words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect();
+    words.join(" ")
+}
+
+/// The ids of the cases that are failing in a cycle, for a glob list; `None` without any.
+pub(super) fn failing(state: &CycleState) -> Option<String> {
+    let json = CycleJson::of(state);
+    let is_failing = |case: &&CaseJson<'_>| {
+        case.outcome.as_deref().and_then(Outcome::parse).is_some_and(Outcome::is_failing)
+    };
+    let ids: Vec<&str> =
+        json.cases.iter().filter(is_failing).map(|case| case.id.as_ref()).collect();
+    (!ids.is_empty()).then(|| ids.join("\n"))
+}

@@ -1,0 +1,123 @@
+//! `GET /`: every pipeline at a glance, what needs somebody first.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use serde::Serialize;
+
+use super::frame::Frame;
+use super::template;
+use super::trend::{CYCLES, Trend, look, trend};
+use crate::domain::names::PipelineName;
+use crate::domain::outcome::Verdict;
+use crate::report::words;
+use crate::store::CycleRow;
+use crate::web::api::pipelines::Now;
+use crate::web::call::{Answer, Call};
+use crate::web::forms::{
+    CycleRowForm, NoRoomForm, PipelineForm, PipelineState, UnservedForm, time,
+};
+
+#[derive(Serialize)]
+struct Overview {
+    tally: String,
+    cards: Vec<Card>,
+    unserved: Vec<UnservedForm>,
+    no_room: Option<NoRoomForm>,
+}
+
+#[derive(Serialize)]
+struct Card {
+    href: String,
+    pipeline: PipelineForm,
+    /// The newest cycle that says something of the pipeline.
+    answer: Option<CycleRowForm>,
+    look: &'static str,
+    trend: Trend,
+    #[serde(skip)]
+    rank: u8,
+}
+
+/// `GET /`
+pub(in crate::web) async fn page(call: Call) -> Answer {
+    let site = &call.site;
+    let now = Now::look(site).await?;
+    let mut recent: BTreeMap<PipelineName, Vec<CycleRow>> = BTreeMap::new();
+    for row in site.store().recent_cycles(CYCLES).await? {
+        recent.entry(row.pipeline.clone()).or_default().push(row);
+    }
+    let none = Vec::new();
+    let mut cards: Vec<Card> = now
+        .all()
+        .into_iter()
+        .map(|pipeline| {
+            let rows = recent.iter().find(|(name, _)| name.as_str() == pipeline.pipeline);
+            card(pipeline, rows.map_or(&none, |(_, rows)| rows))
+        })
+        .collect();
+    cards.sort_by(|a, b| (a.rank, &a.pipeline.pipeline).cmp(&(b.rank, &b.pipeline.pipeline)));
+    let own = Overview {
+        tally: tally(&cards),
+        cards,
+        unserved: site.handle().unserved().iter().map(UnservedForm::from).collect(),
+        no_room: site
+            .handle()
+            .no_room()
+            .map(|it| NoRoomForm { why: it.why, since: time(it.since) }),
+    };
+    let is_wall =
+        call.parts.uri.query().is_some_and(|query| query.split('&').any(|it| it == "wall"));
+    let frame =
+        Frame::of(&call, "Pipelines").following("/api/v1/events".to_owned()).on_wall(is_wall);
+    Ok(template::page(StatusCode::OK, "overview.html", &frame, &own))
+}
+
+/// The newest of these cycles that says something of their pipeline.
+pub(super) fn answer_of(newest_first: &[CycleRow]) -> Option<&CycleRow> {
+    newest_first.iter().find(|row| match row.summary.verdict {
+        Some(Verdict::Superseded | Verdict::Cancelled) | None => false,
+        Some(_) => !row.is_question(),
+    })
+}
+
+fn card(pipeline: PipelineForm, newest_first: &[CycleRow]) -> Card {
+    let answer = answer_of(newest_first);
+    let verdict = answer.and_then(|row| row.summary.verdict);
+    let oldest_first: Vec<&CycleRow> =
+        newest_first.iter().rev().filter(|row| !row.is_question()).collect();
+    Card {
+        href: format!("/pipelines/{}", pipeline.pipeline),
+        answer: answer.map(CycleRowForm::from),
+        look: look(verdict),
+        trend: trend(&oldest_first),
+        rank: rank(&pipeline, verdict),
+        pipeline,
+    }
+}
+
+/// What needs somebody comes first.
+fn rank(pipeline: &PipelineForm, verdict: Option<Verdict>) -> u8 {
+    match (pipeline.state, verdict) {
+        (PipelineState::Held | PipelineState::Blocked, _) => 0,
+        (_, Some(Verdict::Red | Verdict::DeployFailed | Verdict::NotReady)) => 1,
+        (_, Some(Verdict::Incomplete | Verdict::Void)) => 2,
+        (_, Some(Verdict::Superseded | Verdict::Cancelled) | None) => 3,
+        (_, Some(Verdict::Green)) => 4,
+    }
+}
+
+/// `2 red, 1 running, 5 green`.
+fn tally(cards: &[Card]) -> String {
+    let running = cards.iter().filter(|card| card.pipeline.running.is_some()).count();
+    let mut parts = vec![words::count(cards.len() as u64, "pipeline", "pipelines")];
+    for look in ["red", "deploy_failed", "not_ready", "incomplete", "void", "green"] {
+        let count = cards.iter().filter(|card| card.look == look).count();
+        if count > 0 {
+            parts.push(format!("{count} {}", look.replace('_', " ")));
+        }
+    }
+    if running > 0 {
+        parts.push(format!("{running} running"));
+    }
+    parts.join(" · ")
+}

@@ -1,0 +1,182 @@
+//! `GET /pipelines/{pipeline}`: a pipeline, what it does now and what became of its cases, cycles and
+//! commits.
+
+use http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::frame::Frame;
+use super::grid::{Grid, grid};
+use super::overview::answer_of;
+use super::template;
+use super::trend::{CYCLES, Trend, look, trend};
+use crate::domain::findings::InvestigationState;
+use crate::domain::outcome::Verdict;
+use crate::report::words;
+use crate::store::{CommitFate, CommitRow, CycleRow, InvestigationRow};
+use crate::web::api::pipelines::Now;
+use crate::web::call::{Answer, Call};
+use crate::web::forms::{CycleRowForm, PipelineForm, time};
+use crate::web::problem::Problem;
+use crate::web::sessions::random_word;
+
+/// So many commits, and cycles where nothing is said.
+const LISTED: u32 = 50;
+const MAX_LISTED: u32 = 1_000;
+
+#[derive(Debug, Deserialize)]
+struct Asked {
+    cycles: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Page {
+    href: String,
+    pipeline: PipelineForm,
+    look: &'static str,
+    health: Vec<Fact>,
+    grid: Grid,
+    trend: Trend,
+    cycles: Vec<CycleRowForm>,
+    /// So many cycles are shown when older ones are asked for.
+    older: Option<u32>,
+    investigations: Vec<Investigation>,
+    commits: Vec<Value>,
+    /// A form that is sent twice asks for one cycle.
+    once: String,
+}
+
+/// How the loop does.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Fact {
+    name: &'static str,
+    value: String,
+    at: Option<String>,
+    note: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Investigation {
+    id: String,
+    about: String,
+    state: &'static str,
+    opened_in: u32,
+    last_seen: u32,
+}
+
+/// `GET /pipelines/{pipeline}`
+pub(in crate::web) async fn page(call: Call) -> Answer {
+    let name = call.pipeline().await?;
+    let listed = call.query::<Asked>()?.cycles.unwrap_or(LISTED).clamp(1, MAX_LISTED);
+    let (site, store) = (&call.site, call.site.store());
+    let pipeline = Now::look(site).await?.of(&name);
+    let rows = store.list_cycles(&name, listed.max(CYCLES)).await?;
+    let answer = answer_of(&rows);
+    let heads = match rows.first() {
+        Some(row) => store.case_heads(&name, &row.environment).await?,
+        None => Vec::new(),
+    };
+    let investigations = store.list_investigations(Some(&name)).await?;
+    let commits = store.list_commits(&name, LISTED).await?;
+    let oldest_first: Vec<&CycleRow> = rows
+        .iter()
+        .filter(|row| !row.is_question())
+        .take(CYCLES as usize)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .collect();
+    let shown = usize::try_from(listed).unwrap_or(usize::MAX);
+    let own = Page {
+        href: format!("/pipelines/{name}"),
+        look: look(answer.and_then(|row| row.summary.verdict)),
+        health: health(&rows, &investigations, &commits),
+        grid: grid(&heads, &rows),
+        trend: trend(&oldest_first),
+        older: (rows.len() >= shown && listed < MAX_LISTED).then(|| (listed * 4).min(MAX_LISTED)),
+        cycles: rows.iter().take(shown).map(CycleRowForm::from).collect(),
+        investigations: investigations.iter().rev().map(Investigation::from).collect(),
+        commits: values(&commits)?,
+        once: random_word(),
+        pipeline,
+    };
+    let frame = Frame::of(&call, name.to_string())
+        .under(&[(name.as_str(), "")])
+        .following(format!("/api/v1/events?pipeline={name}"));
+    Ok(template::page(StatusCode::OK, "pipeline.html", &frame, &own))
+}
+
+fn values(commits: &[CommitRow]) -> Result<Vec<Value>, Problem> {
+    let value = |row| serde_json::to_value(row).expect("a row is plain data");
+    Ok(commits.iter().map(value).collect())
+}
+
+impl From<&InvestigationRow> for Investigation {
+    fn from(row: &InvestigationRow) -> Self {
+        Self {
+            id: row.id.to_string(),
+            about: row.slug.replace('-', " "),
+            state: row.state.as_str(),
+            opened_in: row.opened_in,
+            last_seen: row.last_seen,
+        }
+    }
+}
+
+/// Of these records: how long a commit takes to be verified, how many cycles say nothing, and what has
+/// been open longest.
+fn health(
+    newest_first: &[CycleRow],
+    investigations: &[InvestigationRow],
+    commits: &[CommitRow],
+) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let mut waits: Vec<SignedDuration> =
+        commits.iter().filter_map(|commit| verified_after(commit, newest_first)).collect();
+    waits.sort_unstable();
+    if let Some(median) = waits.get(waits.len() / 2) {
+        let ms = u64::try_from(median.as_millis()).unwrap_or(0);
+        let note = format!("median of {}", words::count(waits.len() as u64, "commit", "commits"));
+        facts.push(Fact::text("Commit to verdict", words::duration(ms), Some(note)));
+    }
+    let over: Vec<Verdict> = newest_first
+        .iter()
+        .filter(|row| !row.is_question())
+        .filter_map(|row| row.summary.verdict)
+        .collect();
+    if !over.is_empty() {
+        let void = over.iter().filter(|verdict| **verdict == Verdict::Void).count();
+        let note = format!("of the last {}", words::count(over.len() as u64, "cycle", "cycles"));
+        facts.push(Fact::text("Void", format!("{void}"), Some(note)));
+    }
+    let open = investigations.iter().filter(|row| row.state != InvestigationState::Closed);
+    if let Some(oldest) = open.min_by_key(|row| row.opened_in) {
+        let began = newest_first.iter().find(|row| row.summary.cycle == oldest.opened_in);
+        let since = began.map(|row| time(row.summary.started_at));
+        let value = format!("since cycle {}", oldest.opened_in);
+        facts.push(Fact {
+            name: "Oldest open investigation",
+            value,
+            at: since,
+            note: Some(oldest.id.to_string()),
+        });
+    }
+    facts
+}
+
+impl Fact {
+    fn text(name: &'static str, value: String, note: Option<String>) -> Self {
+        Self { name, value, at: None, note }
+    }
+}
+
+/// From when a commit was seen to when its cycle had a verdict.
+fn verified_after(commit: &CommitRow, cycles: &[CycleRow]) -> Option<SignedDuration> {
+    let CommitFate::Tested { cycle, .. } = &commit.fate else { return None };
+    let row = cycles.iter().find(|row| row.summary.cycle == *cycle)?;
+    let valid = row.summary.verdict.is_some_and(Verdict::has_valid_suite);
+    let decided: Timestamp = row.summary.decided_at.filter(|_| valid)?;
+    let wait = decided.duration_since(commit.seen_at);
+    wait.is_positive().then_some(wait)
+}

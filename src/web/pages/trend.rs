@@ -1,0 +1,82 @@
+//! The last cycles of a pipeline as a row of bars. Pure.
+
+use serde::Serialize;
+
+use crate::domain::outcome::Verdict;
+use crate::report::words;
+use crate::store::CycleRow;
+
+/// So many cycles.
+pub(super) const CYCLES: u32 = 30;
+
+const HEIGHT: u32 = 22;
+const STEP: u32 = 9;
+
+/// The bars, and what they say in words.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Trend {
+    width: u32,
+    says: String,
+    bars: Vec<Bars>,
+}
+
+/// All bars of one look, as one path.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Bars {
+    look: &'static str,
+    path: String,
+}
+
+/// How a cycle looks: a word that every page uses for it.
+pub(super) fn look(verdict: Option<Verdict>) -> &'static str {
+    verdict.map_or("none", Verdict::as_str)
+}
+
+/// The trend of these cycles, oldest first.
+pub(super) fn trend(cycles: &[&CycleRow]) -> Trend {
+    let mut bars: Vec<Bars> = ["green", "red", "odd", "none"]
+        .into_iter()
+        .map(|look| Bars { look, path: String::new() })
+        .collect();
+    for (at, cycle) in (0_u32..).zip(cycles) {
+        let x = at * STEP + STEP / 2;
+        let counts = &cycle.summary.counts;
+        let good = u64::from(counts.passed + counts.flaky) * u64::from(HEIGHT - 4);
+        let share = good.checked_div(u64::from(counts.planned)).unwrap_or(0);
+        let share = u32::try_from(share).unwrap_or(0);
+        let (place, height) = match cycle.summary.verdict {
+            Some(Verdict::Green) => (0, HEIGHT),
+            // A failing case is seen, however many pass.
+            Some(Verdict::Red) => (1, 4 + share.min(HEIGHT - 8)),
+            Some(Verdict::DeployFailed | Verdict::NotReady) => (1, 4),
+            Some(Verdict::Incomplete) => (2, 4 + share.min(HEIGHT - 8)),
+            Some(Verdict::Void) => (2, 8),
+            Some(Verdict::Superseded | Verdict::Cancelled) | None => (3, 3),
+        };
+        bars[place].path.push_str(&format!("M{x} 24v-{height}"));
+    }
+    bars.retain(|bars| !bars.path.is_empty());
+    let width = STEP * CYCLES.max(u32::try_from(cycles.len()).unwrap_or(CYCLES));
+    Trend { width, says: says(cycles), bars }
+}
+
+fn says(cycles: &[&CycleRow]) -> String {
+    let (Some(first), Some(last)) = (cycles.first(), cycles.last()) else {
+        return "No cycles yet".to_owned();
+    };
+    let of =
+        |wanted: Verdict| cycles.iter().filter(|it| it.summary.verdict == Some(wanted)).count();
+    let parts: Vec<String> = Verdict::ALL
+        .iter()
+        .map(|verdict| (of(*verdict), verdict.as_str().replace('_', " ")))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    format!(
+        "{}, {} to {}: {}",
+        words::count(cycles.len() as u64, "cycle", "cycles"),
+        first.summary.cycle,
+        last.summary.cycle,
+        if parts.is_empty() { "none is over".to_owned() } else { parts.join(", ") }
+    )
+}
