@@ -18,7 +18,7 @@ mod place;
 mod schema;
 
 pub use answer::{Ideal, NoExample, Reply, Script, StreamEvent, perfect};
-pub use applies::{Applies, applies};
+pub use applies::{Aim, Applies, aims, applies};
 pub use example::Fresh;
 pub use haste::{Pace, hastened, hastened_step};
 pub use inject::{Injection, inject};

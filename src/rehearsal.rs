@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use given::Given;
 
 use crate::domain::spec::{Case, CaseGroup, Step};
-use crate::prove::{Applies, CaseProof, Fault, OwnNames, Proof, Shown, applies};
+use crate::prove::{Aim, Applies, CaseProof, Fault, OwnNames, Proof, Shown, aims, applies};
 use crate::suite::EnvError;
 use run::{Ended, Trial};
 
@@ -87,24 +87,43 @@ impl Hall {
     async fn prove(&self, case: &Case) -> Result<CaseProof, RehearsalError> {
         let own = OwnNames::of(self.given.vars(), self.setup.iter(), case);
         let id = case.id.clone();
-        if let Ended::Failed(reason) = self.perform(case, &own, None).await? {
+        if let Ended::Failed(reason) = self.perform(case, &own, None, Aim::Everywhere).await? {
             let why = || Shown::NotApplicable("nothing was tried".to_owned());
             let shown = Fault::ALL.map(|fault| (fault, why())).to_vec();
-            return Ok(CaseProof { id, shown, not_tried: Some(reason) });
+            return Ok(CaseProof { id, shown, unnoticed: Vec::new(), not_tried: Some(reason) });
         }
         let own = &own;
-        let trials = Fault::ALL.map(|fault| async move {
-            let shown = match applies(fault, case, own) {
-                Applies::No(reason) => Shown::NotApplicable(reason.to_owned()),
-                Applies::Yes => match self.perform(case, own, Some(fault)).await? {
-                    Ended::Passed => Shown::Missed,
-                    Ended::Failed(_) => Shown::Detected,
-                },
-            };
-            Ok::<_, RehearsalError>((fault, shown))
+        let trials = Fault::ALL.map(|fault| self.try_fault(case, own, fault));
+        let tried: Vec<_> = join_all(trials).await.into_iter().collect::<Result<_, _>>()?;
+        let unnoticed = Fault::ALL.into_iter().zip(tried.iter().map(|(_, at)| at.clone()));
+        let unnoticed = unnoticed.filter(|(_, steps)| !steps.is_empty()).collect();
+        let shown = Fault::ALL.into_iter().zip(tried.into_iter().map(|(shown, _)| shown));
+        Ok(CaseProof { id, shown: shown.collect(), unnoticed, not_tried: None })
+    }
+
+    /// What became of a case under a fault, and the steps that did not notice it for themselves.
+    async fn try_fault(
+        &self,
+        case: &Case,
+        own: &OwnNames,
+        fault: Fault,
+    ) -> Result<(Shown, Vec<String>), RehearsalError> {
+        if let Applies::No(reason) = applies(fault, case, own) {
+            return Ok((Shown::NotApplicable(reason.to_owned()), Vec::new()));
+        }
+        let trials = aims(fault, case).into_iter().map(|aim| async move {
+            let ended = self.perform(case, own, Some(fault), aim).await?;
+            Ok::<_, RehearsalError>((aim, ended))
         });
-        let shown = join_all(trials).await.into_iter().collect::<Result<_, _>>()?;
-        Ok(CaseProof { id, shown, not_tried: None })
+        let ended: Vec<_> = join_all(trials).await.into_iter().collect::<Result<_, _>>()?;
+        let passed: Vec<Aim> =
+            ended.into_iter().filter(|(_, e)| *e == Ended::Passed).map(|(aim, _)| aim).collect();
+        let steps = passed.iter().filter_map(|aim| match aim {
+            Aim::Everywhere => None,
+            Aim::Step(place) => case.steps.get(*place).map(|step| step.name.clone()),
+        });
+        let shown = if passed.is_empty() { Shown::Detected } else { Shown::Missed };
+        Ok((shown, steps.collect()))
     }
 
     async fn perform(
@@ -112,9 +131,10 @@ impl Hall {
         case: &Case,
         own: &OwnNames,
         fault: Option<Fault>,
+        aim: Aim,
     ) -> Result<Ended, RehearsalError> {
         let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
-        let trial = Trial { given: &self.given, setup: &self.setup, case, own, fault };
+        let trial = Trial { given: &self.given, setup: &self.setup, case, own, fault, aim };
         Ok(trial.perform().await?)
     }
 }

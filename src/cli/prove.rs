@@ -40,7 +40,9 @@ pub async fn prove(context: &Context, args: &ProveArgs) -> CliResult {
     } else {
         print(&mut out, &proof).map_err(printing)?;
     }
-    Ok(if proof.vacuous().next().is_some() { Status::NotGreen } else { Status::Green })
+    // Of a suite of which nothing was tried nothing is known: that is no good news.
+    let is_proved = proof.applicable() > 0 && proof.vacuous().next().is_none();
+    Ok(if is_proved { Status::Green } else { Status::NotGreen })
 }
 
 /// A suite file has cases of its own; all else is a pipeline.
@@ -154,8 +156,18 @@ fn share(proof: &Proof) -> String {
 }
 
 fn print_missed(out: &mut Out, case: &CaseProof) -> std::io::Result<()> {
-    let missed: Vec<&str> = case.missed().map(Fault::name).collect();
+    let missed: Vec<String> = case.missed().map(|fault| missed_at(case, fault)).collect();
     let vacuous = if case.is_vacuous() { ": it is vacuous" } else { "" };
     let id = clean(case.id.as_str());
     out.line(format!("{} passes under {}{vacuous}", bold(&id), missed.join(", ")))
+}
+
+/// A fault that was missed, and by which steps.
+fn missed_at(case: &CaseProof, fault: Fault) -> String {
+    let steps: Vec<String> =
+        case.unnoticed_at(fault).iter().map(|step| format!("`{}`", clean(step))).collect();
+    match steps.is_empty() {
+        true => fault.name().to_owned(),
+        false => format!("{} at {}", fault.name(), steps.join(", ")),
+    }
 }

@@ -1,12 +1,11 @@
 //! Which faults concern a case: those that it should notice, by what it does and expects. The rules and
 //! their reasons stand in `docs/prove.md`.
 
-use serde_json::Value;
-
 use super::Fault;
 use super::answer::{awaits_events, awaits_messages, status_of};
 use super::names::OwnNames;
 use crate::domain::spec::{Action, Case, Condition, Matcher, Step};
+use crate::domain::template::JsonTemplate;
 
 /// Whether a fault concerns a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +21,12 @@ pub fn applies(fault: Fault, case: &Case, own: &OwnNames) -> Applies {
     let steps = case.steps.as_slice();
     let (applies, why_not) = match fault {
         Fault::Refused | Fault::NoAnswer => (true, ""),
-        Fault::Status500 => (!all_name(steps, 500), "every answer is expected to be a 500"),
-        Fault::Status404 => (!all_name(steps, 404), "every answer is expected to be a 404"),
+        Fault::Status500 => {
+            (steps.iter().any(|step| minds(step, 500)), "every answer is expected to be a 500")
+        }
+        Fault::Status404 => {
+            (steps.iter().any(|step| minds(step, 404)), "every answer is expected to be a 404")
+        }
         Fault::EmptyJson => {
             (steps.iter().any(has_content), "no answer is expected to say anything")
         }
@@ -49,26 +52,57 @@ pub fn applies(fault: Fault, case: &Case, own: &OwnNames) -> Applies {
     if applies { Applies::Yes } else { Applies::No(why_not) }
 }
 
-/// Whether every step that waits for a status names this one as what it wants.
-fn all_name(steps: &[Step], status: u16) -> bool {
-    let mut wanted = steps.iter().filter(|step| match &step.action {
-        Action::Http(_) | Action::Sse(_) => true,
-        Action::Ws(ws) => ws.open.is_some(),
-    });
-    wanted.all(|step| {
-        let refused = step.expect.refused.as_ref().and_then(|refused| refused.status.as_ref());
-        refused.or(step.expect.status.as_ref()).is_some_and(|matcher| names(matcher, status))
-    })
+/// Where a fault strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// At every step: the whole service is wrong.
+    Everywhere,
+    /// At one step alone, by its place in the case: no step before it may notice in its stead.
+    Step(usize),
 }
 
-fn names(matcher: &Matcher, status: u16) -> bool {
-    let status = Value::from(status);
-    let is = |template: &crate::domain::template::JsonTemplate| {
-        template.render(&|_: &str| None).is_ok_and(|value| value == status)
+/// The ways in which a fault that concerns a case is tried. A case notices it when it fails in each.
+pub fn aims(fault: Fault, case: &Case) -> Vec<Aim> {
+    let at = |concerns: &dyn Fn(&Step) -> bool| {
+        let steps = case.steps.iter().enumerate().filter(|(_, step)| concerns(step));
+        steps.map(|(place, _)| Aim::Step(place)).collect()
     };
+    match fault {
+        Fault::Status500 => at(&|step| minds(step, 500)),
+        Fault::Status404 => at(&|step| minds(step, 404)),
+        Fault::EventsMissing => at(&|step| awaits_events(&step.expect)),
+        Fault::EventsReordered => at(&has_an_order),
+        // A connection belongs to several steps. That one answer among others says nothing, or what it
+        // said to another run, is often noticed by what follows from it, if at all.
+        Fault::EmptyJson
+        | Fault::Refused
+        | Fault::NoAnswer
+        | Fault::WsClose1011
+        | Fault::EventsForeign
+        | Fault::Slow
+        | Fault::Stale => vec![Aim::Everywhere],
+    }
+}
+
+/// Whether a step waits for a status and this one is not what it wants.
+fn minds(step: &Step, status: u16) -> bool {
+    let waits = match &step.action {
+        Action::Http(_) | Action::Sse(_) => true,
+        Action::Ws(ws) => ws.open.is_some(),
+    };
+    let refused = step.expect.refused.as_ref().and_then(|refused| refused.status.as_ref());
+    let wanted = refused.or(step.expect.status.as_ref());
+    waits && !wanted.is_some_and(|matcher| names(matcher, status))
+}
+
+/// Whether an error is wanted by name. Among statuses of success it is only put up with.
+fn names(matcher: &Matcher, status: u16) -> bool {
+    let of = |template: &JsonTemplate| template.render(&|_: &str| None).ok()?.as_u64();
+    let is = |template: &JsonTemplate| of(template) == Some(u64::from(status));
+    let is_error = |template: &JsonTemplate| of(template).is_some_and(|status| status >= 400);
     matcher.conditions.iter().any(|condition| match condition {
         Condition::Equals(value) => is(value),
-        Condition::OneOf(values) => values.iter().any(is),
+        Condition::OneOf(values) => values.iter().any(is) && values.iter().all(is_error),
         Condition::Not(_)
         | Condition::Contains(_)
         | Condition::Matches(_)

@@ -62,6 +62,7 @@ fn candidates(matcher: &Matcher, lookup: &dyn Lookup, fresh: &mut Fresh) -> Vec<
     for condition in &matcher.conditions {
         suggest(condition, lookup, fresh, &mut found, &mut texts);
     }
+    found.extend(between(&matcher.conditions, lookup));
     if !texts.is_empty() {
         let mut as_text = vec![Value::from(fresh.id())];
         as_text.extend([" ", ""].map(|between| Value::from(texts.join(between))));
@@ -135,6 +136,30 @@ fn around(bound: &JsonTemplate, lookup: &dyn Lookup) -> Vec<Value> {
     }
 }
 
+/// Numbers between the bounds, where no whole one and none at a bound may fit.
+fn between(conditions: &[Condition], lookup: &dyn Lookup) -> Vec<Value> {
+    let mut bounds: Vec<f64> = conditions
+        .iter()
+        .filter_map(|condition| match condition {
+            Condition::Compare(_, bound) => {
+                text_of(&bound.render(lookup).ok()?).trim().parse().ok()
+            }
+            Condition::Equals(_)
+            | Condition::OneOf(_)
+            | Condition::Not(_)
+            | Condition::Contains(_)
+            | Condition::Matches(_)
+            | Condition::Exists(_)
+            | Condition::Type(_)
+            | Condition::Length(_)
+            | Condition::Each(_)
+            | Condition::Schema(_) => None,
+        })
+        .collect();
+    bounds.sort_by(f64::total_cmp);
+    bounds.windows(2).map(|pair| Value::from(f64::midpoint(pair[0], pair[1]))).collect()
+}
+
 /// A list, a text and a map of a length that fits.
 fn of_length(wanted: &Matcher, lookup: &dyn Lookup) -> Vec<Value> {
     let fits = |length: &usize| {
@@ -190,6 +215,10 @@ mod tests {
             vec![
                 Condition::Compare(Ordering::Greater, json_of(json!(2))),
                 Condition::Compare(Ordering::Less, json_of(json!(4))),
+            ],
+            vec![
+                Condition::Compare(Ordering::Less, json_of(json!(4))),
+                Condition::Compare(Ordering::Greater, json_of(json!(3))),
             ],
             vec![Condition::Not(Box::new(Matcher { conditions: vec![contains("x")] }))],
             vec![Condition::Each(Box::new(Matcher {

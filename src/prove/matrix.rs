@@ -35,6 +35,8 @@ pub struct CaseProof {
     pub id: CaseId,
     /// What became of it, in the order of [`Fault::ALL`].
     pub shown: Vec<(Fault, Shown)>,
+    /// The steps that a missed fault struck alone and that did not notice, by name.
+    pub unnoticed: Vec<(Fault, Vec<String>)>,
     /// Why no ideal service could be made up for it, so that nothing was shown.
     pub not_tried: Option<String>,
 }
@@ -43,6 +45,12 @@ impl CaseProof {
     /// The faults that it misses.
     pub fn missed(&self) -> impl Iterator<Item = Fault> {
         self.shown.iter().filter(|(_, shown)| *shown == Shown::Missed).map(|(fault, _)| *fault)
+    }
+
+    /// The steps that did not notice a fault, where it struck them alone.
+    pub fn unnoticed_at(&self, fault: Fault) -> &[String] {
+        let found = self.unnoticed.iter().find(|(of, _)| *of == fault);
+        found.map_or(&[], |(_, steps)| steps)
     }
 
     /// Whether it misses a fault without which nobody can trust it.
@@ -109,11 +117,17 @@ pub struct MatrixJson<'a> {
 struct CaseJson<'a> {
     id: &'a CaseId,
     faults: FaultsJson<'a>,
+    #[serde(skip_serializing_if = "UnnoticedJson::is_empty")]
+    unnoticed: UnnoticedJson<'a>,
 }
 
 impl<'a> CaseJson<'a> {
     fn of(case: &'a CaseProof) -> Self {
-        Self { id: &case.id, faults: FaultsJson(&case.shown) }
+        Self {
+            id: &case.id,
+            faults: FaultsJson(&case.shown),
+            unnoticed: UnnoticedJson(&case.unnoticed),
+        }
     }
 }
 
@@ -127,6 +141,22 @@ impl Serialize for FaultsJson<'_> {
             map.serialize_entry(fault.name(), shown.name())?;
         }
         map.end()
+    }
+}
+
+/// The steps that did not notice, by fault.
+#[derive(Debug)]
+struct UnnoticedJson<'a>(&'a [(Fault, Vec<String>)]);
+
+impl UnnoticedJson<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for UnnoticedJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(fault, steps)| (fault.name(), steps)))
     }
 }
 
@@ -155,7 +185,7 @@ mod tests {
             _ => Shown::Detected,
         };
         let shown = Fault::ALL.map(|fault| (fault, shown(fault))).to_vec();
-        CaseProof { id: CaseId::parse(id).unwrap(), shown, not_tried: None }
+        CaseProof { id: CaseId::parse(id).unwrap(), shown, unnoticed: Vec::new(), not_tried: None }
     }
 
     #[test]

@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::given::Given;
 use super::service::stand_in;
-use super::stage::Stage;
+use super::stage::{Stage, name_of};
 use crate::domain::attempt::Attempt;
 use crate::domain::spec::{Case, CaseGroup, FlakyPolicy, Step, Suite, SuspiciousPolicy};
-use crate::prove::{Fault, OwnNames, Pace, hastened, hastened_step};
+use crate::prove::{Aim, Fault, OwnNames, Pace, hastened, hastened_step};
 use crate::suite::{EnvError, Prompt, Selection, SuiteEnd, SuiteNews, SuitePlan, run_suite};
 
 /// No run takes so long: its waits are short.
@@ -33,11 +33,12 @@ pub(super) struct Trial<'a> {
     pub(super) case: &'a Case,
     pub(super) own: &'a OwnNames,
     pub(super) fault: Option<Fault>,
+    pub(super) aim: Aim,
 }
 
 impl Trial<'_> {
     pub(super) async fn perform(&self) -> Result<Ended, EnvError> {
-        let stage = Arc::new(Stage::new(self.own.clone(), self.fault, self.setup.len()));
+        let stage = Arc::new(Stage::new(self.own.clone(), self.fault, self.aim, self.setup.len()));
         // Whatever the service still does ends with the run, even if nobody waits for that.
         let _over = stage.over.clone().drop_guard();
         let prompted = Arc::clone(&stage);
@@ -86,12 +87,18 @@ impl Trial<'_> {
     /// The suite with nothing but this case in it.
     fn suite(&self) -> Suite {
         let setup = self.setup.iter().map(|step| hastened_step(step, Pace::Ideal)).collect();
-        let group = CaseGroup {
-            file: "rehearsal".into(),
-            setup,
-            teardown: Vec::new(),
-            cases: vec![hastened(self.case, self.pace())],
-        };
+        let mut case = hastened(self.case, self.pace());
+        match self.aim {
+            Aim::Everywhere => {}
+            // Two may have one name, and the stage must know which comes; nobody reads these names.
+            Aim::Step(_) => {
+                for (place, step) in case.steps.iter_mut().enumerate() {
+                    step.name = name_of(place);
+                }
+            }
+        }
+        let group =
+            CaseGroup { file: "rehearsal".into(), setup, teardown: Vec::new(), cases: vec![case] };
         Suite {
             name: "rehearsal".to_owned(),
             timeout: AT_MOST,

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::spec::Step;
 use crate::domain::template::Lookup;
-use crate::prove::{Fault, Fresh, Injection, OwnNames, Script, inject};
+use crate::prove::{Aim, Fault, Fresh, Injection, OwnNames, Script, inject};
 
 /// What one socket does next.
 #[derive(Debug)]
@@ -17,10 +17,16 @@ pub(super) struct Cue {
     pub(super) close: Option<u16>,
 }
 
+/// The name of a step by its place in the case, where a fault strikes one step alone.
+pub(super) fn name_of(place: usize) -> String {
+    format!("step {place}")
+}
+
 /// The service's side of one run of a case.
 pub(super) struct Stage {
     own: OwnNames,
     fault: Option<Fault>,
+    aim: Aim,
     /// Fires when the run is over: whatever still waits ends.
     pub(super) over: CancellationToken,
     /// Fires when the service goes away: connections that setup opened end too.
@@ -42,7 +48,7 @@ struct Scene {
 }
 
 impl Stage {
-    pub(super) fn new(own: OwnNames, fault: Option<Fault>, setup_steps: usize) -> Self {
+    pub(super) fn new(own: OwnNames, fault: Option<Fault>, aim: Aim, setup_steps: usize) -> Self {
         let scene = Scene {
             fresh: Fresh::default(),
             setup_left: setup_steps,
@@ -53,7 +59,7 @@ impl Stage {
         };
         let over = CancellationToken::new();
         let gone = over.child_token();
-        Self { own, fault, over, gone, scene: Mutex::new(scene) }
+        Self { own, fault, aim, over, gone, scene: Mutex::new(scene) }
     }
 
     fn scene(&self) -> MutexGuard<'_, Scene> {
@@ -65,7 +71,11 @@ impl Stage {
         let mut scene = self.scene();
         scene.in_case = scene.setup_left == 0;
         scene.setup_left = scene.setup_left.saturating_sub(1);
-        let fault = self.fault.filter(|_| scene.in_case);
+        let is_aimed_at = match self.aim {
+            Aim::Everywhere => true,
+            Aim::Step(place) => step.name == name_of(place),
+        };
+        let fault = self.fault.filter(|_| scene.in_case && is_aimed_at);
         if fault == Some(Fault::Refused) {
             self.gone.cancel();
         }

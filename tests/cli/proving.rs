@@ -98,19 +98,61 @@ cases:
         expect: { json: { "$.items[1:3].id": 7 } }
 "#;
     fs::write(stage.path().join("suite.yaml"), suite).unwrap();
-    let did = stage.andon(&["prove", "suite.yaml", "--json"]).ends(0);
+    let did = stage.andon(&["prove", "suite.yaml", "--json"]).ends(1);
     let proof = did.json();
     assert_eq!(told(&proof, "a_path_we_cannot_fill", "not_applicable").len(), 11);
     assert_eq!((&proof["detected"], &proof["applicable"]), (&json!(0), &json!(0)));
     let reason = proof["not_tried"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("$.items[1:3].id"), "{reason}");
-    stage.andon(&["prove", "suite.yaml"]).ends(0).prints(&["was not tried"]);
+    stage.andon(&["prove", "suite.yaml"]).ends(1).prints(&["was not tried"]);
 
     let pipeline = "version: 1\nsuite:\n  timeout: 1m\n  commands: [{ name: py, run: pytest }]\n";
     fs::write(stage.path().join("tools.yaml"), pipeline).unwrap();
-    let did = stage.andon(&["prove", "tools.yaml", "--json"]).ends(0);
+    let did = stage.andon(&["prove", "tools.yaml", "--json"]).ends(1);
     assert_eq!(did.json()["commands_not_tried"], json!(["py"]));
-    stage.andon(&["prove", "tools.yaml"]).ends(0).prints(&["not tried: 1 command"]);
+    stage.andon(&["prove", "tools.yaml"]).ends(1).prints(&["not tried: 1 command"]);
+}
+
+/// A step in front that notices does not hide one that takes everything; a later one that asks about
+/// what came of it may notice in its stead.
+#[test]
+fn every_step_that_a_fault_concerns_notices_it_by_itself() {
+    let stage = Stage::empty();
+    let suite = r#"
+suite: P1
+cases:
+  - id: health_in_front
+    steps:
+      - http: { method: GET, url: "${base_url}/health" }
+      - name: pay
+        http: { method: GET, url: "${base_url}/pay" }
+        expect: { status: [200, 404, 500] }
+  - id: noticed_later
+    steps:
+      - http: { method: POST, url: "${base_url}/runs" }
+        expect: { status: [201, 500] }
+        capture: { run: json $.id }
+      - http: { method: GET, url: "${base_url}/runs/${run}" }
+        expect: { json: { $.id: "${run}" } }
+  - id: wants_an_error
+    steps:
+      - http: { method: GET, url: "${base_url}/health" }
+      - http: { method: GET, url: "${base_url}/gone" }
+        expect: { status: 404, json: { $.error: { type: string } } }
+"#;
+    fs::write(stage.path().join("suite.yaml"), suite).unwrap();
+    let proof = stage.andon(&["prove", "suite.yaml", "--json"]).ends(1).json();
+    assert_eq!(proof["vacuous"], json!(["health_in_front"]));
+    assert_eq!(
+        told(&proof, "health_in_front", "missed"),
+        ["status_500", "status_404", "empty_json"]
+    );
+    let unnoticed = json!({ "status_500": ["pay"], "status_404": ["pay"] });
+    assert_eq!(proof["cases"][0]["unnoticed"], unnoticed);
+    assert_eq!(told(&proof, "noticed_later", "missed"), [""; 0]);
+    assert_eq!(told(&proof, "wants_an_error", "missed"), [""; 0]);
+    assert_eq!(proof["cases"][1]["unnoticed"], Value::Null);
+    stage.andon(&["prove", "suite.yaml"]).ends(1).prints(&["status_500 at `pay`"]);
 }
 
 #[test]
