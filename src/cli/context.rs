@@ -281,7 +281,7 @@ pub fn place_of(file: &Path) -> Result<PathBuf, CliError> {
 }
 
 /// Whether a pipeline is given by its file.
-fn is_path(given: &str) -> bool {
+pub fn is_path(given: &str) -> bool {
     let extension = Path::new(given).extension();
     extension.is_some_and(|e| e == "yaml" || e == "yml") || given.contains('/')
 }

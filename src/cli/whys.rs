@@ -114,7 +114,12 @@ async fn edit(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
         return Err(CliError::usage_text("neither VISUAL nor EDITOR is set")
             .hint(format!("set one, or edit the file: {}", path.display())));
     };
-    let status = open_editor(&editor, &path)?;
+    let before = std::fs::read(&path)
+        .with_context(|| format!("cannot read {}", path.display()))
+        .map_err(CliError::usage)?;
+    let status = open_editor(&editor, &path);
+    refuse_emptied(&path, &before)?;
+    let status = status?;
     if !status.success() {
         let error = CliError::usage_text(format_args!("the editor `{editor}` ended with {status}"));
         return Err(error.hint(format!("set VISUAL or EDITOR, or edit {}", path.display())));
@@ -127,6 +132,26 @@ async fn edit(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
     tell_lints(context, &investigation::lint(&investigation::parse(&text)));
     context.note("the next report shows it beside the failure, as long as the failure lives");
     Ok(Status::Green)
+}
+
+/// A file that came back empty, or not at all, is no edit: what it held is put back.
+fn refuse_emptied(path: &Path, before: &[u8]) -> Result<(), CliError> {
+    let is_empty = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_whitespace);
+    let is_emptied = match std::fs::read(path) {
+        Ok(after) => is_empty(&after),
+        Err(fault) => fault.kind() == std::io::ErrorKind::NotFound,
+    };
+    if !is_emptied {
+        return Ok(());
+    }
+    if is_empty(before) {
+        let error = CliError::usage_text(format_args!("{} is empty", path.display()));
+        return Err(error.hint("the next cycle that sees its failure makes it anew"));
+    }
+    write_file(path, |out| out.write_all(before))?;
+    let text = format!("the editor left {} empty; its text was put back", path.display());
+    Err(CliError::usage_text(text)
+        .hint("to take words back delete those; `andon whys close` ends an investigation"))
 }
 
 /// An editor is a command line of the user's own ("code --wait"); the path is an argument of it.
@@ -153,7 +178,7 @@ async fn close(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
     }
     let by = context.host.user();
     let on = jiff::tz::TimeZone::UTC.to_datetime(SystemClock.now()).date();
-    let closing = Closing { by: &by, on, reason: "closed with `andon whys close`" };
+    let closing = Closing { by: &by, on, reason: None };
     let Some(text) = investigation::close(&read_text(&path)?, &closing) else {
         let text = format!("{} does not say in which state it is", path.display());
         return Err(CliError::usage_text(text)

@@ -224,8 +224,11 @@ fn inline(raw: &str, place: Place) -> String {
         if !first {
             out.push(' ');
         }
-        if is_linked_by_hosts(word) {
-            push_code(&mut out, word, place);
+        // A mark that ends a part of a sentence is not the word's.
+        let core = word.trim_end_matches([',', ';']);
+        if is_linked_by_hosts(core) {
+            push_code(&mut out, core, place);
+            out.push_str(&word[core.len()..]);
         } else {
             push_word(&mut out, word, first);
         }

@@ -355,14 +355,33 @@ pub struct InvestigationSnapshot {
     /// Whatever else people wrote, block by block, as they wrote it.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// Whether its file was gone or empty, though the investigation is an older one: then what people
-    /// wrote in it is not shown here.
+    /// Everything that people wrote, part by part and line by line: what the file is made of again when
+    /// it comes back empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub written: Vec<WrittenPart>,
+    /// The rows of the cycles in which it was seen, as they stand in the document, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub occurrences: Vec<String>,
+    /// Whether its file was gone or empty, though the investigation is an older one: then it was made
+    /// anew from what the records hold of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub made_anew: bool,
     /// Why its file was not written in this cycle, when it could not be merged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<LeftAsItIs>,
 }
+
+/// What people wrote in one part of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenPart {
+    /// The name of the part, as in its anchors.
+    pub part: String,
+    /// The text, as it was.
+    pub text: String,
+}
+
+/// How the line begins that tells of the closing of an investigation.
+pub const CLOSED_BY: &str = "Closed by ";
 
 /// One why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,7 @@
 //! The parts of a document that the tool writes: what was seen, and nothing else.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::anchor::harmless;
@@ -11,7 +13,7 @@ use crate::domain::claim::FixClaim;
 use crate::domain::commit::CommitInfo;
 use crate::domain::escape::{self, Keep};
 use crate::domain::event::{ControlKind, Moment};
-use crate::domain::findings::{Cluster, Findings, InvestigationState};
+use crate::domain::findings::{Cluster, Findings, InvestigationSnapshot, InvestigationState};
 use crate::domain::history::{CycleRef, FailureChange};
 use crate::domain::names::{CaseId, InvestigationId};
 use crate::domain::outcome::Verdict;
@@ -54,11 +56,15 @@ pub struct Known<'a> {
     pub reopened: Option<u32>,
     /// The fixes that were claimed, as this cycle judged them.
     pub claims: &'a [FixClaim],
+    /// What the records last held of the document. It is made of that again where its file is empty,
+    /// and rows of cycles that the file lost are in it.
+    pub last: Option<&'a InvestigationSnapshot>,
 }
 
 impl Known<'_> {
     /// Nothing: it is opened in this cycle.
-    pub const NOTHING: Self = Self { state: InvestigationState::New, reopened: None, claims: &[] };
+    pub const NOTHING: Self =
+        Self { state: InvestigationState::New, reopened: None, claims: &[], last: None };
 }
 
 /// The lines of a slot after this cycle. `occurrences` are the rows of earlier cycles.
@@ -341,14 +347,13 @@ fn commit(commit: &CommitInfo) -> String {
 
 fn occurrences(facts: &Facts<'_>, earlier: &[String]) -> Vec<String> {
     let cycle = facts.state.queued.cycle;
-    let mut rows: Vec<(u32, String)> = earlier
-        .iter()
-        .filter_map(|row| Some((occurrence_cycle(row)?, row.clone())))
-        .filter(|(of, _)| *of != cycle)
-        .collect();
-    rows.push((cycle, occurrence(facts)));
-    rows.sort();
-    rows.dedup_by_key(|(of, _)| *of);
+    // The records count: an older copy of the file, saved once more, lost rows.
+    let recorded = facts.known.last.map_or(&[][..], |last| &last.occurrences);
+    let known = earlier.iter().chain(recorded);
+    let mut rows: BTreeMap<u32, String> =
+        known.filter_map(|row| Some((occurrence_cycle(row)?, row.clone()))).collect();
+    rows.insert(cycle, occurrence(facts));
+    let rows: Vec<String> = rows.into_values().collect();
     let skipped = rows.len().saturating_sub(MAX_NAMED);
     let shown = &rows[skipped..];
     let not_listed = (facts.cluster.times_seen as usize).saturating_sub(shown.len());
@@ -359,8 +364,13 @@ fn occurrences(facts: &Facts<'_>, earlier: &[String]) -> Vec<String> {
     }
     lines.push("| Cycle | Revision | Decided | Cases | Verdict |".to_owned());
     lines.push("|---|---|---|---|---|".to_owned());
-    lines.extend(shown.iter().map(|(_, row)| row.clone()));
+    lines.extend(shown.iter().cloned());
     lines
+}
+
+/// The rows among the lines of the part, for the records.
+pub fn occurrence_rows(lines: Option<&Vec<String>>) -> Vec<String> {
+    lines.into_iter().flatten().filter(|line| is_occurrence(line)).cloned().collect()
 }
 
 fn occurrence(facts: &Facts<'_>) -> String {

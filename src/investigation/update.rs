@@ -6,16 +6,21 @@ use super::answers::{self, Answer};
 use super::claims::{self, Before, Sighting};
 use super::document::{self, AGAIN, Document, Meta, Slot};
 use super::facts::{self, Facts, Known};
+use super::questions::is_skeleton;
 use crate::domain::claim::FixClaim;
 use crate::domain::escape;
 use crate::domain::findings::{
-    Countermeasure, InvestigationSnapshot, InvestigationState, LeftAsItIs, Why,
+    CLOSED_BY, Countermeasure, InvestigationSnapshot, InvestigationState, LeftAsItIs, Why,
+    WrittenPart,
 };
 
 /// At most so many characters of one block that people wrote go into a report.
 const MAX_NOTE: usize = 4_000;
 /// At most so many blocks.
 const MAX_NOTES: usize = 12;
+
+/// At most so many characters of what people wrote in one part go into the records.
+const MAX_WRITTEN: usize = 64 << 10;
 
 /// A document after a cycle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +40,8 @@ pub struct Closing<'a> {
     pub by: &'a str,
     /// The day, as it shall stand in the text.
     pub on: jiff::civil::Date,
-    /// Their words.
-    pub reason: &'a str,
+    /// Their words, where they said some.
+    pub reason: Option<&'a str>,
 }
 
 /// Makes or renews the document of a failure that this cycle saw. Nothing that people wrote is lost;
@@ -49,7 +54,8 @@ pub fn update(existing: Option<&str>, facts: &Facts<'_>) -> Updated {
     let made_anew = existing.is_none() && facts.opened_in < facts.state.queued.cycle;
     let mut warnings = existing.map_or_else(Vec::new, |_| warnings(&document));
     if made_anew {
-        warnings.push("its file was gone or empty, and was made anew".to_owned());
+        let restored = if document.human.is_empty() { "" } else { " with what people had written" };
+        warnings.push(format!("its file was gone or empty, and was made anew{restored}"));
     }
     keep(&mut document, facts.state.queued.cycle);
     let meta = next_meta(&document, facts);
@@ -85,7 +91,7 @@ fn claims_of(document: &Document) -> Vec<FixClaim> {
 /// The document as it is now; where anchors are gone, what the tool is about to write tells its
 /// lines from those of people.
 fn read(existing: Option<&str>, facts: &Facts<'_>) -> Document {
-    let Some(text) = existing else { return Document::default() };
+    let Some(text) = existing else { return restored(facts.known.last) };
     let draft = super::parse(text);
     let meta = next_meta(&draft, facts);
     let rows = draft.tool.get(&Slot::Occurrences).map_or(&[][..], Vec::as_slice);
@@ -93,6 +99,30 @@ fn read(existing: Option<&str>, facts: &Facts<'_>) -> Document {
     let fresh = fresh.chain(facts::kept_heading());
     let fresh = anchor::digests_of(fresh.filter(|line| !line.trim().is_empty()));
     document::parse(text, &fresh)
+}
+
+/// A document of which no file is left, with what the records hold of people's words.
+fn restored(last: Option<&InvestigationSnapshot>) -> Document {
+    let mut document = Document::default();
+    for WrittenPart { part, text } in last.map_or(&[][..], |last| &last.written) {
+        // The part before everything has no anchor, so no name that can be read back.
+        let slot = Slot::parse(part).unwrap_or(Slot::Top);
+        let lines = text.split('\n').map(anchor::harmless);
+        document.human.entry(slot).or_default().extend(lines);
+    }
+    document
+}
+
+/// What people wrote, for the records. Empty forms are not theirs.
+fn written(document: &Document) -> Vec<WrittenPart> {
+    let is_theirs = |line: &String| !line.trim().is_empty() && !is_skeleton(line);
+    let parts = Slot::all().filter(|slot| document.human_lines(*slot).iter().any(is_theirs));
+    parts
+        .map(|slot| WrittenPart {
+            part: slot.to_string(),
+            text: escape::clip(&document.human_lines(slot).join("\n"), MAX_WRITTEN).into_owned(),
+        })
+        .collect()
 }
 
 fn warnings(document: &Document) -> Vec<String> {
@@ -245,6 +275,8 @@ pub fn snapshot(text: &str, file: &str) -> Option<InvestigationSnapshot> {
         countermeasures: answers::countermeasures(document.human_lines(Slot::Actions)).0,
         claims: claims_of(&document),
         notes: notes(&document),
+        written: written(&document),
+        occurrences: facts::occurrence_rows(document.tool.get(&Slot::Occurrences)),
         made_anew: false,
         left: None,
     })
@@ -270,6 +302,8 @@ fn snapshot_of(document: &Document, facts: &Facts<'_>) -> InvestigationSnapshot 
         countermeasures: answers::countermeasures(document.human_lines(Slot::Actions)).0,
         claims: facts.known.claims.to_vec(),
         notes: notes(document),
+        written: written(document),
+        occurrences: facts::occurrence_rows(document.tool.get(&Slot::Occurrences)),
         made_anew: false,
         left: None,
     }
@@ -352,10 +386,9 @@ pub fn close(text: &str, closing: &Closing<'_>) -> Option<String> {
         while notes.last().is_some_and(|line| line.trim().is_empty()) {
             notes.pop();
         }
-        notes.extend([
-            String::new(),
-            format!("Closed by {by} on {}: {}", closing.on, escape::text(closing.reason)),
-        ]);
+        let reason =
+            closing.reason.map_or_else(String::new, |reason| format!(": {}", escape::text(reason)));
+        notes.extend([String::new(), format!("{CLOSED_BY}{by} on {}{reason}", closing.on)]);
         true
     })
 }

@@ -183,6 +183,12 @@ fn an_investigation_is_listed_shown_edited_and_closed() {
     with_editor(Some(&format!("sh '{}'", editor.display()))).ends(0).says(&["the next report"]);
     assert!(fs::read_to_string(&file).unwrap().contains("The cache was stale."));
 
+    let before = fs::read_to_string(&file).unwrap();
+    for emptying in [": >", "rm", ": > \"$1\"; false"] {
+        with_editor(Some(emptying)).ends(2).says(&["empty; its text was put back", "help: "]);
+        assert_eq!(fs::read_to_string(&file).unwrap(), before, "{emptying}");
+    }
+
     let mut command = stage.command();
     command.args(["whys", "edit", "INV-0001", "--json"]).env("EDITOR", "true");
     let edited = did(command).ends(0).json();
@@ -287,6 +293,13 @@ fn a_fix_is_claimed_and_outlives_the_document() {
     let (_, written) = text("INV-0001");
     let came_back = "| whys fix | verified in cycle 4, came back in cycle 5 |";
     assert!(written.contains(came_back), "{written}");
+
+    // A name needs no folder of pipelines: whose it is stands in the records.
+    fs::rename(stage.path().join("pipelines"), stage.path().join("lines")).unwrap();
+    stage.andon(&["run", "lines/small.yaml"]).ends(1);
+    let named = fix(&["no-such-branch", "--pipeline", "small"]).ends(2);
+    let named = named.says(&["no-such-branch"]);
+    assert!(!named.err.contains("no folder"), "{}", named.err);
 
     // Where the document cannot be written the claim is kept all the same.
     fs::remove_file(stage.path().join(&path)).unwrap();

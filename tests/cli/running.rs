@@ -306,6 +306,41 @@ fn an_investigation_that_was_emptied_or_deleted_is_made_anew_and_says_so() {
     }
 }
 
+/// What people had written is made of the records again, and rows of cycles that an older copy of the
+/// file does not have.
+#[test]
+fn what_an_emptied_investigation_said_is_restored_from_the_records() {
+    let (stage, document) = stage_with_a_document();
+    let older = fs::read_to_string(&document).unwrap();
+    let answered = older.replacen("- Claim:", "- Claim: the *cache* was stale", 1)
+        + "\nA note with a | and `code`.\n";
+    fs::write(&document, format!("Above all.\n\n{answered}")).unwrap();
+    stage.andon(&["run", "small"]).ends(1);
+    let kept = fs::read_to_string(&document).unwrap();
+    let words = ["Above all.", "- Claim: the *cache* was stale", "A note with a | and `code`."];
+    for empty in ["", " \n"] {
+        fs::write(&document, empty).unwrap();
+        let ran = stage.andon(&["run", "small"]).ends(1);
+        ran.says(&["made anew with what people had written"]);
+        let text = fs::read_to_string(&document).unwrap();
+        for word in words {
+            assert_eq!(text.matches(word).count(), 1, "{word}: {text}");
+        }
+    }
+    let report = fs::read_to_string(stage.path().join("reports/small/cycle-0004.md")).unwrap();
+    assert!(report.contains("stands in it again, from the records"), "{report}");
+    assert!(report.contains("**Written by people:** the"), "{report}");
+
+    fs::write(&document, kept).unwrap();
+    stage.andon(&["run", "small"]).ends(1);
+    let text = fs::read_to_string(&document).unwrap();
+    for cycle in 1..=5 {
+        let row = format!("\n| {cycle} | `");
+        assert_eq!(text.matches(&row).count(), 1, "{row} {text}");
+    }
+    assert!(!text.contains("are not listed"), "{text}");
+}
+
 /// A stage on which a failure has a document, and where that lies.
 fn stage_with_a_document() -> (Stage, std::path::PathBuf) {
     let stage = Stage::new();

@@ -39,7 +39,7 @@ fn answers_and_states_are_read_back() {
     let again = investigation::update(Some(&written), &facts(&story, 0));
     assert_eq!(again.snapshot.state, InvestigationState::Analysed);
     assert_eq!(again.snapshot.whys[1].answers, ["no tenant"]);
-    let closing = Closing { by: "ada", on: "2026-11-24".parse().unwrap(), reason: "done" };
+    let closing = Closing { by: "ada", on: "2026-11-24".parse().unwrap(), reason: Some("done") };
     let closed = investigation::close(&again.text, &closing).unwrap();
     assert_eq!(investigation::parse(&closed).meta.unwrap().state, InvestigationState::Closed);
     assert!(closed.contains("Closed by ada on 2026-11-24: done"));

@@ -106,7 +106,7 @@ pub fn closed_document(story: &Story) -> String {
     let closing = investigation::Closing {
         by: "ada",
         on: "2026-10-31".parse().unwrap(),
-        reason: "fixed by 1be77d0",
+        reason: Some("fixed by 1be77d0"),
     };
     investigation::close(&text, &closing).unwrap()
 }

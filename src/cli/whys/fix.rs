@@ -8,7 +8,9 @@ use serde_json::json;
 
 use super::{file, find};
 use crate::cli::args::WhysFix;
-use crate::cli::context::{Context, load_file, load_state, printing, read_text, write_file};
+use crate::cli::context::{
+    Context, is_path, load_file, load_state, printing, read_text, write_file,
+};
 use crate::cli::error::{CliError, CliResult, Status};
 use crate::cli::output::clean;
 use crate::domain::claim::{ClaimSource, FixClaim};
@@ -117,14 +119,15 @@ async fn resolve(
     }
 }
 
-/// The pipeline that was named, or that ran the newest cycle.
+/// The pipeline whose file was named, or that ran the newest cycle.
 async fn pipeline_of(
     context: &Context,
     store: &dyn Store,
     row: &InvestigationRow,
     args: &WhysFix,
 ) -> Result<Pipeline, CliError> {
-    if let Some(named) = &args.id.pipeline {
+    // A name says whose investigation it is; that was found in the records, as for the other actions.
+    if let Some(named) = args.id.pipeline.as_deref().filter(|named| is_path(named)) {
         return context.load(Path::new(named));
     }
     if let Some(newest) = store.find_cycle(&row.pipeline, Which::Latest).await? {

@@ -215,6 +215,7 @@ fn plain_text_is_left_alone() {
 fn what_hosts_link_is_shown_as_code() {
     assert_eq!(text("ping @ada about #12"), "ping `@ada` about `#12`");
     assert_eq!(text("see https://evil.example/x_y."), "see `https://evil.example/x_y.`");
+    assert_eq!(text("[log](http://x/y); a"), "`[log](http://x/y)`; a");
     assert_eq!(text("a | b <b>"), "a \\| b &lt;b&gt;");
     assert_eq!(text("$120K at risk"), "\\$120K at risk");
     assert_eq!(text("x\u{202e}y\u{1b}z"), "x⟨U+202E⟩y␛z");

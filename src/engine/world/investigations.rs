@@ -3,7 +3,7 @@
 //! What people wrote is read before the verdict is recorded, so that the report shows it as it stood
 //! then; the document itself is written with the report.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::World;
@@ -11,12 +11,14 @@ use super::claims::{Claimed, Claims, reopened};
 use super::documents::{self, Existing};
 use crate::cluster::slug_of;
 use crate::domain::claim::FixProgress;
-use crate::domain::findings::{Findings, InvestigationState, OverdueMeasure};
+use crate::domain::findings::{
+    Findings, InvestigationSnapshot, InvestigationState, OverdueMeasure,
+};
 use crate::domain::names::InvestigationId;
 use crate::engine::numbering::least_investigation;
-use crate::engine::{EngineError, Journal, Progress};
+use crate::engine::{EngineError, Journal, Progress, load_state};
 use crate::investigation::{self, Facts, Known};
-use crate::store::{Adopted, InvestigationRow, NewInvestigation};
+use crate::store::{Adopted, CycleKey, InvestigationRow, NewInvestigation};
 
 /// At most so many clusters of one cycle get a document: worst first, the rest waits its turn.
 const MAX_DOCUMENTS: usize = 25;
@@ -24,6 +26,8 @@ const MAX_DOCUMENTS: usize = 25;
 /// is looked whether one is overdue.
 const MAX_LOOKED_AT: usize = 50;
 const MAX_OVERDUE: usize = 20;
+/// So many earlier cycles are looked into for what people had written, those seen last first.
+const MAX_LOOKED_BACK: usize = 8;
 
 impl World {
     /// Gives each of the worst clusters its investigation, and takes down what people wrote.
@@ -74,6 +78,7 @@ impl World {
         linked: &[InvestigationRow],
         mut rows: Vec<InvestigationRow>,
     ) -> Result<(), EngineError> {
+        let last = last_snapshots(journal, linked, &rows).await?;
         rows.retain(|row| !linked.iter().any(|other| other.id == row.id));
         let documents: Vec<Existing> =
             linked.iter().map(|row| self.read_document(journal, &row.file())).collect();
@@ -106,6 +111,7 @@ impl World {
                         state: row.state,
                         reopened: row.reopened_in,
                         claims: known.get(&row.id).map_or(&[], Vec::as_slice),
+                        last: last.get(&row.id),
                     },
                 };
                 match document {
@@ -184,6 +190,7 @@ impl World {
                     state: snapshot.state,
                     reopened: snapshot.reopened_in,
                     claims: &snapshot.claims,
+                    last: Some(snapshot),
                 },
             };
             let updated = investigation::update(existing.as_deref(), &facts);
@@ -248,6 +255,35 @@ impl World {
         }
         documents::read(&folder.path_of(place))
     }
+}
+
+/// What the records last held of the documents of the linked failures. `before` are the rows as they
+/// were before this cycle: each knows in which cycle its document was last written.
+async fn last_snapshots(
+    journal: &Journal,
+    linked: &[InvestigationRow],
+    before: &[InvestigationRow],
+) -> Result<HashMap<InvestigationId, InvestigationSnapshot>, EngineError> {
+    let wanted: HashSet<&InvestigationId> = linked.iter().map(|row| &row.id).collect();
+    let rows = before.iter().filter(|row| wanted.contains(&row.id));
+    let cycles: BTreeSet<u32> = rows.map(|row| row.last_seen).collect();
+    let mut found = HashMap::new();
+    for cycle in cycles.into_iter().rev().take(MAX_LOOKED_BACK) {
+        let key = CycleKey { cycle, ..journal.key().clone() };
+        // A cycle that was cleared away, or whose records cannot be folded, holds nothing back.
+        let state = match load_state(journal.store().as_ref(), &key).await {
+            Ok(state) => state,
+            Err(fault) => {
+                tracing::warn!(%fault, cycle, "an earlier state of investigations is not read");
+                continue;
+            }
+        };
+        let snapshots = state.findings.iter().flat_map(|findings| &findings.what.investigations);
+        for snapshot in snapshots.filter(|snapshot| wanted.contains(&snapshot.id)) {
+            found.entry(snapshot.id.clone()).or_insert_with(|| snapshot.clone());
+        }
+    }
+    Ok(found)
 }
 
 /// Where a document lies in the folder of the reports.

@@ -5,7 +5,7 @@ use super::page::Page;
 use super::{FULL_CLUSTERS, MAX_ROWS, cut_note};
 use crate::domain::escape;
 use crate::domain::findings::{
-    Cluster, Countermeasure, InvestigationSnapshot, InvestigationState, Why,
+    CLOSED_BY, Cluster, Countermeasure, InvestigationSnapshot, InvestigationState, Why,
 };
 use crate::report::view::View;
 use crate::report::words;
@@ -45,10 +45,16 @@ fn full(page: &mut Page, snapshot: &InvestigationSnapshot) {
     let title = escape::text(&snapshot.title);
     page.subsection(&format!("{} · {title} · {}", snapshot.id, state(snapshot)));
     if snapshot.made_anew {
-        page.block(
-            "**Its file was gone or empty and was made anew:** what people had written in it is not \
-             shown here. The history of the report folder may still have it.",
-        );
+        page.block(match snapshot.written.is_empty() {
+            true => {
+                "**Its file was gone or empty and was made anew:** what people had written in it is \
+                 not shown here. The history of the report folder may still have it."
+            }
+            false => {
+                "**Its file was gone or empty and was made anew:** what people had written until \
+                 the failure was last seen stands in it again, from the records."
+            }
+        });
     }
     if let Some(why) = snapshot.left {
         page.block(&format!("**Its file** {}.", why.words()));
@@ -95,7 +101,13 @@ fn why(why: &Why) -> Vec<String> {
 
 fn notes(page: &mut Page, snapshot: &InvestigationSnapshot) {
     let lines: Vec<&str> = snapshot.notes.iter().flat_map(|note| note.lines()).collect();
-    let lines: Vec<&str> = lines.into_iter().filter(|line| !line.trim().is_empty()).collect();
+    let lines = lines.into_iter().filter(|line| !line.trim().is_empty());
+    // Whose words those are, they say themselves.
+    let (closed, lines): (Vec<&str>, Vec<&str>) =
+        lines.partition(|line| line.starts_with(CLOSED_BY));
+    let closed: Vec<String> =
+        closed.iter().take(MAX_NOTE_LINES).map(|line| escape::text(line)).collect();
+    page.block(&closed.join("\\\n"));
     if lines.is_empty() {
         return;
     }
