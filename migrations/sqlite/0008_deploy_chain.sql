@@ -32,4 +32,4 @@ END;
 ALTER TABLE cycle ADD COLUMN unlinked_to INTEGER NOT NULL DEFAULT 0;
 UPDATE cycle SET unlinked_to = last_seq;
 
-PRAGMA user_version = 6;
+PRAGMA user_version = 8;
