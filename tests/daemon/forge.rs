@@ -132,11 +132,14 @@ fn heard(forge: &Sink, sha: &str) -> [Vec<String>; 3] {
     })
 }
 
-/// Whether all forges were told just these; GitLab has words of its own for the last one.
+/// Whether all forges were told just these, each at least once: what a killed daemon was delivering is
+/// delivered again. GitLab has words of its own for the last one.
 fn all_heard(forge: &Sink, sha: &str, states: &[&str], gitlab: &str) -> bool {
     let mut own = states.to_vec();
     own[states.len() - 1] = gitlab;
-    heard(forge, sha) == [states, &own, states].map(|these| these.to_vec())
+    let mut told = heard(forge, sha);
+    told.iter_mut().for_each(Vec::dedup);
+    told == [states, &own, states].map(|these| these.to_vec())
 }
 
 /// A commit that waits is pending from when it was taken; a newer one takes its place.
@@ -184,7 +187,8 @@ fn a_commit_that_waits_no_more_hears_so_although_no_cycle_ran() {
     place.andon(&["cancel", "shop"]).expect_code(0);
     let _second = daemon(&place, &[]);
     until("its end", || all_heard(&forge, &cancelled, &["pending", "error"], "canceled"));
-    let said = forge.asked(&format!("/hub/repos/acme/shop/statuses/{cancelled}")).remove(1).json();
+    let told = forge.asked(&format!("/hub/repos/acme/shop/statuses/{cancelled}"));
+    let said = told.last().unwrap().json();
     let why = said["description"].as_str().unwrap();
     assert!(why.starts_with("no cycle runs for it: cancelled by "), "{why}");
 

@@ -71,7 +71,7 @@ async fn every_page_says_what_there_is() {
 async fn text_of_others_is_text() {
     let house = house(&[]).await;
     let key = house.begin_cycle("chat").await;
-    let hostile = "</script><img src=x onerror=alert(1)>\"'`{{ 7*7 }}";
+    let hostile = "</script><img src=x onerror=alert(1)>\"'`{{ 7919*7907 }}";
     let revision = serde_json::json!({
         "sha": "4f1c2aad5b1e0a3c9d8e7f60718293a4b5c6d7e8", "subject": hostile,
         "author": hostile, "time": "2026-05-28T20:26:40Z",
@@ -83,10 +83,7 @@ async fn text_of_others_is_text() {
     house.append(&key, 1, events.into_iter().map(event).collect()).await;
     for path in ["/", "/pipelines/chat", "/pipelines/chat/cycles/1"] {
         let html = house.ask(get(path)).await.page(200).html();
-        assert!(
-            !html.contains("<img") && !html.contains("7*7 }}\"") && !html.contains("49"),
-            "{html}"
-        );
+        assert!(!html.contains("<img") && !html.contains("62615533"), "{html}");
     }
     let html = house.ask(get("/pipelines/chat/cycles/1")).await.html();
     assert!(html.contains("&lt;img src=x onerror=alert(1)&gt;"), "{html}");
