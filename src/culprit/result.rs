@@ -18,7 +18,7 @@ pub fn result(search: &Search) -> SearchResult {
         search.groups.iter().map(|group| failure(search, group)).collect();
     let SearchedFailure { ending, ref because, .. } = failures[0];
     let posterior = Line::of(search, &search.groups[0]).posterior();
-    let no_commit = posterior[0] + posterior[posterior.len() - 1];
+    let no_commit = no_commit(&posterior);
     let culprit = failures[0].culprit.clone();
     let cause = match ending {
         SearchEnding::BaselineFails | SearchEnding::Gone => SearchCause::Environment,
@@ -66,7 +66,11 @@ fn failure(search: &Search, group: &Group) -> SearchedFailure {
         fingerprint: group.fingerprint.clone(),
         cases: group.witnesses.iter().map(|witness| witness.case.clone()).collect(),
         culprit: found.map(|(at, _)| search.line[at].clone()),
-        confidence: rounded(found.map_or_else(|| line.likeliest().1, |(_, sure)| sure)),
+        confidence: rounded(match found {
+            Some((_, sure)) => sure,
+            None if ending.is_environment() => no_commit(&posterior),
+            None => line.likeliest().1,
+        }),
         suspects: match found {
             Some((at, _)) => vec![search.line[at].clone()],
             None => suspects.map(|at| search.line[at].clone()).collect(),
@@ -76,6 +80,11 @@ fn failure(search: &Search, group: &Group) -> SearchedFailure {
     };
     failure.because = because(search, &failure);
     failure
+}
+
+/// How probable it is that the last good revision fails, too, or that it has gone by itself.
+fn no_commit(posterior: &[f64]) -> f64 {
+    posterior[0] + posterior[posterior.len() - 1]
 }
 
 /// Four digits: more would claim more than the model knows.

@@ -133,6 +133,8 @@ fn a_baseline_that_fails_now_is_the_environment() {
     assert_eq!(found.cause, SearchCause::Environment);
     assert_eq!((found.culprit, found.ending), (None, SearchEnding::BaselineFails));
     assert!(found.confidence > 0.99, "{}", found.confidence);
+    let of_failure = found.failures[0].confidence;
+    assert!((of_failure - found.confidence).abs() < f64::EPSILON, "{of_failure}");
     assert_eq!(found.deploys, 2, "the baseline, and the newest again: {:?}", search.steps);
     assert_eq!(
         found.because,
