@@ -96,6 +96,16 @@ impl Ask {
         let _ = stream.write_all(&self.bytes(address)).await;
         read_reply(&mut stream).await
     }
+
+    /// The same from a server that may hang up without an answer, as one that ends does.
+    pub(crate) async fn perhaps_of(self, address: SocketAddr) -> Option<Reply> {
+        let mut stream = TcpStream::connect(address).await.ok()?;
+        let _ = stream.write_all(&self.bytes(address)).await;
+        let mut bytes = Vec::new();
+        let reading = stream.read_to_end(&mut bytes);
+        let _ = timeout(PATIENCE, reading).await.expect("an answer comes to its end");
+        parse(&bytes)
+    }
 }
 
 /// Reads until the other side closes.
