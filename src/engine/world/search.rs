@@ -1,7 +1,11 @@
 //! A search for the commit that broke a cycle, put together from the records: what is searched, and what
 //! its steps answered. The decisions are `culprit`'s.
 
+mod which;
+
 use std::collections::{HashMap, HashSet};
+
+pub use which::{cycle_to_search, cycles_to_search};
 
 use super::World;
 use crate::culprit::{
@@ -9,7 +13,7 @@ use crate::culprit::{
 };
 use crate::domain::event::RunOptions;
 use crate::domain::findings::{CaseFinding, Cluster, Findings};
-use crate::domain::names::{CaseId, Fingerprint, PipelineName};
+use crate::domain::names::{CaseId, Fingerprint};
 use crate::domain::outcome::{Change, Outcome, Trigger, TriggerKind, Verdict};
 use crate::domain::revision::Sha;
 use crate::domain::search::{SearchEnding, SearchResult};
@@ -18,9 +22,8 @@ use crate::domain::state::CycleState;
 use crate::engine::{EngineError, load_state};
 use crate::git::{self, Parents, RangeLimits};
 use crate::store::{CycleKey, CycleRow, Store, StoreError, Which};
+use which::{LOOKED_BACK, begun_before};
 
-/// So many cycles back, the one is looked for in which something regressed.
-const LOOKED_BACK: u32 = 50;
 /// At most so many commits lie between the last good revision and the first bad one.
 const MOST_COMMITS: usize = 4_000;
 /// At most so many failures are searched together, …
@@ -158,88 +161,6 @@ impl SearchState {
     }
 }
 
-/// The cycle whose search goes on, or the newest one since the last green in which something regressed.
-///
-/// # Errors
-/// When the store cannot be read.
-pub async fn cycle_to_search(
-    store: &dyn Store,
-    name: &PipelineName,
-) -> Result<Option<u32>, StoreError> {
-    for row in store.list_cycles(name, LOOKED_BACK).await? {
-        if row.finished_at.is_none() {
-            continue;
-        }
-        if let Some(of) = row.search_of {
-            return Ok(Some(of));
-        }
-        let is_whole = row.summary.only.is_none();
-        match row.summary.verdict.filter(|_| is_whole) {
-            Some(Verdict::Red | Verdict::Incomplete) if regressed_in(store, &row).await? => {
-                return Ok(Some(row.summary.cycle));
-            }
-            Some(Verdict::Green) => return Ok(None),
-            _ => {}
-        }
-    }
-    Ok(None)
-}
-
-/// Every cycle since the last green one that something may still be asked about: what a search had begun
-/// with and what regressed, newest first.
-///
-/// # Errors
-/// When the store cannot be read.
-pub async fn cycles_to_search(
-    store: &dyn Store,
-    name: &PipelineName,
-) -> Result<Vec<u32>, StoreError> {
-    let mut found: Vec<u32> = Vec::new();
-    for row in store.list_cycles(name, LOOKED_BACK).await? {
-        if row.finished_at.is_none() {
-            continue;
-        }
-        let whole = row.summary.verdict.filter(|_| row.summary.only.is_none());
-        let this = match whole {
-            // What put the newest back may be green, and then is the last green one.
-            Some(Verdict::Green) => {
-                found.extend(row.search_of.filter(|of| !found.contains(of)));
-                break;
-            }
-            Some(Verdict::Red | Verdict::Incomplete) if regressed_in(store, &row).await? => {
-                Some(row.summary.cycle)
-            }
-            _ => None,
-        };
-        for of in [row.search_of, this].into_iter().flatten() {
-            if !found.contains(&of) {
-                found.push(of);
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The search that asked something before a cycle, and has not put the newest back since.
-async fn begun_before(
-    store: &dyn Store,
-    name: &PipelineName,
-    cycle: u32,
-) -> Result<Option<u32>, StoreError> {
-    for row in store.list_cycles(name, LOOKED_BACK).await? {
-        if row.finished_at.is_none() || row.summary.cycle >= cycle {
-            continue;
-        }
-        if row.search_of.is_some() {
-            return Ok(row.search_of.filter(|_| row.is_question()));
-        }
-        if row.summary.verdict == Some(Verdict::Green) && row.summary.only.is_none() {
-            return Ok(None);
-        }
-    }
-    Ok(None)
-}
-
 fn branch_of(state: &CycleState) -> Option<&str> {
     state.resolved.as_ref()?.revision.branch.as_deref()
 }
@@ -248,14 +169,6 @@ fn branch_of(state: &CycleState) -> Option<&str> {
 fn is_of(row: &CycleRow, branch: Option<&str>) -> bool {
     let own = row.summary.revision.as_ref().and_then(|revision| revision.branch.as_deref());
     own.is_none() || branch.is_none() || own == branch
-}
-
-async fn regressed_in(store: &dyn Store, row: &CycleRow) -> Result<bool, StoreError> {
-    if row.expired_at.is_some() {
-        return Ok(false);
-    }
-    let results = store.case_results(&row.key()).await?;
-    Ok(results.iter().any(|result| result.change == Some(Change::Regressed)))
 }
 
 impl World {
