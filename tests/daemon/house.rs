@@ -177,7 +177,7 @@ impl House {
     }
 
     /// Why each trigger of a pipeline that waits was asked for.
-    pub(crate) async fn store_is_waiting_for(&self, name: &str) -> Vec<String> {
+    pub(crate) async fn waits_for(&self, name: &str) -> Vec<String> {
         let waiting = self.store.waiting_triggers().await.unwrap();
         let of = waiting.into_iter().filter(|trigger| trigger.pipeline.as_str() == name);
         of.map(|trigger| trigger.cause.detail).collect()

@@ -1,4 +1,4 @@
-//! The pages: what they show, to whom, and what their forms do. Browsers come in by `tests/browser`.
+//! The pages: what they show, to whom, and what their forms do. What their script adds is not tried here.
 
 use andon::pipeline::Role;
 
@@ -131,12 +131,12 @@ async fn a_form_starts_one_cycle_and_only_a_page_of_ours_can_send_it() {
     for wrong in ["", "guessed", field(&of_other, "form_key")] {
         house.ask(within(send("/pipelines/shop/trigger", &fields(wrong)))).await.page(403);
     }
-    assert!(house.store_is_waiting_for("shop").await.is_empty());
+    assert!(house.waits_for("shop").await.is_empty());
     for _ in 0..2 {
         let to = house.ask(within(send("/pipelines/shop/trigger", &fields(key)))).await.is(303);
         assert_eq!(to.header("location"), "/pipelines/shop?done=started");
     }
-    let waiting = house.store_is_waiting_for("shop").await;
+    let waiting = house.waits_for("shop").await;
     assert_eq!(waiting, ["by ada, to try (token trig)"], "sent twice, asked once");
     let page = house.ask(within(get("/pipelines/shop?done=started"))).await.page(200).html();
     assert!(page.contains("role=\"status\">A cycle was asked for"), "{page}");
@@ -148,7 +148,7 @@ async fn a_form_starts_one_cycle_and_only_a_page_of_ours_can_send_it() {
     let path = format!("/pipelines/shop/triggers/{}", rest.split('"').next().unwrap());
     let dropped = send(&path, &[("form_key", field(&page, "form_key"))]).with("cookie", &admin);
     house.ask(dropped).await.is(303);
-    assert!(house.store_is_waiting_for("shop").await.is_empty());
+    assert!(house.waits_for("shop").await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

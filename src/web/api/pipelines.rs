@@ -12,7 +12,7 @@ use crate::domain::outcome::Phase;
 use crate::domain::spec::Pipeline;
 use crate::engine::gone_back_to;
 use crate::pipeline::crontab::{Crontab, Zones};
-use crate::store::{CycleKey, CycleRow, PipelineRow, WaitingTrigger};
+use crate::store::{CommitRow, CycleKey, CycleRow, PipelineRow, WaitingTrigger};
 use crate::web::call::{Answer, Call, ok};
 use crate::web::forms::{
     CaseForm, CaseRowForm, CommitsForm, CycleRowForm, DeployedForm, GaveUpForm, InvestigationForm,
@@ -77,8 +77,13 @@ pub(in crate::web) async fn commits(call: Call) -> Answer {
     let name = call.pipeline().await?;
     let limit = call.query::<Limit>()?.or(100)?;
     let rows = call.site.store().list_commits(&name, limit).await?;
+    ok(&CommitsForm { commits: rows_of(&rows) })
+}
+
+/// Commits as they are sent.
+pub(in crate::web) fn rows_of(commits: &[CommitRow]) -> Vec<serde_json::Value> {
     let value = |row| serde_json::to_value(row).expect("a row is plain data");
-    ok(&CommitsForm { commits: rows.iter().map(value).collect() })
+    commits.iter().map(value).collect()
 }
 
 /// `GET pipelines/{pipeline}/investigations`

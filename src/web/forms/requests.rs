@@ -14,7 +14,7 @@ pub struct StartForm {
     /// `false`: test what is there.
     #[serde(default = "yes")]
     pub deploy: bool,
-    /// Run only the cases whose id matches this glob, and those that they need.
+    /// Run only the cases whose id matches this glob, or one of several, one a line, and those that they need.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
     /// Who asks, for the records; it gives no rights.

@@ -30,6 +30,12 @@ pub(super) fn ask_for_token(next: &str, wrong: Option<&str>, headers: HeaderMap)
     page
 }
 
+/// `GET /login`
+pub(in crate::web) async fn page(_: Call) -> Answer {
+    let asked = Asked { next: "/", wrong: None };
+    Ok(template::page(StatusCode::OK, "login.html", &Frame::bare("Log in"), &asked))
+}
+
 /// `POST /login`
 pub(in crate::web) async fn login(call: Call) -> Answer {
     let site = call.site.clone();

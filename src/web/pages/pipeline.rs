@@ -15,10 +15,9 @@ use crate::domain::findings::InvestigationState;
 use crate::domain::outcome::Verdict;
 use crate::report::words;
 use crate::store::{CommitFate, CommitRow, CycleRow, InvestigationRow};
-use crate::web::api::pipelines::Now;
+use crate::web::api::pipelines::{Now, rows_of};
 use crate::web::call::{Answer, Call};
 use crate::web::forms::{CycleRowForm, PipelineForm, time};
-use crate::web::problem::Problem;
 use crate::web::sessions::random_word;
 
 /// So many commits, and cycles where nothing is said.
@@ -79,14 +78,9 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     };
     let investigations = store.list_investigations(Some(&name)).await?;
     let commits = store.list_commits(&name, LISTED).await?;
-    let oldest_first: Vec<&CycleRow> = rows
-        .iter()
-        .filter(|row| !row.is_question())
-        .take(CYCLES as usize)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-        .collect();
+    let mut oldest_first: Vec<&CycleRow> =
+        rows.iter().filter(|row| !row.is_question()).take(CYCLES as usize).collect();
+    oldest_first.reverse();
     let shown = usize::try_from(listed).unwrap_or(usize::MAX);
     let own = Page {
         href: format!("/pipelines/{name}"),
@@ -97,7 +91,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         older: (rows.len() >= shown && listed < MAX_LISTED).then(|| (listed * 4).min(MAX_LISTED)),
         cycles: rows.iter().take(shown).map(CycleRowForm::from).collect(),
         investigations: investigations.iter().rev().map(Investigation::from).collect(),
-        commits: values(&commits)?,
+        commits: rows_of(&commits),
         once: random_word(),
         pipeline,
     };
@@ -105,11 +99,6 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         .under(&[(name.as_str(), "")])
         .following(format!("/api/v1/events?pipeline={name}"));
     Ok(template::page(StatusCode::OK, "pipeline.html", &frame, &own))
-}
-
-fn values(commits: &[CommitRow]) -> Result<Vec<Value>, Problem> {
-    let value = |row| serde_json::to_value(row).expect("a row is plain data");
-    Ok(commits.iter().map(value).collect())
 }
 
 impl From<&InvestigationRow> for Investigation {

@@ -253,6 +253,10 @@ pub(super) static ROUTES: &[Route] = &[
         "text/css",
         to!(pages::assets::serve),
     ),
+    Route {
+        need: Need::Login,
+        ..page("/login", "pageOfLogin", "Asks for a token", to!(pages::login::page))
+    },
     sent(Need::Login, "/login", "login", "Opens a session with a token", to!(pages::login::login)),
     sent(
         Need::Role(Role::Read),

@@ -26,6 +26,11 @@ function liveParts() {
   const sign = document.querySelector("[data-connection]");
   const show = (text, off) => { sign.hidden = false; sign.textContent = text; sign.classList.toggle("off", off); };
   let busy = false, again = false, last = 0;
+  // What the server last said of each part: what a script made of it since is no difference, and a form that is offered
+  // anew has a new word each time.
+  const said = new Map();
+  const text = (part) => part.innerHTML.replace(/name="once" value="[^"]*"/g, "");
+  for (const part of document.querySelectorAll("[data-live]")) said.set(part.id, text(part));
   async function refresh() {
     if (busy) { again = true; return; }
     busy = true;
@@ -43,21 +48,40 @@ function liveParts() {
   function put(fresh) {
     for (const part of document.querySelectorAll("[data-live]")) {
       const other = fresh.getElementById(part.id);
+      if (!other || said.get(part.id) === text(other)) continue;
       // What a person types into is left alone until they are done.
-      if (!other || part.dataset.shown === other.innerHTML || part.contains(document.activeElement) && /INPUT|SELECT|TEXTAREA/.test(document.activeElement.tagName)) continue;
-      const open = new Map([...part.querySelectorAll("details")].map((it, at) => [it.id || at, it.open]));
-      part.dataset.shown = "";
+      if (part.contains(document.activeElement) && /INPUT|SELECT|TEXTAREA/.test(document.activeElement.tagName)) continue;
+      said.set(part.id, text(other));
+      const putBack = keep(part);
       part.innerHTML = other.innerHTML;
-      [...part.querySelectorAll("details")].forEach((it, at) => { const was = open.get(it.id || at); if (was !== undefined) it.open = was; });
+      putBack();
       enhance(part);
     }
     document.title = fresh.title;
   }
   const source = new EventSource(feed);
   source.onopen = () => { show("live", false); if (last) refresh(); };
-  source.onerror = () => show("not connected, trying again", true);
+  source.onerror = () => {
+    // A cycle that is over was told whole: there is nothing to be connected to any more.
+    if (source.readyState === EventSource.CLOSED) sign.hidden = true;
+    else show("not connected, trying again", true);
+  };
   for (const kind of ["event", "missed", "over"]) source.addEventListener(kind, refresh);
   source.onmessage = refresh;
+}
+
+// What a reader did to a part (details that are open, filters, places scrolled to), to be put back into what takes its place.
+function keep(part) {
+  const each = (selector, of) => [...part.querySelectorAll(selector)].map(of);
+  const key = (it) => it.id || it.className;
+  const open = new Map(each("details", (it) => [key(it), it.open]));
+  const fields = each("[data-filter]", (it) => it.value);
+  const places = each(".scroll", (it) => [it.scrollLeft, it.scrollTop]);
+  return () => {
+    each("details", (it) => { it.open = open.get(key(it)) ?? it.open; });
+    each("[data-filter]", (it, at) => { if (at in fields) it.value = fields[at]; });
+    each(".scroll", (it, at) => { if (at in places) [it.scrollLeft, it.scrollTop] = places[at]; });
+  };
 }
 
 // ---- Filters: rows that do not fit are hidden.
@@ -74,6 +98,7 @@ function filters(root) {
       }
     };
     form.addEventListener("input", apply);
+    apply();
     form.addEventListener("submit", (event) => event.preventDefault());
   }
 }
@@ -170,6 +195,7 @@ function colours(text) {
 }
 
 function enhance(root) { localTimes(root); filters(root); copying(root); }
-enhance(document);
+// First, while the parts are as the server said.
 liveParts();
+enhance(document);
 logView();
