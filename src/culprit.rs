@@ -18,7 +18,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use next::{Question, next};
+pub use next::{Question, forget_before_anew, next};
 pub use result::result;
 
 use crate::domain::findings::FlakyRate;

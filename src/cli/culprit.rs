@@ -13,8 +13,9 @@ use super::run::{Asked, Foreground, Shows};
 use crate::culprit;
 use crate::domain::revision::Sha;
 use crate::domain::search::{SearchEnding, SearchResult, sure};
-use crate::engine::{Ended, NoSearch, cycle_to_search};
+use crate::engine::{Ended, NoSearch, SearchState, cycle_to_search};
 use crate::report::SearchJson;
+use crate::store::Which;
 
 /// `andon culprit`
 pub async fn culprit(context: &Context, args: &CulpritArgs) -> CliResult {
@@ -44,8 +45,19 @@ async fn search(context: &Context, args: &CulpritArgs, site: &Foreground<'_>) ->
     let mut before = None;
     let state = loop {
         let mut state = site.world.search(site.store.as_ref(), cycle).await.map_err(refused)?;
-        state.asked_anew(*before.get_or_insert(state.after));
-        let Some((cause, revision, options)) = state.next_cycle() else { break state };
+        let is_first = before.is_none();
+        let up_to = *before.get_or_insert(state.after);
+        if args.again {
+            state.asked_all_again(up_to);
+        } else {
+            state.asked_anew(up_to);
+        }
+        let Some((cause, revision, options)) = state.next_cycle() else {
+            if is_first {
+                say_how_old(context, site, &state).await?;
+            }
+            break state;
+        };
         let asked = Asked { requested: Some(revision.as_str().to_owned()), options };
         refuse_beside_another(site).await?;
         context.note(&format!("{}: {}", bold("search"), clean(&cause.detail)));
@@ -84,6 +96,24 @@ async fn search(context: &Context, args: &CulpritArgs, site: &Foreground<'_>) ->
         | SearchEnding::OutOfDeploys => Status::NotGreen,
         SearchEnding::Cancelled => Status::Cancelled,
     })
+}
+
+/// An answer that is only read again was true when its last step ran.
+async fn say_how_old(
+    context: &Context,
+    site: &Foreground<'_>,
+    state: &SearchState,
+) -> Result<(), CliError> {
+    let Some(last) = state.search.steps.last() else { return Ok(()) };
+    let name = &site.pipeline.name;
+    let row = site.store.find_cycle(name, Which::Number(last.cycle)).await?;
+    let when = row.and_then(|row| row.finished_at);
+    let when = when.map_or_else(String::new, |when| format!(", which was over at {when:.0}"));
+    context.note(&format!(
+        "nothing is deployed: this is what the search came to with cycle {}{when}; `andon culprit {name} {} --again` asks everything anew",
+        last.cycle, state.search.cycle
+    ));
+    Ok(())
 }
 
 /// The cycle that was named, else the newest in which something regressed.

@@ -243,6 +243,7 @@ impl<'a> Draft<'a> {
                     range.is_cut() || range.commits.iter().any(|commit| commit.sha == *culprit)
                 })
             }),
+            searched: None,
             investigation: None,
         }
     }

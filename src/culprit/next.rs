@@ -199,6 +199,24 @@ fn may_be_asked(search: &Search, line: &Line, at: usize) -> bool {
     }
 }
 
+/// Drops what was answered before a person had everything asked anew. The records tell: a last good revision
+/// that has answered is deployed for no other question.
+pub fn forget_before_anew(search: &mut Search) {
+    let mut from = 0;
+    for at in 1..search.steps.len() {
+        let step = &search.steps[at];
+        if !step.deployed || step.is_return || step.revision != search.line[0] {
+            continue;
+        }
+        let before = Search { steps: search.steps[from..at].to_vec(), ..search.clone() };
+        let is_open = |group| may_be_asked(&before, &Line::of(&before, group), 0);
+        if !before.groups.iter().any(is_open) {
+            from = at;
+        }
+    }
+    search.steps.drain(..from);
+}
+
 fn place_of(search: &Search, revision: &Sha) -> Option<usize> {
     search.line.iter().position(|sha| sha == revision)
 }

@@ -12,7 +12,7 @@ use super::history::{Counts, CycleRef, CycleSummary, FailureChange};
 use super::names::{CaseId, Fingerprint, InvestigationId};
 use super::outcome::{Cause, Change, Outcome, Verdict, VoidReason};
 use super::revision::Sha;
-use super::search::SearchResult;
+use super::search::{SearchResult, SearchedBefore};
 
 /// The version of the comparison, the fingerprints and the clusters together.
 pub const FINDINGS_VERSION: u16 = 1;
@@ -227,6 +227,9 @@ pub struct Cluster {
     /// The commit that did it, when a search found it.
     #[serde(default)]
     pub culprit: Option<Sha>,
+    /// What an earlier search says of it, while it goes on as it was then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub searched: Option<SearchedBefore>,
     /// Its five-whys document.
     #[serde(default)]
     pub investigation: Option<InvestigationId>,

@@ -130,7 +130,8 @@ pub struct SearchedFailure {
     pub cases: Vec<CaseId>,
     /// The commit that broke them, when it and its parent are confirmed.
     pub culprit: Option<Sha>,
-    /// How probable it is, 0 to 1.
+    /// How probable the answer is, 0 to 1: that commit, or that no commit did it; where nothing is
+    /// answered, the likeliest suspect.
     pub confidence: f64,
     /// The commits that may still have done it, oldest first: those that no answer rules out.
     pub suspects: Vec<Sha>,
@@ -140,6 +141,15 @@ pub struct SearchedFailure {
     /// Why, one sentence.
     #[serde(default)]
     pub because: String,
+}
+
+/// What an earlier search says of a failure that goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchedBefore {
+    /// The cycle that ended the search.
+    pub cycle: u32,
+    /// What it says.
+    pub answer: SearchedFailure,
 }
 
 impl SearchedFailure {

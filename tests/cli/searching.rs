@@ -142,13 +142,77 @@ fn what_fails_on_the_last_good_revision_too_is_the_environment() {
     assert_eq!(found["steps"][0]["revision"], commits[7].as_str());
     assert_eq!(stage.newest()["clusters"][0]["cause"], "environment");
     assert_eq!(stage.newest()["clusters"][0]["suspects"], json!([]), "nobody is suspected");
+    let report = |stage: &Stage| {
+        let name = format!("cycle-{:04}.md", stage.newest()["cycle"].as_u64().unwrap());
+        std::fs::read_to_string(stage.path().join("reports/small").join(name)).unwrap()
+    };
+    let told = report(&stage);
+    assert!(told.contains("No commit did it, says a search, 99."), "{told}");
+    // What was found holds for the next cycles, as long as the failure goes on.
+    stage.andon(&["run", "small"]).ends(1);
+    let told = report(&stage);
+    let top = told.lines().find(|line| line.starts_with("**")).unwrap();
+    let ended = stage.newest()["cycle"].as_u64().unwrap() - 1;
+    let says = format!("No commit did it, says the search that ended with cycle {ended}, 99.");
+    assert!(top.contains(&says), "{top}");
+    assert!(told.contains("Find out what else than a commit changed"), "{told}");
+    assert_eq!(stage.newest()["clusters"][0]["cause"], "environment");
+    assert_eq!(stage.newest()["clusters"][0]["suspects"], json!([]));
+    stage.andon(&["report", "small", "--verify"]).ends(0);
     let told = stage.andon(&["culprit", "small", found["cycle"].to_string().as_str()]).ends(0);
-    told.prints(&[
+    let told = told.prints(&[
         "no commit is named",
         "the last good revision",
         "fails now, too",
         "cause environment",
     ]);
+    let old = format!("this is what the search came to with cycle {ended}, which was over at");
+    told.says(&[&old, "--again` asks everything anew"]);
+}
+
+/// What was wrong around the commits was repaired, and now a commit breaks it: nothing that was answered
+/// before holds any more, to the end of the search and beyond.
+#[test]
+fn what_is_asked_again_rests_on_no_earlier_answer() {
+    let (stage, commits) = broken_by(5);
+    let broken = "echo 500 > \"$ANDON_VAR_WWW/chat.status\"; test -e lie";
+    let broken = PIPELINE.replace("retries: 0", "retries: 1").replace("test -e lie", broken);
+    stage.write_pipeline("small", &broken);
+    let found = stage.andon(&["culprit", "small", "2", "--json"]).ends(0).json();
+    assert_eq!(found["ending"], "baseline_fails");
+    stage.write_pipeline("small", &PIPELINE.replace("retries: 0", "retries: 1"));
+    let before = stage.newest()["cycle"].as_u64().unwrap();
+    let found = stage.andon(&["culprit", "small", "2", "--json"]).ends(0).json();
+    assert_eq!(
+        (&found["ending"], &stage.newest()["cycle"]),
+        (&json!("baseline_fails"), &json!(before))
+    );
+    let found = stage.andon(&["culprit", "small", "2", "--again", "--json"]).ends(0).json();
+    assert_eq!(found["culprit"], commits[5].as_str(), "{found}");
+    let newest = stage.newest();
+    assert_eq!(newest["search"], found, "the report of its end says the same");
+    let first = found["steps"][0]["cycles"][0].as_u64().unwrap();
+    assert_eq!(first, before + 1, "{found}");
+    let again = stage.andon(&["culprit", "small", "2", "--json"]).ends(0).json();
+    assert_eq!((&again, stage.newest()), (&found, newest), "the records know it, too");
+}
+
+/// A budget that is too small: who is left, and what lets the search go on.
+#[test]
+fn a_search_that_names_nobody_says_whom_it_left_and_what_to_do() {
+    let (stage, _) = broken_by(5);
+    let pipeline = PIPELINE.replace("retries: 0", "retries: 1");
+    stage.write_pipeline("small", &format!("{pipeline}culprit:\n  max_deploys: 3\n"));
+    let found = stage.andon(&["culprit", "small", "--json"]).ends(1).json();
+    assert_eq!(found["ending"], "out_of_deploys", "{found}");
+    let left = found["failures"][0]["suspects"].as_array().unwrap().len();
+    let cycle = stage.newest()["cycle"].as_u64().unwrap();
+    let path = stage.path().join(format!("reports/small/cycle-{cycle:04}.md"));
+    let told = std::fs::read_to_string(path).unwrap();
+    assert!(!told.contains("Find out which of"), "{told}");
+    let top = told.lines().find(|line| line.contains("Do first")).unwrap();
+    assert!(top.contains(&format!("Look at the {left} suspects left (`")), "{top}");
+    assert!(top.contains("raise `max_deploys`, and `andon culprit small 2` goes on"), "{top}");
 }
 
 #[test]

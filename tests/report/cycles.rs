@@ -665,6 +665,7 @@ pub fn cluster(
         suspects: commits().commits.iter().map(|commit| commit.sha.clone()).collect(),
         commits: Some(commits()),
         culprit: None,
+        searched: None,
         investigation: Some(InvestigationId::from_number(3)),
     }
 }

@@ -64,6 +64,9 @@ pub struct CulpritArgs {
     /// The cycle that broke; default: the newest in which something regressed
     #[arg(value_name = "CYCLE")]
     pub cycle: Option<u32>,
+    /// Ask everything anew: what earlier steps answered counts no more
+    #[arg(long)]
+    pub again: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

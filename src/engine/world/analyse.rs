@@ -19,11 +19,13 @@ use crate::domain::history::{CaseHead, CycleRef, CycleSummary, Heads};
 use crate::domain::names::EnvironmentName;
 use crate::domain::outcome::{Cause, Outcome, Phase, PhaseOutcome, Verdict};
 use crate::domain::revision::Sha;
-use crate::domain::search::SearchedFailure;
+use crate::domain::search::{SearchResult, SearchedBefore, SearchedFailure};
 use crate::domain::state::CycleState;
-use crate::engine::{EngineError, Journal, looped};
+use crate::engine::{EngineError, Journal, load_state, looped};
 use crate::git::{Mirror, RangeLimits};
-use crate::store::{Baseline, CaseRow, CycleKey, InvestigationSeen, Projection, Store, StoreError};
+use crate::store::{
+    Baseline, CaseRow, CycleKey, CycleRow, InvestigationSeen, Projection, Store, StoreError,
+};
 use crate::verdict::{self, Judged};
 
 /// So many earlier cycles make the trend of a report.
@@ -85,6 +87,7 @@ impl World {
         };
         drop(results);
         self.add_search(journal, &mut findings).await;
+        self.keep_searched(journal, &mut findings).await;
         self.keep_culprits_within(journal.state(), &mut findings).await;
         if !journal.state().queued.options.is_question() {
             self.link_investigations(journal, &mut findings).await?;
@@ -134,7 +137,7 @@ impl World {
                     if let Some(failure) =
                         found.failures.iter().find(|f| f.fingerprint == cluster.fingerprint)
                     {
-                        learn(cluster, failure);
+                        learn(cluster, failure, "a search");
                     }
                 }
                 findings.search = Some(found);
@@ -142,6 +145,37 @@ impl World {
             Err(fault) => {
                 tracing::warn!("what the search of cycle {of} came to is not known: {fault}")
             }
+        }
+    }
+
+    /// What earlier searches say of failures that go on as they were then. A report without it is better
+    /// than no report.
+    async fn keep_searched(&self, journal: &Journal, findings: &mut Findings) {
+        if journal.state().queued.options.is_question() {
+            return;
+        }
+        let mut searches = HashMap::new();
+        let Findings { clusters, cases, search, .. } = findings;
+        for cluster in clusters {
+            let is_searched = |found: &SearchedFailure| found.fingerprint == cluster.fingerprint;
+            if search.as_ref().is_some_and(|search| search.failures.iter().any(is_searched)) {
+                continue;
+            }
+            let Some(of) = began_in(cluster, cases) else { continue };
+            if !searches.contains_key(&of) {
+                let found = earlier_search(journal, of).await.unwrap_or_else(|fault| {
+                    tracing::warn!("what the search of cycle {of} came to is not known: {fault}");
+                    None
+                });
+                searches.insert(of, found);
+            }
+            let Some(Some((cycle, found))) = searches.get(&of) else { continue };
+            let Some(answer) = found.failures.iter().find(|found| is_searched(found)) else {
+                continue;
+            };
+            let answer = answer.clone();
+            learn(cluster, &answer, &format!("the search that ended with cycle {cycle}"));
+            cluster.searched = Some(SearchedBefore { cycle: *cycle, answer });
         }
     }
 
@@ -205,21 +239,50 @@ impl World {
 }
 
 /// What a search says of a failure takes the place of what was thought of it before.
-fn learn(cluster: &mut Cluster, searched: &SearchedFailure) {
+fn learn(cluster: &mut Cluster, searched: &SearchedFailure, who: &str) {
     if searched.culprit.is_some() {
         cluster.culprit.clone_from(&searched.culprit);
-        (cluster.cause, cluster.because) = (Cause::Code, asked(&searched.because));
+        (cluster.cause, cluster.because) = (Cause::Code, asked(who, &searched.because));
     } else if searched.is_environment() {
         cluster.suspects.clear();
-        (cluster.cause, cluster.because) = (Cause::Environment, asked(&searched.because));
+        (cluster.cause, cluster.because) = (Cause::Environment, asked(who, &searched.because));
     } else if (1..cluster.suspects.len()).contains(&searched.suspects.len()) {
         // Newest first, as they stand in every list of commits.
         cluster.suspects = searched.suspects.iter().rev().cloned().collect();
     }
 }
 
-fn asked(because: &str) -> String {
-    format!("a search deployed the commits between: {because}")
+fn asked(who: &str, because: &str) -> String {
+    format!("{who} deployed the commits between: {because}")
+}
+
+/// The cycle in which all cases of a failure began to fail: what a search says of it holds for all of them.
+fn began_in(cluster: &Cluster, cases: &[CaseFinding]) -> Option<u32> {
+    let began = cluster.first_failing.as_ref()?.cycle;
+    let is_other = |finding: &CaseFinding| {
+        let first = finding.first_failing.as_ref();
+        finding.fingerprint.as_ref() == Some(&cluster.fingerprint)
+            && first.is_some_and(|first| first.cycle != began)
+    };
+    let is_one = cluster.failure_changed.is_none() && !cases.iter().any(is_other);
+    is_one.then_some(began)
+}
+
+/// What the last search for what broke a cycle came to, and the cycle that ended it.
+async fn earlier_search(
+    journal: &Journal,
+    of: u32,
+) -> Result<Option<(u32, SearchResult)>, EngineError> {
+    let (store, this) = (journal.store().as_ref(), journal.key());
+    let steps = store.cycles_of_search(&this.pipeline, of).await?;
+    let is_end = |row: &&CycleRow| {
+        let is_over = row.finished_at.is_some() && row.expired_at.is_none();
+        is_over && !row.is_question() && row.summary.cycle < this.cycle
+    };
+    let Some(end) = steps.iter().rfind(is_end) else { return Ok(None) };
+    let state = load_state(store, &end.key()).await?;
+    let search = state.findings.as_ref().and_then(|findings| findings.what.search.clone());
+    Ok(search.map(|search| (end.summary.cycle, search)))
 }
 
 async fn commits_between(mirror: &Mirror, from: &Sha, to: &Sha) -> Option<CommitRange> {

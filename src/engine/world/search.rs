@@ -111,6 +111,12 @@ impl SearchState {
         self.still_there = self.search.steps.last().is_some_and(|step| step.cycle == self.after);
     }
 
+    /// As if nothing had been asked up to a cycle: what was broken around the commits may be repaired since.
+    pub fn asked_all_again(&mut self, up_to: u32) {
+        self.search.steps.retain(|step| step.cycle > up_to);
+        self.asked_anew(up_to);
+    }
+
     /// The next cycle: why it runs, on which revision, and how; `None` when the search is over.
     pub fn next_cycle(&self) -> Option<(Trigger, Sha, RunOptions)> {
         let (of, search_of) = (self.search.cycle, Some(self.search.cycle));
@@ -210,7 +216,7 @@ impl World {
         };
         // What it was about is told, though it is asked no more.
         let groups = if groups.is_empty() { subject.groups() } else { groups };
-        let search = Search {
+        let mut search = Search {
             cycle,
             newest,
             line,
@@ -220,6 +226,7 @@ impl World {
             steps,
             moot,
         };
+        culprit::forget_before_anew(&mut search);
         let still_there = search.steps.last().is_some_and(|step| step.cycle == after);
         Ok(SearchState { search, still_there, after })
     }

@@ -30,7 +30,7 @@ struct Action {
 pub fn write(page: &mut Page, view: &View<'_>) {
     page.section("Next actions");
     if let Some(of) = view.state.queued.options.search_of.filter(|_| view.is_question()) {
-        page.block(&format!("None: the search for what broke cycle {of} goes on by itself."));
+        page.block(&after_question(view, of));
         return;
     }
     let actions = all(view);
@@ -47,6 +47,35 @@ pub fn write(page: &mut Page, view: &View<'_>) {
         page.block("None.");
     }
     page.numbered(&items);
+}
+
+/// A search goes on by itself unless a person ended it: then an older commit may be what is deployed.
+fn after_question(view: &View<'_>, of: u32) -> String {
+    let queued = &view.state.queued;
+    if view.verdict() != Some(Verdict::Cancelled) {
+        return format!("None: the search for what broke cycle {of} goes on by itself.");
+    }
+    let asked = view.state.resolved.as_ref();
+    let asked = asked.map_or_else(String::new, |resolved| super::short(&resolved.revision.sha));
+    let deploy = view.state.phase_record(Phase::Deploy);
+    let has = match deploy.map(|deploy| deploy.outcome) {
+        None if queued.options.deploy => "has what was deployed before".to_owned(),
+        None => format!("has {asked}, which is not the newest revision"),
+        Some(Some(outcome)) if outcome.went_well() => {
+            format!("has {asked}, which is not the newest revision")
+        }
+        Some(_) => {
+            format!("may have {asked} in whole or in part, which is not the newest revision")
+        }
+    };
+    let environment = words::capitalised(&escape::text(queued.environment.as_str()));
+    let run = escape::code(&format!("andon run {}", queued.definition.file));
+    format!(
+        "A person ended the search for what broke cycle {of}. {environment} {has}: \
+         `andon culprit {} {of}` goes on with the search and puts the newest back at its end, {run} only puts \
+         it back. A daemon that searches by itself (`culprit.search`) puts it back now.",
+        queued.pipeline
+    )
 }
 
 /// The most urgent one, for the top of the page, and how many there are.

@@ -107,6 +107,9 @@ fn setup_failed(view: &View<'_>) -> bool {
 
 /// The commits came with the failure; which of them did it is known when there is only one.
 fn code(view: &View<'_>, cluster: &Cluster, what: &str) -> String {
+    if let Some(left) = culprit::unnamed(view, cluster, what) {
+        return left;
+    }
     let total = cluster.commits.as_ref().map_or(0, |range| range.total).max(cluster.suspects.len());
     match (cluster.suspects.as_slice(), total) {
         ([], _) => format!("Look at the revision itself: {what} came with it."),
