@@ -3,8 +3,8 @@
 use super::args::CommitsArgs;
 use super::context::{Context, printing};
 use super::error::{CliResult, Status};
-use super::history::{shortened, time};
-use super::output::{self, Table, clean};
+use super::history::time;
+use super::output::{self, Table, clean, shortened};
 use crate::domain::outcome::Verdict;
 use crate::store::CommitFate;
 
@@ -24,7 +24,8 @@ pub async fn commits(context: &Context, args: &CommitsArgs) -> CliResult {
         ));
         return Ok(Status::Green);
     }
-    let mut table = Table::new(&["commit", "branch", "what became of it", "subject", "seen"]);
+    let mut table = Table::new(&["commit", "branch", "what became of it", "subject", "seen"])
+        .giving_way(&[1, 2, 3]);
     for row in &rows {
         table.row([
             row.sha.short().to_owned(),

@@ -69,7 +69,7 @@ pub struct Context {
 impl Context {
     /// Standard output.
     pub fn out(&self) -> Out {
-        Out::new(self.settings.color)
+        Out::new(self.settings.color, self.host.columns)
     }
 
     /// Says something to people, on standard error.

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::args::{CaseArgs, CyclesArgs, ListArgs};
 use super::context::{Context, printing};
 use super::error::{CliError, CliResult, Status};
-use super::output::{self, Table, clean};
+use super::output::{self, Table, clean, shortened};
 use super::suggest;
 use crate::domain::history::Counts;
 use crate::domain::names::{CaseId, PipelineName};
@@ -36,7 +36,8 @@ pub async fn list(context: &Context, args: &ListArgs) -> CliResult {
         context.note("no pipeline has cycles yet");
         return Ok(Status::Green);
     }
-    let mut table = Table::new(&["pipeline", "cycle", "verdict", "ran", "revision", "decided"]);
+    let mut table = Table::new(&["pipeline", "cycle", "verdict", "ran", "revision", "decided"])
+        .giving_way(&[4]);
     for row in &pipelines {
         let Some(latest) = &row.latest else { continue };
         table.row([
@@ -67,7 +68,8 @@ pub async fn cycles(context: &Context, args: &CyclesArgs) -> CliResult {
         return Ok(Status::Green);
     }
     let mut table =
-        Table::new(&["cycle", "verdict", "ran", "failing", "revision", "trigger", "started"]);
+        Table::new(&["cycle", "verdict", "ran", "failing", "revision", "trigger", "started"])
+            .giving_way(&[4, 5]);
     for row in &rows {
         table.row([
             row.summary.cycle.to_string(),
@@ -100,7 +102,8 @@ pub async fn case(context: &Context, args: &CaseArgs) -> CliResult {
         return Ok(Status::Green);
     }
     let mut table =
-        Table::new(&["cycle", "outcome", "change", "took", "attempts", "revision", "fingerprint"]);
+        Table::new(&["cycle", "outcome", "change", "took", "attempts", "revision", "fingerprint"])
+            .giving_way(&[5]);
     for row in &rows {
         let result = &row.result;
         table.row([
@@ -162,14 +165,6 @@ fn revision(revision: Option<&Revision>) -> String {
         || "–".to_owned(),
         |r| format!("{} {}", r.sha.short(), clean(&shortened(&r.subject, 40))),
     )
-}
-
-/// A text of at most `limit` characters, its cut shown.
-pub fn shortened(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
-        return text.to_owned();
-    }
-    text.chars().take(limit - 1).chain(['…']).collect()
 }
 
 /// An instant for people, in UTC.

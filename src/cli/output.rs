@@ -2,6 +2,7 @@
 //!
 //! Text that came from outside is stripped of control characters before it reaches a terminal.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Color, Style};
@@ -13,14 +14,15 @@ use crate::domain::outcome::{Outcome, Verdict};
 /// Standard output, with colours only where they belong.
 pub struct Out {
     stream: anstream::AutoStream<io::Stdout>,
+    columns: Option<usize>,
     reader_is_gone: bool,
 }
 
 impl Out {
-    /// Standard output.
-    pub fn new(color: ColorWhen) -> Self {
+    /// Standard output, and how wide it is where it is a terminal.
+    pub fn new(color: ColorWhen, columns: Option<usize>) -> Self {
         let stream = anstream::AutoStream::new(io::stdout(), choice(color));
-        Self { stream, reader_is_gone: false }
+        Self { stream, columns, reader_is_gone: false }
     }
 
     /// Whether nobody reads any more, as after `andon logs … | head`.
@@ -203,10 +205,16 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// Spaces between two columns.
+const GAP: usize = 2;
+/// A column that gives way keeps at least so many characters.
+const MIN_WIDTH: usize = 12;
+
 /// Columns that line up, whatever colours are in them.
 #[derive(Default)]
 pub struct Table {
     rows: Vec<Vec<String>>,
+    gives_way: Vec<usize>,
 }
 
 impl Table {
@@ -224,39 +232,78 @@ impl Table {
         }
     }
 
+    /// Names columns that are cut, the widest first, where a terminal is too narrow for all. Files and
+    /// pipes get everything.
+    pub fn giving_way(mut self, columns: &[usize]) -> Self {
+        self.gives_way = columns.to_vec();
+        self
+    }
+
     /// Adds a row.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// The lines.
-    pub fn lines(&self) -> Vec<String> {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| {
-            self.rows
-                .iter()
-                .filter_map(|row| row.get(column))
-                .map(|c| visible(c))
-                .max()
-                .unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
+    /// The lines, within a width where that can be.
+    fn lines(&self, within: Option<usize>) -> Vec<String> {
+        let mut widths = self.widths();
+        if let Some(within) = within {
+            self.narrow(&mut widths, within);
+        }
         self.rows.iter().map(|row| line_of(row, &widths)).collect()
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let cells = |column: usize| self.rows.iter().filter_map(move |row| row.get(column));
+        let width = |column| cells(column).map(|cell| visible(cell)).max().unwrap_or(0);
+        (0..columns).map(width).collect()
+    }
+
+    fn narrow(&self, widths: &mut [usize], within: usize) {
+        let gaps = GAP * widths.len().saturating_sub(1);
+        let mut excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(within);
+        while excess > 0 {
+            let can =
+                |column: &&usize| widths.get(**column).is_some_and(|width| *width > MIN_WIDTH);
+            let Some(widest) = self.gives_way.iter().filter(can).max_by_key(|c| widths[**c]) else {
+                return;
+            };
+            widths[*widest] -= 1;
+            excess -= 1;
+        }
     }
 
     /// Prints it.
     pub fn print(&self, out: &mut Out) -> io::Result<()> {
-        self.lines().iter().try_for_each(|line| out.line(line))
+        self.lines(out.columns).iter().try_for_each(|line| out.line(line))
     }
 }
 
 fn line_of(row: &[String], widths: &[usize]) -> String {
     let mut line = String::new();
     for (cell, width) in row.iter().zip(widths) {
-        line.push_str(cell);
-        line.push_str(&" ".repeat(width - visible(cell) + 2));
+        let cell = cut(cell, *width);
+        line.push_str(&cell);
+        line.push_str(&" ".repeat(width - visible(&cell) + GAP));
     }
     line.trim_end().to_owned()
+}
+
+/// A cell in a width; what is cut loses its colour.
+fn cut(cell: &str, width: usize) -> Cow<'_, str> {
+    if visible(cell) <= width {
+        return Cow::Borrowed(cell);
+    }
+    Cow::Owned(shortened(&anstream::adapter::strip_str(cell).to_string(), width))
+}
+
+/// A text of at most `limit` characters, its cut shown.
+pub fn shortened(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    text.chars().take(limit - 1).chain(['…']).collect()
 }
 
 /// How many characters of a cell are seen: escape sequences are not.
@@ -289,8 +336,24 @@ mod tests {
         table.row([bold("a"), "x".to_owned()]);
         table.row(["long name".to_owned(), "y".to_owned()]);
         let plain: Vec<String> =
-            table.lines().iter().map(|l| anstream::adapter::strip_str(l).to_string()).collect();
+            table.lines(None).iter().map(|l| anstream::adapter::strip_str(l).to_string()).collect();
         assert_eq!(plain, ["case       outcome", "a          x", "long name  y"]);
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_the_widest_column_that_may_gives_way() {
+        let mut table = Table::new(&["case", "what", "message"]).giving_way(&[1, 2]);
+        table.row(["a_name_that_is_kept".to_owned(), "short".to_owned(), "m".repeat(60)]);
+        let lines = |within| {
+            let lines = table.lines(within);
+            lines[1].clone()
+        };
+        let whole = format!("a_name_that_is_kept  short  {}", "m".repeat(60));
+        assert_eq!(lines(None), whole);
+        assert_eq!(lines(Some(whole.len())), whole);
+        assert_eq!(lines(Some(48)), format!("a_name_that_is_kept  short  {}…", "m".repeat(19)));
+        let least = format!("a_name_that_is_kept  short  {}…", "m".repeat(11));
+        assert_eq!(lines(Some(10)), least, "a column keeps enough to be read");
     }
 
     #[test]

@@ -60,14 +60,14 @@ pub async fn run_with(
     status
 }
 
-/// Says once which parts of the pipeline this version only checks.
+/// Says once which parts of the pipeline are for the daemon alone.
 fn tell_not_acted_on(context: &Context, pipeline: &Pipeline) {
     let parts: Vec<&str> = pipeline::parts_not_acted_on(pipeline, RunBy::Hand)
         .iter()
         .map(|unsupported| unsupported.part)
         .collect();
     if !parts.is_empty() && context.settings.detail > Detail::Quiet {
-        let text = format!("not acted on by this version: {}", parts.join(", "));
+        let text = format!("for `andon daemon`, not for a run by hand: {}", parts.join(", "));
         context.settings.console.say_of("note", &text);
     }
 }

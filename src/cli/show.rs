@@ -5,8 +5,8 @@ use std::io;
 use super::args::{CycleName, ShowArgs};
 use super::context::{Context, load_state, printing};
 use super::error::{CliError, CliResult, Status};
-use super::history::{shortened, time};
-use super::output::{self, Out, Table, bold, clean, dim, duration};
+use super::history::time;
+use super::output::{self, Out, Table, bold, clean, dim, duration, shortened};
 use crate::domain::findings::Findings;
 use crate::domain::history::Counts;
 use crate::domain::names::PipelineName;
@@ -146,7 +146,7 @@ fn cases(out: &mut Out, state: &CycleState, found: &Findings) -> io::Result<()> 
     if told.is_empty() {
         return Ok(());
     }
-    let mut table = Table::new(&["case", "outcome", "change", "message"]);
+    let mut table = Table::new(&["case", "outcome", "change", "message"]).giving_way(&[3]);
     for case in told.iter().take(MAX_CASES) {
         let failure =
             state.attempts_of(&case.case).last().and_then(|attempt| attempt.failure.as_ref());

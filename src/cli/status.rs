@@ -3,8 +3,7 @@
 use super::args::StatusArgs;
 use super::context::{Context, printing};
 use super::error::{CliResult, Status};
-use super::history::shortened;
-use super::output::{self, Out, Table, clean, dim};
+use super::output::{self, Out, Table, clean, dim, shortened};
 use super::remote::{Remote, of_pipeline};
 use crate::domain::outcome::{TriggerKind, Verdict};
 use crate::web::forms::{
@@ -57,7 +56,8 @@ fn not_served(out: &mut Out, files: &[UnservedForm]) -> std::io::Result<()> {
 }
 
 fn table(out: &mut Out, pipelines: &[PipelineForm]) -> std::io::Result<()> {
-    let mut table = Table::new(&["pipeline", "now", "waiting", "newest", "next"]);
+    let mut table =
+        Table::new(&["pipeline", "now", "waiting", "newest", "next"]).giving_way(&[1, 3]);
     for form in pipelines {
         table.row([
             clean(&form.pipeline),

@@ -48,7 +48,8 @@ async fn list(context: &Context, pipeline: Option<&str>, as_json: bool) -> CliRe
         context.note("no investigation was ever opened: nothing failed yet");
         return Ok(Status::Green);
     }
-    let mut table = Table::new(&["id", "state", "pipeline", "opened", "last seen", "about"]);
+    let mut table =
+        Table::new(&["id", "state", "pipeline", "opened", "last seen", "about"]).giving_way(&[5]);
     for row in &rows {
         table.row([
             row.id.to_string(),

@@ -40,7 +40,7 @@ pub fn parts_not_acted_on(pipeline: &Pipeline, by: RunBy) -> Vec<Unsupported> {
     };
     let schedules = !pipeline.schedules.is_empty();
     let parts = [
-        (by_hand && watches, "watch.poll", "new commits do not start cycles: run one by hand"),
+        (by_hand && watches, "watch.poll", "new commits start no cycles"),
         (by_hand && schedules, "schedule", "no cycle starts by the clock"),
         (by_hand && loops, "cycles.until", "one cycle is run, not a loop"),
         (by_hand && pipeline.alarm.is_some(), "alarm", "silence is not noticed"),

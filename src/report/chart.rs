@@ -65,8 +65,11 @@ pub fn file_name(cycle: u32) -> String {
     format!("charts/trend-{cycle:04}.svg")
 }
 
-/// The last cycles up to this one.
+/// The last cycles up to this one. A question to an older commit counts for no trend.
 pub fn points(view: &View<'_>) -> Vec<Point> {
+    if view.is_question() {
+        return Vec::new();
+    }
     let chain = view.findings.map_or(&[][..], |findings| &findings.chain);
     let skipped = (chain.len() + 1).saturating_sub(MAX_POINTS);
     let mut points: Vec<Point> = chain.iter().skip(skipped).map(Point::of).collect();

@@ -157,7 +157,7 @@ fn the_parts_that_are_not_acted_on_are_named_once() {
     let stage = Stage::new();
     stage.write_pipeline("small", &PIPELINE.replace("poll: off", "poll: 30s"));
     let ran = stage.andon(&["run", "small", "--cycles", "2"]).ends(0);
-    let told = "note not acted on by this version: watch.poll\n";
+    let told = "note for `andon daemon`, not for a run by hand: watch.poll\n";
     assert_eq!(ran.err.matches(told).count(), 1, "{}", ran.err);
     // What holds by default, nobody asked for.
     stage.write_pipeline("small", &PIPELINE.replace(", poll: off", ""));

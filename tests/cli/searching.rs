@@ -97,9 +97,15 @@ fn the_commit_that_broke_it_is_found_and_the_newest_is_put_back() {
         "No baseline",
         "nobody looks at it",
         "known to be broken",
+        "charts/trend",
+        "| **3** |",
     ] {
         assert!(!step.contains(wrong), "{wrong}: {step}");
     }
+    assert!(
+        step.contains("## What changed\n\nAn older commit is compared with nothing.\n"),
+        "{step}"
+    );
     let bad =
         found["steps"].as_array().unwrap().iter().find(|step| step["answer"] == "bad").unwrap();
     let bad = stage.andon(&["show", "small", &bad["cycles"][0].to_string(), "--json"]).json();

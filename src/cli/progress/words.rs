@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cli::history::shortened;
-use crate::cli::output::{self, bold, clean, duration, millis};
+use crate::cli::output::{self, bold, clean, duration, millis, shortened};
 use crate::domain::attempt::{Attempt, AttemptResult};
 use crate::domain::event::{
     CommandEnded, CommandPart, ControlReading, PhaseEnded, RevisionResolved, RollbackPlanned,

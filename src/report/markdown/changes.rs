@@ -22,6 +22,10 @@ const GROUPS: [(Change, &str); 7] = [
 
 pub fn write(page: &mut Page, view: &View<'_>) {
     page.section("What changed");
+    if view.is_question() {
+        page.block("An older commit is compared with nothing.");
+        return;
+    }
     let is_first = view.findings.is_none_or(|findings| findings.baseline.is_none());
     let mut rows = Vec::new();
     for (change, title) in GROUPS {

@@ -409,7 +409,7 @@ fn doubts(page: &mut Page, view: &View<'_>) {
         items.push("Nothing was deployed (`--no-deploy`): this tests what was there.".to_owned());
     }
     for part in &view.state.queued.definition.not_acted_on {
-        items.push(format!("Not acted on by this version: {}", escape::text(part)));
+        items.push(format!("Left to `andon daemon`: {}", escape::text(part)));
     }
     let left_out = view.state.resolved.as_ref().map_or(&[][..], |resolved| &resolved.left_out);
     items.extend(
