@@ -35,4 +35,4 @@ pub use gave_up::gave_up;
 pub use message::Notice;
 pub use news::{Earlier, ends_of_pending, finished, held, pending_keys, started};
 pub use publish::{Publish, PublishRequest, Publishing, Unpublished};
-pub use waits::{shows_statuses, waits, waits_no_more};
+pub use waits::{Hears, hears, shows_statuses, waits};

@@ -32,8 +32,8 @@ pub use rows::{
 
 pub use tally::Tally;
 pub use triggers::{
-    CommitFate, CommitRow, Cursor, Movement, NewTrigger, PutTrigger, SeenCommit, ToldWaiting,
-    TriggerId, TriggerStore, WaitingMark, WaitingTrigger, WaitsNow,
+    CommitFate, CommitRow, Cursor, CycleStanding, Heard, Movement, NewTrigger, PutTrigger,
+    SeenCommit, ToldWaiting, TriggerId, TriggerStore, WaitingMark, WaitingTrigger, WaitsNow,
 };
 
 pub use upkeep::{Refusals, UpkeepStore};

@@ -13,7 +13,9 @@ use andon::domain::findings::InvestigationState;
 use andon::domain::names::{CaseId, EnvironmentName, Fingerprint, PipelineName};
 use andon::domain::outcome::{Outcome, Phase, TriggerKind, Verdict};
 use andon::store::sqlite::{Mode, SqliteStore};
-use andon::store::{CommitFate, OutboxStore, Store, TriggerStore, UpkeepStore, WaitsNow, Which};
+use andon::store::{
+    CommitFate, Heard, OutboxStore, Store, TriggerStore, UpkeepStore, WaitsNow, Which,
+};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
@@ -99,6 +101,9 @@ async fn every_schema_with_data_becomes_the_present_one() {
         if version >= 8 {
             the_data_of_schema_8_is_there(&store).await;
         }
+        if version >= 9 {
+            the_data_of_schema_9_is_there(&store).await;
+        }
         store.close().await;
         SqliteStore::open(&path, Mode::ReadOnly).await.unwrap().close().await;
     }
@@ -118,10 +123,17 @@ async fn the_data_of_schema_8_is_there(store: &SqliteStore) {
     assert_eq!((chains.links, chains.broken), (3, Vec::new()));
 }
 
+async fn the_data_of_schema_9_is_there(store: &SqliteStore) {
+    let told = store.told_waiting().await.unwrap();
+    let heard: Vec<Heard> = told.iter().map(|one| one.heard).collect();
+    assert_eq!(heard, [Heard::Waits, Heard::WithNewer]);
+    assert_eq!(told[1].now, WaitsNow::For(told[0].sha.clone()));
+}
+
 async fn the_data_of_schema_7_is_there(store: &SqliteStore) {
     let told = store.told_waiting().await.unwrap();
-    let [one] = &told[..] else { panic!("{told:?}") };
-    assert_eq!(one.now, WaitsNow::For(one.sha.clone()));
+    let one = told.first().unwrap();
+    assert_eq!((&one.now, one.heard), (&WaitsNow::For(one.sha.clone()), Heard::Waits));
     assert_eq!(one.pipeline.as_str(), "chat-staging");
 }
 

@@ -12,7 +12,7 @@ use super::{CycleKey, NewMessage, Result};
 use crate::domain::commit::{Echo, SeenBefore};
 use crate::domain::event::{Queued, Recorded, RunOptions};
 use crate::domain::names::{EnvironmentName, PipelineName};
-use crate::domain::outcome::{Trigger, Verdict};
+use crate::domain::outcome::{Trigger, Verdict, words};
 use crate::domain::revision::Sha;
 
 /// Identifies a trigger for good; never given out twice.
@@ -184,7 +184,7 @@ pub struct CommitRow {
     pub fate: CommitFate,
 }
 
-/// A commit of which a forge was told that it waits, and nothing else since.
+/// A commit of which a forge was told that it is pending, and no end since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToldWaiting {
     /// The trigger with which it waited.
@@ -193,23 +193,44 @@ pub struct ToldWaiting {
     pub pipeline: PipelineName,
     /// The commit.
     pub sha: Sha,
+    /// What it was told last.
+    pub heard: Heard,
     /// What became of the trigger.
     pub now: WaitsNow,
 }
+
+/// What a pending commit was told last, in the order in which it can hear it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Heard {
+    /// That it waits.
+    Waits,
+    /// That it waits with a newer commit, whose cycle covers it.
+    WithNewer,
+    /// That the cycle that covers it runs.
+    Runs,
+    /// That this cycle waits for a person.
+    Held,
+}
+
+words!(Heard {
+    Waits => "waits", WithNewer => "with_newer", Runs => "runs", Held => "held",
+});
 
 /// What became of a trigger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WaitsNow {
     /// It waits, for that commit now.
     For(Sha),
-    /// It is a cycle, or answered by one.
+    /// It is a cycle, or answered by one; the newest of those that the loop made of it.
     Cycle {
+        /// The commit that the trigger is for.
+        asked_for: Sha,
         /// Its number.
         number: u32,
         /// What it tests, once that is known; never known of one that runs selected cases only.
         revision: Option<Sha>,
-        /// Whether it is over.
-        is_over: bool,
+        /// How far it is.
+        standing: CycleStanding,
     },
     /// It was dropped.
     Dropped {
@@ -218,13 +239,34 @@ pub enum WaitsNow {
     },
 }
 
-/// That a forge was told of a commit that it waits, or was told something else since.
+/// How far a cycle is that answers a trigger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CycleStanding {
+    /// It is not over.
+    Open {
+        /// Whether it waits for a person.
+        held: bool,
+    },
+    /// It is over.
+    Over {
+        /// Its verdict.
+        verdict: Verdict,
+        /// How many cases ran to a result.
+        ran: u32,
+        /// How many were planned.
+        planned: u32,
+    },
+}
+
+/// What a forge was told of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingMark {
     /// The trigger with which it waits.
     pub trigger: TriggerId,
-    /// The commit; `None` when none is told to wait any more.
-    pub sha: Option<Sha>,
+    /// The commit.
+    pub sha: Sha,
+    /// What it was told; `None` for its end, or that its own cycle tells it.
+    pub heard: Option<Heard>,
 }
 
 /// Where triggers wait, and what is known of watched branches.
@@ -276,7 +318,7 @@ pub trait TriggerStore: Send + Sync {
     /// Drops a trigger that waits. Answers whether it did.
     async fn drop_trigger(&self, trigger: TriggerId, why: &str, at: Timestamp) -> Result<bool>;
 
-    /// The commits of which a forge was told that they wait, and nothing else since.
+    /// The commits of which a forge was told that they are pending, and no end since.
     async fn told_waiting(&self) -> Result<Vec<ToldWaiting>>;
 
     /// Stores marks in their order, together with the messages by which they become true.

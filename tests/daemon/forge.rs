@@ -142,13 +142,20 @@ fn all_heard(forge: &Sink, sha: &str, states: &[&str], gitlab: &str) -> bool {
     told == [states, &own, states].map(|these| these.to_vec())
 }
 
-/// A commit that waits is pending from when it was taken; a newer one takes its place.
+/// What the last status of a commit says in words.
+fn last_words(forge: &Sink, sha: &str) -> String {
+    let said = forge.asked(&format!("/hub/repos/acme/shop/statuses/{sha}")).pop().unwrap().json();
+    said["description"].as_str().unwrap().to_owned()
+}
+
+/// RELIABILITY A11: a commit that waits is pending from when it was taken. A newer one takes its place: it stays pending, also over
+/// the death of the daemon, and hears the verdict of the cycle that covers it.
 #[test]
-fn a_commit_that_waits_is_pending_until_its_cycle_or_a_newer_commit_ends_that() {
+fn a_commit_that_is_taken_together_hears_the_verdict_that_covers_it() {
     let forge = Sink::new();
     let mut place = watched(&forge, "0s");
     place.write("stage/hold-before", "");
-    let _daemon = daemon(&place, &[]);
+    let first = daemon(&place, &[]);
     unattended::has_looked(&place, "shop");
     let version = |place: &mut Place, number: usize| {
         let text = format!("{}{}", unattended::GOOD, " ".repeat(number));
@@ -158,19 +165,43 @@ fn a_commit_that_waits_is_pending_until_its_cycle_or_a_newer_commit_ends_that() 
     until("the deploy runs", || place.stage().starts().len() == 1);
     let waits = version(&mut place, 2);
     until("it is pending", || all_heard(&forge, &waits, &["pending"], "pending"));
-    let said = forge.asked(&format!("/hub/repos/acme/shop/statuses/{waits}")).remove(0).json();
-    assert_eq!(said["description"], "waits: 1 before it");
+    assert_eq!(last_words(&forge, &waits), "waits: 1 before it");
     let newest = version(&mut place, 3);
-    until("its end", || all_heard(&forge, &waits, &["pending", "error"], "canceled"));
     until("the newest is pending", || all_heard(&forge, &newest, &["pending"], "pending"));
+    let covered = "waits with a newer commit, whose cycle covers it";
+    until("it waits with that", || last_words(&forge, &waits) == covered);
+    first.kill();
+    fs::remove_file(place.file(".andon/daemon.json")).unwrap();
+    let _second = daemon(&place, &[]);
     release(&place);
     let ran = unattended::wait_for_cycles(&place, 2);
     assert_eq!(ran[1], (newest.clone(), "green".to_owned()));
-    until("both hear the end", || {
-        all_heard(&forge, &runs, &["pending", "success"], "success")
-            && all_heard(&forge, &newest, &["pending", "success"], "success")
+    until("all hear the end", || {
+        [&runs, &waits, &newest]
+            .iter()
+            .all(|sha| all_heard(&forge, sha, &["pending", "success"], "success"))
     });
-    assert!(all_heard(&forge, &waits, &["pending", "error"], "canceled"), "that was the last word");
+    let end = format!("green, ran 1 of 1: cycle 2 of {}, which covers it", &newest[..7]);
+    assert_eq!(last_words(&forge, &waits), end);
+}
+
+/// A commit that is covered by a cycle which a person ends hears that, too.
+#[test]
+fn a_commit_whose_covering_cycle_is_cancelled_hears_so() {
+    let forge = Sink::new();
+    let mut place = watched(&forge, "2s");
+    place.write("stage/hold-before", "");
+    let _daemon = daemon(&place, &[]);
+    unattended::has_looked(&place, "shop");
+    let waits = place.commit("Second version", &unattended::files(unattended::GOOD));
+    until("it is pending", || all_heard(&forge, &waits, &["pending"], "pending"));
+    place.commit("Third version", &unattended::files(&format!("{} ", unattended::GOOD)));
+    until("the deploy runs", || place.stage().starts().len() == 1);
+    until("it is covered", || last_words(&forge, &waits).starts_with("cycle 1 runs for "));
+    place.andon(&["cancel", "shop"]).expect_code(0);
+    until("its end", || all_heard(&forge, &waits, &["pending", "error"], "canceled"));
+    let end = last_words(&forge, &waits);
+    assert!(end.starts_with("cancelled, ran 0 of 1: cycle 1 of "), "{end}");
 }
 
 /// Whatever ends the waiting: a person while no daemon is there, or a branch that is deleted.

@@ -5,8 +5,8 @@ use andon::domain::event::{Event, Held};
 use andon::domain::outcome::{Trigger, TriggerKind, Verdict};
 use andon::domain::revision::Sha;
 use andon::store::{
-    CommitFate, Cursor, Movement, NewMessage, NewTrigger, PutTrigger, SeenCommit, Store, TriggerId,
-    WaitingMark, WaitingTrigger, WaitsNow,
+    CommitFate, Cursor, CycleStanding, Heard, Movement, NewMessage, NewTrigger, PutTrigger,
+    SeenCommit, Store, TriggerId, WaitingMark, WaitingTrigger, WaitsNow,
 };
 
 use crate::Backend;
@@ -471,7 +471,7 @@ pub async fn whoever_was_told_to_wait_is_known_until_something_else_is_told<B: B
     let store = backend.open().await;
     take(&*store, moved(None, Some('a'), "a", 1)).await;
     let trigger = only_waiting(&*store).await.id;
-    let mark = |sha: Option<Sha>| vec![WaitingMark { trigger, sha }];
+    let mark = |of, heard| vec![WaitingMark { trigger, sha: sha(of), heard }];
     let message = |key: &str| NewMessage {
         key: key.to_owned(),
         pipeline: pipeline("chat"),
@@ -480,7 +480,7 @@ pub async fn whoever_was_told_to_wait_is_known_until_something_else_is_told<B: B
         topic: None,
     };
     assert_eq!(store.told_waiting().await.unwrap(), []);
-    store.mark_waiting(mark(Some(sha('a'))), vec![message("1")], at(2)).await.unwrap();
+    store.mark_waiting(mark('a', Some(Heard::Waits)), vec![message("1")], at(2)).await.unwrap();
     assert!(store.knows_message("1").await.unwrap());
     let now = async || {
         let told = store.told_waiting().await.unwrap();
@@ -490,15 +490,39 @@ pub async fn whoever_was_told_to_wait_is_known_until_something_else_is_told<B: B
     assert_eq!(now().await, WaitsNow::For(sha('a')));
     take(&*store, moved(Some('a'), Some('b'), "b", 3)).await;
     assert_eq!(now().await, WaitsNow::For(sha('b')));
+    store.mark_waiting(mark('a', Some(Heard::WithNewer)), vec![], at(4)).await.unwrap();
+    store.mark_waiting(mark('b', Some(Heard::Waits)), vec![], at(4)).await.unwrap();
+    let heard: Vec<_> =
+        store.told_waiting().await.unwrap().into_iter().map(|one| (one.sha, one.heard)).collect();
+    assert_eq!(heard, [(sha('a'), Heard::WithNewer), (sha('b'), Heard::Waits)]);
     let cycle = start(&*store, "chat", trigger).await.unwrap();
-    let started = |revision, is_over| WaitsNow::Cycle { number: cycle.cycle, revision, is_over };
-    assert_eq!(now().await, started(None, false));
-    store.mark_waiting(mark(None), vec![], at(5)).await.unwrap();
+    store.mark_waiting(mark('b', None), vec![], at(5)).await.unwrap();
+    let is = |number, revision, standing| WaitsNow::Cycle {
+        asked_for: sha('b'),
+        number,
+        revision,
+        standing,
+    };
+    let open = CycleStanding::Open { held: false };
+    assert_eq!(now().await, is(cycle.cycle, None, open));
+    let void = vec![resolved('b'), finished(Verdict::Void)];
+    store.append(append(&cycle, 1, void)).await.unwrap();
+    let over = CycleStanding::Over { verdict: Verdict::Void, ran: 0, planned: 0 };
+    assert_eq!(now().await, is(cycle.cycle, Some(sha('b')), over));
+    // It is run once again.
+    let (again, _) = store.create_cycle(queued("chat", "staging"), at(5)).await.unwrap();
+    store.append(append(&again, 1, vec![resolved('b')])).await.unwrap();
+    assert_eq!(now().await, is(again.cycle, Some(sha('b')), open));
+    let asks = Event::Held(Held { reason: "nobody saw the end".to_owned() });
+    store.append(append(&again, 2, vec![asks])).await.unwrap();
+    let held = CycleStanding::Open { held: true };
+    assert_eq!(now().await, is(again.cycle, Some(sha('b')), held));
+    store.mark_waiting(mark('a', None), vec![], at(5)).await.unwrap();
     assert_eq!(store.told_waiting().await.unwrap(), []);
 
     take(&*store, moved(Some('b'), Some('c'), "c", 6)).await;
     let trigger = only_waiting(&*store).await.id;
-    let told = vec![WaitingMark { trigger, sha: Some(sha('c')) }];
+    let told = vec![WaitingMark { trigger, sha: sha('c'), heard: Some(Heard::Waits) }];
     store.mark_waiting(told, vec![], at(7)).await.unwrap();
     assert!(store.drop_trigger(trigger, "why", at(8)).await.unwrap());
     let told = store.told_waiting().await.unwrap();

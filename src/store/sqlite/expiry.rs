@@ -282,7 +282,7 @@ async fn forget(db: &mut SqliteConnection, before: Timestamp, rows: u32) -> Resu
         "DELETE FROM trigger WHERE id IN
              (SELECT t.id FROM trigger t WHERE t.ended_at_us < ?
                   AND (t.key IS NULL OR t.cycle IS NOT NULL)
-                  AND t.told_sha IS NULL
+                  AND NOT EXISTS (SELECT 1 FROM told_commit o WHERE o.trigger_id = t.id)
                   AND NOT EXISTS (SELECT 1 FROM seen_commit s WHERE s.trigger_id = t.id)
               ORDER BY t.ended_at_us LIMIT ?)",
     ] {

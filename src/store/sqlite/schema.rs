@@ -25,6 +25,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "echo", include_str!("../../../migrations/sqlite/0006_echo.sql")),
     (7, "waits", include_str!("../../../migrations/sqlite/0007_waits.sql")),
     (8, "deploy_chain", include_str!("../../../migrations/sqlite/0008_deploy_chain.sql")),
+    (9, "told", include_str!("../../../migrations/sqlite/0009_told.sql")),
 ];
 
 /// The schema of this version.
