@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::candidates::candidate;
@@ -40,8 +42,12 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 const AFTER_FAULT: Duration = Duration::from_secs(2);
 /// While the disk has no room, it is asked again after so long.
 const WITHOUT_ROOM: Duration = Duration::from_secs(5);
+/// Whatever happens, a daemon that is told to end is gone after 30 s; all that it does then fits in this.
+const LEAVE: Duration = Duration::from_secs(29);
 /// Cycles that are near their end may come to it before the daemon leaves.
 const DRAIN: Duration = Duration::from_secs(25);
+/// News of what ended may take so long then: the deadline of any of them.
+const LAST_WORDS: Duration = Duration::from_secs(12);
 
 /// What a daemon is made of.
 pub struct Setup {
@@ -180,17 +186,25 @@ impl Daemon {
     pub async fn run(&self, shutdown: &CancellationToken) {
         self.parts.warden.recall().await;
         self.follow_up().await;
-        tokio::join!(
-            self.parts.warden.run(shutdown),
-            self.desks.run(&self.parts, shutdown),
-            self.listener.run(shutdown),
-            self.deliverer.run(shutdown),
-            keeper::run(&self.parts, self.retention, shutdown),
-            self.run_cycles(shutdown),
-        );
+        let (leave, told_to_leave) = oneshot::channel();
+        let work = async {
+            let ((), (), (), (), by) = tokio::join!(
+                self.parts.warden.run(shutdown),
+                self.desks.run(&self.parts, shutdown),
+                self.listener.run(shutdown),
+                keeper::run(&self.parts, self.retention, shutdown),
+                self.run_cycles(shutdown),
+            );
+            // It listens as long as this runs.
+            let _ = leave.send(by.min(Instant::now() + LAST_WORDS));
+        };
+        // News outlive what makes them: the end of a cycle that came to it just now is told, too.
+        let leave = async { told_to_leave.await.unwrap_or_else(|_| Instant::now()) };
+        tokio::join!(work, self.deliverer.run(leave));
     }
 
-    async fn run_cycles(&self, shutdown: &CancellationToken) {
+    /// Answers by when the daemon must be gone.
+    async fn run_cycles(&self, shutdown: &CancellationToken) -> Instant {
         let mut tasks = JoinSet::new();
         let mut busy = BTreeSet::new();
         // An end that was asked for before the first look begins nothing.
@@ -213,8 +227,23 @@ impl Daemon {
                 }
             }
         }
+        let by = Instant::now() + LEAVE;
         self.handle().draining().cancel();
         drain(tasks).await;
+        if let Err(fault) = self.tell_what_ended().await {
+            tracing::warn!("what became of commits is told by the next daemon: {}", chain(&fault));
+        }
+        by
+    }
+
+    /// Commits that are pending with cycles that ended since the last look hear of it.
+    async fn tell_what_ended(&self) -> Result<(), StoreError> {
+        let store = self.handle().store();
+        let open = store.open_cycles(None).await?;
+        let taken = open.into_iter().map(|row| row.environment).collect();
+        let waiting = store.waiting_triggers().await?;
+        waiting::tell(self.handle(), &waiting, &taken, self.parts.clock.now()).await;
+        Ok(())
     }
 
     /// One look; answers how long the loop may sleep.

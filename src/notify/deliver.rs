@@ -9,8 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, timeout_at};
 
 use super::body::Body;
 use super::channel;
@@ -32,9 +31,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 const AFTER_FAULT: Duration = Duration::from_secs(5);
 /// So many messages are on their way at once.
 const AT_ONCE: usize = 32;
-/// How long messages that are on their way may take when we leave: the deadline of any of them.
-const LAST_WORDS: Duration = Duration::from_secs(12);
-
 /// Tells the wall time.
 pub type WallTime = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// Finds a pipeline as it is served now.
@@ -137,10 +133,12 @@ impl Deliverer {
         self.wake.clone()
     }
 
-    /// Delivers until `shutdown` fires, then waits a little for what is on its way.
-    pub async fn run(&self, shutdown: &CancellationToken) {
+    /// Delivers until `leave` says by when it must be over; then what is due still goes, and nothing that
+    /// would have to wait.
+    pub async fn run(&self, leave: impl Future<Output = Instant>) {
+        tokio::pin!(leave);
         let mut way = OnTheWay::default();
-        loop {
+        let until = loop {
             let sleep = match self.start_due(&mut way).await {
                 Ok(next) => self.until(next),
                 Err(fault) => {
@@ -149,17 +147,29 @@ impl Deliverer {
                 }
             };
             tokio::select! {
-                () = shutdown.cancelled() => break,
+                until = &mut leave => break until,
                 () = self.wake.0.notified() => {}
                 () = tokio::time::sleep(sleep) => {}
                 () = way.ended(), if !way.tasks.is_empty() => {}
             }
+        };
+        if let Err(fault) = self.deliver_until(&mut way, until).await {
+            tracing::warn!("what is to be told is left to the next daemon: {}", chain(&fault));
         }
-        let all = async { while way.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(LAST_WORDS, all).await.is_err() {
+        if !way.tasks.is_empty() {
             tracing::warn!("messages that are left on their way: {}", way.tasks.len());
         }
         self.notebook.write().await;
+    }
+
+    /// Delivers what is due, and what comes to be due meanwhile, until nothing is or the time is over.
+    async fn deliver_until(&self, way: &mut OnTheWay, until: Instant) -> Result<(), StoreError> {
+        loop {
+            self.start_due(way).await?;
+            if way.tasks.is_empty() || timeout_at(until, way.ended()).await.is_err() {
+                return Ok(());
+            }
+        }
     }
 
     /// Delivers what is due, for at most that long, and says what is left.
@@ -167,14 +177,7 @@ impl Deliverer {
     /// # Errors
     /// When the store cannot be read.
     pub async fn deliver_due(&self, within: Duration) -> Result<Vec<Left>, StoreError> {
-        let until = Instant::now() + within;
-        let mut way = OnTheWay::default();
-        loop {
-            self.start_due(&mut way).await?;
-            if way.tasks.is_empty() || tokio::time::timeout_at(until, way.ended()).await.is_err() {
-                break;
-            }
-        }
+        self.deliver_until(&mut OnTheWay::default(), Instant::now() + within).await?;
         let waiting = self.notebook.next_messages().await?;
         let ours = waiting.into_iter().filter(|message| self.is_ours(message));
         Ok(ours.map(|left| Left { target: left.target, error: left.last_error }).collect())

@@ -204,6 +204,18 @@ fn a_commit_whose_covering_cycle_is_cancelled_hears_so() {
     assert!(end.starts_with("cancelled, ran 0 of 1: cycle 1 of "), "{end}");
 }
 
+/// RELIABILITY A13: what ends while the daemon leaves is told before it is gone, not by the next one.
+#[test]
+fn a_cycle_that_ends_while_the_daemon_leaves_is_told_by_it() {
+    let forge = Sink::new();
+    let (place, daemon) = pending(&forge);
+    daemon.signal(Signal::TERM);
+    until("it waits for the end", || daemon.said("waiting for the end for at most"));
+    release(&place);
+    daemon.wait().expect_code(0);
+    assert_eq!(states(&forge, &place), ["pending", "success"]);
+}
+
 /// Whatever ends the waiting: a person while no daemon is there, or a branch that is deleted.
 #[test]
 fn a_commit_that_waits_no_more_hears_so_although_no_cycle_ran() {
