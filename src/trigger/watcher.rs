@@ -60,6 +60,12 @@ pub(super) struct Desk {
 }
 
 impl Desk {
+    /// The desk of a pipeline whose definition changed: what was told of it needs no telling again.
+    pub(super) fn after(before: &Self) -> Self {
+        let health = WatchHealth { circle: before.health().circle, ..WatchHealth::default() };
+        Self { health: Mutex::new(health), ..Self::default() }
+    }
+
     pub(super) fn health(&self) -> WatchHealth {
         lock(&self.health).clone()
     }
@@ -192,7 +198,7 @@ impl Watcher {
             }
         };
         if let Some(circle) = &circle {
-            if known.is_none() {
+            if known.as_ref() != Some(circle) {
                 tracing::warn!(%pipeline, "{}", circle.told());
             }
             self.knows_of_circles =

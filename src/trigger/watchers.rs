@@ -73,9 +73,10 @@ impl Watchers {
     /// Watches a pipeline from now on, in place of an earlier definition of it. One that watches
     /// nothing is no longer watched. Looks at once, whatever its interval: hooks may have been lost.
     pub fn put(&self, spec: &WatchSpec) {
-        let desk = Arc::new(Desk::default());
         let name = spec.pipeline.name.clone();
         let mut running = self.running();
+        let before = running.get(&name).map(|before| Desk::after(&before.desk));
+        let desk = Arc::new(before.unwrap_or_default());
         let Some(watcher) = Watcher::new(self.setup.clone(), spec, Arc::clone(&desk)) else {
             running.remove(&name);
             return;
