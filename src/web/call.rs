@@ -17,12 +17,14 @@ use subtle::ConstantTimeEq as _;
 use super::access::Caller;
 use super::problem::Problem;
 use super::site::Site;
-use crate::daemon::Unserved;
+use crate::daemon::{Handle, Unserved};
 use crate::domain::names::PipelineName;
 use crate::store::{CycleRow, Which};
 
 /// The body of a command is a few words.
 const MAX_BODY: usize = 64 << 10;
+/// So many names are offered where one is not there.
+const MAX_LISTED: usize = 10;
 /// A body must be here by then, however slowly it comes.
 pub(super) const BODY_TIME: Duration = Duration::from_secs(30);
 
@@ -122,7 +124,7 @@ impl Call {
 
     /// The pipeline of that name. It is served, or has cycles.
     pub(super) async fn pipeline_named(&self, given: &str) -> Result<PipelineName, Problem> {
-        let unknown = || no_pipeline(given, &self.site.handle().unserved());
+        let unknown = || no_pipeline(given, self.site.handle());
         let name = PipelineName::parse(given).map_err(|_| unknown())?;
         let is_known = self.site.handle().pipelines().contains_key(&name)
             || self.site.store().find_cycle(&name, Which::Latest).await?.is_some();
@@ -178,23 +180,34 @@ impl Call {
     }
 }
 
-/// A broken file is the likeliest reason for a pipeline not to be there, whatever name it has inside.
-fn no_pipeline(given: &str, unserved: &[Unserved]) -> Problem {
-    let shown: String = given.chars().take(80).collect();
-    let meant = unserved.iter().find(|file| file.is_named(given));
-    if let Some(file) = meant {
+/// A pipeline that is not there. A broken file is the reason where its name fits; else it may be, as nobody knows
+/// which name such a file has inside.
+fn no_pipeline(given: &str, handle: &Handle) -> Problem {
+    let (shown, unserved): (String, _) = (given.chars().take(80).collect(), handle.unserved());
+    if let Some(file) = unserved.iter().find(|file| file.is_named(given)) {
         return Problem::not_found(format!("there is no pipeline {shown:?}: {file}"))
             .help("`andon check` shows every fault");
     }
-    let problem = Problem::not_found(format!("there is no pipeline {shown:?}"));
-    let others: Vec<String> = unserved.iter().take(3).map(ToString::to_string).collect();
-    problem.help(match unserved.len() {
-        0 => "GET /api/v1/pipelines lists them".to_owned(),
-        count if count > others.len() => {
-            format!("{}; and {} more files", others.join("; "), count - others.len())
-        }
-        _ => format!("{}; `andon check` shows every fault", others.join("; ")),
-    })
+    let pipelines = handle.pipelines();
+    let mut help = match pipelines.len() {
+        0 => "no pipeline is served".to_owned(),
+        _ => format!("served: {}", listed(pipelines.keys().map(ToString::to_string))),
+    };
+    if !unserved.is_empty() {
+        let files = listed(unserved.iter().map(Unserved::file_name));
+        help.push_str(&format!("; broken and not served: {files} (`andon check` says why)"));
+    }
+    Problem::not_found(format!("there is no pipeline {shown:?}")).help(help)
+}
+
+/// The first names, and how many more there are.
+fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(MAX_LISTED);
+    let mut text = names.take(MAX_LISTED).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
 }
 
 /// Reads a body that must be small.

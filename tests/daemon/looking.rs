@@ -218,9 +218,14 @@ async fn a_broken_file_is_named_by_whoever_is_asked_for_it() {
     );
     let metrics = house.ask(get("/metrics")).await.is(200).text();
     assert!(metrics.contains("\nandon_pipeline_files_refused 1\n"), "{metrics}");
-    // Which name it has inside is not known.
+    // Which name it has inside is not known; that it is the reason is not said.
     let other = house.ask(get("/api/v1/pipelines/cashier")).await.is(404).json();
-    assert!(other["help"].as_str().unwrap().contains("till.yaml is not served"), "{other}");
+    assert_eq!(other["detail"], "there is no pipeline \"cashier\"");
+    let broken = "broken and not served: till.yaml (`andon check` says why)";
+    assert_eq!(other["help"], format!("served: chat, shop, twin; {broken}"));
+    house.handle.leave_out(vec![]);
+    let other = house.ask(get("/api/v1/pipelines/cashier")).await.is(404).json();
+    assert_eq!(other["help"], "served: chat, shop, twin");
 }
 
 #[tokio::test(flavor = "multi_thread")]
