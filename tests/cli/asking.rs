@@ -108,8 +108,17 @@ fn schemas_take_what_this_version_takes_and_prints() {
         let value = stage.andon(&["show", "small", cycle, "--json"]).ends(0).json();
         assert_eq!(complaints("cycle", &value), [""; 0]);
     }
-    let settings: Value = serde_yaml::from_str("state: x\nlisten: 127.0.0.1:7070\n").unwrap();
-    assert_eq!(complaints("daemon", &settings), [""; 0]);
+    let settings = |text: &str| -> Value { serde_yaml::from_str(text).unwrap() };
+    let taken = settings("state: x\nlisten: 127.0.0.1:7070\n");
+    assert_eq!(complaints("daemon", &taken), [""; 0]);
+    for (database, is_taken) in [("sqlite:here.db", true), ("postgres://host/db", false)] {
+        let text = format!("database: {database}\n");
+        assert_eq!(complaints("daemon", &settings(&text)).is_empty(), is_taken, "{database}");
+        fs::write(stage.path().join("db.yaml"), text).unwrap();
+        // Without records, or without a settings file that could be read.
+        let told = stage.andon(&["--config", "db.yaml", "list"]);
+        told.ends(if is_taken { 5 } else { 2 });
+    }
     // And they refuse what it refuses.
     let mut wrong = read("pipelines/chat-staging.yaml");
     wrong["reday"] = Value::Null;

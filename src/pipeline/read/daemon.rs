@@ -99,11 +99,14 @@ fn host(cx: &mut Cx<'_>, node: &Node) -> String {
 
 fn database(cx: &mut Cx<'_>, node: &Node) -> String {
     let text = cx.text(node);
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
-    let known = ["postgres", "postgresql", "sqlite"];
-    if !text.is_empty() && !scheme.is_some_and(|scheme| known.contains(&scheme)) {
-        cx.error(node.span, "not the address of a database")
-            .help("write `postgres://USER@HOST/NAME`, or leave it out for the embedded one");
+    let is_file =
+        text.strip_prefix("sqlite:").is_some_and(|file| !file.trim_matches('/').is_empty());
+    if !text.is_empty() && !is_file {
+        cx.error(
+            node.span,
+            "not a database that this version reads: it keeps records in SQLite alone",
+        )
+        .help("write `sqlite:FILE`, or leave it out for the one in the state folder");
     }
     text
 }

@@ -24,8 +24,9 @@ pub(super) struct DaemonFile {
     /// Where reports go that their pipeline sends nowhere else.
     #[schemars(extend("default" = "reports"))]
     reports: Option<Path>,
-    /// The address of a database. Default: the embedded one in the state folder.
-    #[schemars(extend("examples" = ["postgres://andon@localhost/andon"]))]
+    /// The file with the records, as `sqlite:FILE`; beside this file where it is no absolute path. Default: `andon.db`
+    /// in the state folder.
+    #[schemars(extend("pattern" = "^sqlite:.+", "examples" = ["sqlite:/var/lib/andon/andon.db"]))]
     database: Option<String>,
     /// How many cycles run side by side.
     #[schemars(range(min = 1, max = 1000))]
