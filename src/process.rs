@@ -40,7 +40,9 @@ mod tree;
 mod watch;
 
 pub use exit::{End, Exit, OutputSummary, signal_name};
-pub use launch::{Attachment, Launcher, OutputCursor, ProcessError, Supervised, attach};
+pub use launch::{
+    Attachment, Launcher, OutputCursor, ProcessError, Supervised, attach, was_asked_to_end,
+};
 pub use orphan::{Orphan, OrphanEnd};
 pub use record::ReadError;
 pub use spec::{CommandSpec, Deadline, Leftovers, OutputCaps};

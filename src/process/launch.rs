@@ -161,6 +161,11 @@ pub enum Attachment {
     },
 }
 
+/// Whether somebody asked for the end of the command of a run folder ([`Supervised::cancel`]).
+pub fn was_asked_to_end(run_dir: &Path) -> bool {
+    RunDir::new(run_dir.to_owned()).cancel_requested()
+}
+
 /// Finds out about the command of a run folder, however its parent or supervisor died.
 pub fn attach(run_dir: &Path) -> Result<Attachment, ProcessError> {
     let folder_failed = |source| ProcessError::Folder { path: run_dir.to_owned(), source };

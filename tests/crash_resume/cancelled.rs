@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use crate::bench::{Bench, Hold};
-use crate::support::{Done, alive};
+use crate::support::{Done, alive, kill, until};
 
 fn interrupted_at(hold: Hold, signal: Signal) -> (Bench, Done) {
     let bench = Bench::held(&[hold]);
@@ -30,6 +30,29 @@ fn in_the_deploy() {
     let phases = done.cycle()["phases"].clone();
     assert_eq!(phases[1]["phase"], "deploy");
     assert_eq!(phases[1]["outcome"], "cancelled");
+}
+
+/// RELIABILITY A13: a second Ctrl-C ends the process before it could record the first: who takes the cycle up does.
+#[test]
+fn in_the_deploy_and_once_more_at_once() {
+    let bench = Bench::held(&[Hold::BeforeDeploy]);
+    let run = bench.start();
+    bench.await_hold(&run, Hold::BeforeDeploy);
+    let (supervisor, script) = (bench.pids("supervisor.pids")[0], bench.pids("script.pids")[0]);
+    // It stands still, so that the first signal is not answered before the second.
+    kill(supervisor, Signal::STOP);
+    run.signal(Signal::INT);
+    let asked = bench.place.file(".andon/runs/shop/0001/deploy-01-1/cancel");
+    until("the supervisor is asked to end the deploy", || asked.exists());
+    run.signal(Signal::INT);
+    run.wait().expect_code(4);
+    kill(supervisor, Signal::CONT);
+    until("the deploy is gone", || !alive(script) && !alive(supervisor));
+    bench.release(Hold::BeforeDeploy);
+    bench.run().expect_code(0);
+    bench.is_sound(&[(2, "green"), (1, "cancelled")]);
+    let report = bench.place.read("reports/shop/cycle-0001.md");
+    assert!(report.contains("whoever ran it before"), "{report}");
 }
 
 #[test]

@@ -8,12 +8,13 @@ use tokio_util::sync::CancellationToken;
 use super::World;
 use super::rollout::Side;
 use crate::deploy::{self, CommandStep, StepEnd, StepFacts, TakenUp};
-use crate::domain::event::{Event, Moment, StepEnded, StepStarted, SurfacesRead};
+use crate::domain::event::{CancelRequested, Event, Moment, StepEnded, StepStarted, SurfacesRead};
 use crate::domain::outcome::PhaseOutcome;
 use crate::domain::spec::{Command, DeployAction, DeployStep, Expect, HttpRequest};
 use crate::domain::state::StepRecord;
 use crate::engine::{EngineError, Journal, Progress, StatePaths};
 use crate::probe::ConnectionUse;
+use crate::process::was_asked_to_end;
 use crate::suite::{Checked, check_request, shown_name};
 
 impl World {
@@ -26,6 +27,9 @@ impl World {
         cancel: &CancellationToken,
     ) -> Result<(), EngineError> {
         let taken_up = if recorded { self.take_up_step(journal, cancel).await? } else { None };
+        if taken_up.as_ref().is_some_and(|end| end.outcome == PhaseOutcome::Cancelled) {
+            self.recall_cancel(journal, cancel).await?;
+        }
         let end = match taken_up {
             Some(end) => end,
             None => {
@@ -90,6 +94,23 @@ impl World {
                 Ok(journal.state().cancelled.is_some().then(never_began))
             }
         }
+    }
+
+    /// Whoever ran the cycle before was told to end it, asked for the end of the step, and was gone before that was
+    /// recorded, as after a second Ctrl-C: the cycle was cancelled, and its deploy has not failed.
+    async fn recall_cancel(
+        &self,
+        journal: &mut Journal,
+        cancel: &CancellationToken,
+    ) -> Result<(), EngineError> {
+        let run_dir = self.run_dir(last_step(journal)?);
+        let was_asked = run_dir.is_some_and(|run_dir| was_asked_to_end(&run_dir));
+        // What this process was told is recorded by the loop, in the name of who told it.
+        if cancel.is_cancelled() || !was_asked || journal.state().cancelled.is_some() {
+            return Ok(());
+        }
+        let by = "whoever ran it before".to_owned();
+        journal.append(vec![Event::CancelRequested(CancelRequested { by })]).await
     }
 
     fn run_dir(&self, record: &StepRecord) -> Option<PathBuf> {
