@@ -27,5 +27,5 @@ pub use catalog::{Catalog, Faulty, yaml_files};
 pub use handle::{
     Blocked, Cancelled, GaveUp, Handle, LiveEvent, NoRoom, Running, Served, Unserved, Watching,
 };
-pub use lock::{LockError, is_served};
+pub use lock::{LockError, StateLock, is_served};
 pub use run::{Daemon, DaemonError, Setup};

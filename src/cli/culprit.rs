@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -11,11 +12,15 @@ use super::error::{CliError, CliResult, Status};
 use super::output::{Out, Table, bold, clean, counted};
 use super::run::{Asked, Foreground, Shows};
 use crate::culprit;
+use crate::daemon::{LockError, StateLock};
 use crate::domain::revision::Sha;
 use crate::domain::search::{SearchEnding, SearchResult, sure};
 use crate::engine::{Ended, NoSearch, SearchState, cycle_to_search};
 use crate::report::SearchJson;
-use crate::store::Which;
+use crate::store::{CycleRow, Which};
+
+/// While something else has the environment, it is looked at again so often.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// `andon culprit`
 pub async fn culprit(context: &Context, args: &CulpritArgs) -> CliResult {
@@ -30,7 +35,10 @@ pub async fn culprit(context: &Context, args: &CulpritArgs) -> CliResult {
     let file: &Path = &args.pipeline;
     let pipeline = Arc::new(pipeline);
     let foreground = Foreground::open(context, file, Shows::Nothing, pipeline, host).await?;
-    let done = search(context, args, &foreground).await;
+    let done = match hold_search(context, &foreground) {
+        Ok(_held) => search(context, args, &foreground).await,
+        Err(error) => Err(error),
+    };
     foreground.close().await;
     done
 }
@@ -42,10 +50,15 @@ async fn search(context: &Context, args: &CulpritArgs, site: &Foreground<'_>) ->
     if let Some(status) = site.finish_earlier().await? {
         return Ok(status);
     }
-    let mut before = None;
+    let (mut before, mut has_asked) = (None, false);
     let state = loop {
         let mut state = site.world.search(site.store.as_ref(), cycle).await.map_err(refused)?;
-        let is_first = before.is_none();
+        if context.host.cancel.is_cancelled() {
+            context.note(
+                "the environment is left as it is; `andon culprit` again goes on with the search",
+            );
+            break state;
+        }
         let up_to = *before.get_or_insert(state.after);
         if args.again {
             state.asked_all_again(up_to);
@@ -53,24 +66,22 @@ async fn search(context: &Context, args: &CulpritArgs, site: &Foreground<'_>) ->
             state.asked_anew(up_to);
         }
         let Some((cause, revision, options)) = state.next_cycle() else {
-            if is_first {
+            if !has_asked {
                 say_how_old(context, site, &state).await?;
             }
             break state;
         };
+        if has_waited(context, site).await? {
+            // What went first may have answered, or overtaken the question.
+            continue;
+        }
+        has_asked = true;
         let asked = Asked { requested: Some(revision.as_str().to_owned()), options };
-        refuse_beside_another(site).await?;
         context.note(&format!("{}: {}", bold("search"), clean(&cause.detail)));
         let ended = site.run_cycle(cause, asked).await?;
         if let Ended::Held(_) = ended {
             // Prints what a person must decide.
             return site.conclude(&ended);
-        }
-        if context.host.cancel.is_cancelled() {
-            context.note(
-                "the environment is left as it is; `andon culprit` again goes on with the search",
-            );
-            break site.world.search(site.store.as_ref(), cycle).await.map_err(refused)?;
         }
     };
     let result = culprit::result(&state.search);
@@ -134,15 +145,48 @@ async fn wanted(
 }
 
 /// Two searches side by side would ask for what the other has deployed since.
-async fn refuse_beside_another(site: &Foreground<'_>) -> Result<(), CliError> {
+fn hold_search(context: &Context, site: &Foreground<'_>) -> Result<StateLock, CliError> {
+    StateLock::take_search(context.paths().root(), &site.pipeline.environment).map_err(|fault| {
+        match fault {
+            LockError::Taken { .. } => beside_another(&fault.to_string()),
+            LockError::Io { .. } => CliError::usage(fault),
+        }
+    })
+}
+
+fn beside_another(text: &str) -> CliError {
+    CliError::not_free(text)
+        .hint("wait for its end, or `andon cancel` it; a daemon searches by itself")
+}
+
+/// Whatever else waits for the environment goes first: a search has time. One of a daemon is no company.
+async fn has_waited(context: &Context, site: &Foreground<'_>) -> Result<bool, CliError> {
+    let mut told = None;
+    while let Some(row) = next_before(site).await? {
+        if told.as_ref() != Some(&row.key()) {
+            context.note(&format!("{} goes first; the search waits for its end", row.key()));
+            told = Some(row.key());
+        }
+        tokio::select! {
+            () = context.host.cancel.cancelled() => break,
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+        }
+    }
+    Ok(told.is_some())
+}
+
+/// A cycle that somebody runs in the environment, or waits with.
+async fn next_before(site: &Foreground<'_>) -> Result<Option<CycleRow>, CliError> {
     for row in site.store.open_cycles(Some(&site.pipeline.environment)).await? {
         if row.search_of.is_some() {
             let text = format!("{} is a step of a search that runs already", row.key());
-            return Err(CliError::not_free(text)
-                .hint("wait for its end, or `andon cancel` it; a daemon searches by itself"));
+            return Err(beside_another(&text));
+        }
+        if site.is_attended(&row).await? {
+            return Ok(Some(row));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn refused(why: NoSearch) -> CliError {

@@ -227,6 +227,11 @@ impl<'a> Foreground<'a> {
         Ok(None)
     }
 
+    /// Whether a living process works on a cycle, or waits with it.
+    pub(super) async fn is_attended(&self, row: &CycleRow) -> Result<bool, CliError> {
+        Ok(self.engine.is_attended(row).await?)
+    }
+
     /// Prints what came of a cycle.
     pub(super) fn conclude(&self, ended: &Ended) -> CliResult {
         let state = ended.state();

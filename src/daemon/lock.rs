@@ -1,4 +1,4 @@
-//! One daemon for each state folder.
+//! One daemon for each state folder, and one search by hand for each environment.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -7,10 +7,12 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::domain::names::EnvironmentName;
+
 /// The file whose lock is held; its text names the process, for people.
 const FILE: &str = "daemon.lock";
 
-/// Held as long as the daemon lives; the kernel lets go of it when the process ends, however.
+/// Held as long as its holder lives; the kernel lets go of it when the process ends, however.
 #[derive(Debug)]
 pub struct StateLock {
     _file: File,
@@ -19,11 +21,13 @@ pub struct StateLock {
 /// Why the lock was not had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another daemon works on this state.
-    #[error("process {pid} serves the state folder already")]
+    /// Another process has it: one that serves the state folder, or that searches.
+    #[error("process {pid} {does} already")]
     Taken {
         /// Its process id, as it wrote it.
         pid: String,
+        /// What it does, for people.
+        does: String,
     },
     /// The file could not be opened or locked.
     #[error("cannot lock {path}")]
@@ -42,7 +46,20 @@ impl StateLock {
     /// # Errors
     /// When another process holds it, or the file cannot be opened.
     pub fn take(state: &Path) -> Result<Self, LockError> {
-        let path = state.join(FILE);
+        Self::take_file(state, FILE, "serves the state folder")
+    }
+
+    /// Takes the right to search in an environment by hand.
+    ///
+    /// # Errors
+    /// As [`StateLock::take`].
+    pub fn take_search(state: &Path, environment: &EnvironmentName) -> Result<Self, LockError> {
+        let does = format!("searches in {environment}");
+        Self::take_file(state, &format!("search-{environment}.lock"), &does)
+    }
+
+    fn take_file(state: &Path, file: &str, does: &str) -> Result<Self, LockError> {
+        let path = state.join(file);
         let failed = |source| LockError::Io { path: path.display().to_string(), source };
         std::fs::create_dir_all(state).map_err(failed)?;
         let open = OpenOptions::new()
@@ -59,7 +76,8 @@ impl StateLock {
                 let mut pid = String::new();
                 // Whoever holds it writes right after taking it; an empty file only lacks the number.
                 let _ = file.take(20).read_to_string(&mut pid);
-                return Err(LockError::Taken { pid: pid.trim().to_owned() });
+                let (pid, does) = (pid.trim().to_owned(), does.to_owned());
+                return Err(LockError::Taken { pid, does });
             }
             Err(fault) => return Err(failed(fault.into())),
         }

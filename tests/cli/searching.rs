@@ -2,13 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::stage::{PIPELINE, Stage};
+use super::stage::{PIPELINE, Stage, start, until};
 
 /// A good cycle at the first commit, then commits of which the one with that number breaks the chat, and a
 /// cycle at the last. Gives back their ids.
 fn broken_by(number: usize) -> (Stage, Vec<String>) {
+    broken_by_in(PIPELINE, number)
+}
+
+fn broken_by_in(pipeline: &str, number: usize) -> (Stage, Vec<String>) {
     let stage = Stage::empty();
-    stage.write_pipeline("small", &PIPELINE.replace("retries: 0", "retries: 1"));
+    stage.write_pipeline("small", &pipeline.replace("retries: 0", "retries: 1"));
     let mut commits =
         vec![stage.commit("All is well", &[("health", Some("ok")), ("chat", Some("hi"))])];
     stage.andon(&["run", "small"]).ends(0);
@@ -278,4 +282,40 @@ fn cases_that_the_suite_has_lost_are_not_asked() {
     let found = stage.andon(&["culprit", "small", "2", "--json"]).ends(1).json();
     assert_eq!((&found["ending"], &found["deploys"]), (&json!("cases_removed"), &json!(0)));
     stage.andon(&["culprit", "small", "2"]).ends(1).prints(&["the suite has none of the cases"]);
+}
+
+/// A deploy notes its cycle, and goes on once nothing holds it.
+const NOTED: &str = r#"        echo "$ANDON_CYCLE" >> "$ANDON_VAR_WWW/../order"
+        while test -e "$ANDON_VAR_WWW/../hold"; do sleep 0.05; done
+        test ! -e refuse"#;
+
+/// A search has the environment to itself as far as searches go, and lets everything else go first.
+#[test]
+fn a_search_runs_beside_no_other_and_lets_a_run_by_hand_go_first() {
+    let (stage, commits) = broken_by_in(&PIPELINE.replace("        test ! -e refuse", NOTED), 5);
+    let order = || -> Vec<u32> {
+        let text = std::fs::read_to_string(stage.path().join("order")).unwrap();
+        text.lines().map(|line| line.parse().unwrap()).collect()
+    };
+    std::fs::write(stage.path().join("hold"), "").unwrap();
+    let begin = |args: &[&str]| {
+        let mut command = stage.command();
+        command.args(args);
+        start(command)
+    };
+    let search = begin(&["culprit", "small", "--json"]);
+    until("the first step deploys", || order() == [1, 2, 3]);
+    stage.andon(&["culprit", "small"]).ends(3).says(&["searches in staging already"]);
+    let run = begin(&["run", "small"]);
+    let cycles = || stage.andon(&["cycles", "small", "--json"]).json();
+    until("the run waits", || cycles().as_array().unwrap().len() == 4);
+    std::fs::remove_file(stage.path().join("hold")).unwrap();
+    assert_eq!(run.wait_with_output().unwrap().status.code(), Some(1));
+    let found = search.wait_with_output().unwrap();
+    assert_eq!(found.status.code(), Some(0), "{}", String::from_utf8_lossy(&found.stderr));
+    let told: Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(told["culprit"], commits[5].as_str());
+    assert_eq!(order()[..5], [1, 2, 3, 4, 5], "the run had its turn before the second step");
+    let said = String::from_utf8_lossy(&found.stderr).into_owned();
+    assert!(said.contains("goes first; the search waits for its end"), "{said}");
 }

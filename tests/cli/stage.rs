@@ -108,6 +108,15 @@ impl Did {
     }
 }
 
+/// Waits for something that happens soon, and fails if it does not.
+pub fn until(what: &str, condition: impl Fn() -> bool) {
+    let give_up = std::time::Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(std::time::Instant::now() < give_up, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// The place where a test plays.
 pub struct Stage {
     folder: tempfile::TempDir,
