@@ -8,8 +8,12 @@ use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use futures_util::future::BoxFuture;
-use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use http::{Extensions, HeaderMap, StatusCode, Version};
 use schemars::{Schema, SchemaGenerator};
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate, SizeAbove};
 
 use super::access::Need;
 use super::call::{Answer, Call};
@@ -17,6 +21,18 @@ use super::guard;
 use super::problem::Problem;
 use super::site::Site;
 use table::ROUTES;
+
+/// What is compressed.
+const COMPRESSED: [&str; 6] = [
+    "text/html",
+    "text/css",
+    "text/javascript",
+    "text/markdown",
+    "application/json",
+    "image/svg+xml",
+];
+/// Less fits one packet as it is.
+const MIN_COMPRESSED: u16 = 1_024;
 
 /// How a route is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,7 +114,20 @@ pub fn router(site: Site) -> Router {
     for route in ROUTES {
         router = router.route(route.path, method_router(route, site.clone()));
     }
-    router.method_not_allowed_fallback(not_this_way).fallback(nowhere)
+    router.method_not_allowed_fallback(not_this_way).fallback(nowhere).layer(compression())
+}
+
+/// What people and programs read is sent compressed to those who take it so. Streams and logs are not:
+/// they come as they grow, and in ranges.
+fn compression() -> CompressionLayer<impl Predicate> {
+    let is_read = |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| {
+        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+        COMPRESSED.contains(&kind.split(';').next().unwrap_or(kind))
+    };
+    // Most of what can be won is won by the fastest, at a fraction of the time.
+    CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(MIN_COMPRESSED).and(is_read))
 }
 
 fn method_router(route: &'static Route, site: Site) -> MethodRouter {

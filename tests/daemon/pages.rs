@@ -168,3 +168,91 @@ async fn what_pages_are_dressed_with_is_kept_by_browsers_until_it_changes() {
     }
     house.ask(get("/assets/other")).await.is(404);
 }
+
+/// A cycle whose one case was closed in the face.
+fn closed_with_1008(text: &str) -> Vec<andon::domain::event::Event> {
+    let exchange = serde_json::json!({
+        "step": "agent run", "protocol": "ws", "method": "GET", "url": "wss://chat.example.com/ws",
+        "remote": "203.0.113.7:443", "status": 101, "bytes_sent": 310, "bytes_received": 2048,
+        "timings": { "connect_us": 1200, "first_byte_us": 8000, "total_us": 512_000 },
+        "frames": [
+            { "at_ms": 12, "direction": "sent", "kind": "text", "payload": { "text": text, "bytes": 9, "cut": false } },
+            { "at_ms": 40, "direction": "received", "kind": "text", "event": "agent_started",
+              "payload": { "text": "{}", "bytes": 2, "cut": false } },
+        ],
+        "frames_total": 7, "close": { "code": 1008, "reason": text, "at_ms": 512 },
+    });
+    let seen = serde_json::json!({
+        "step": "agent run", "expected": ["agent_started", "agent_completed"], "ordered": true,
+        "seen": [["agent_started", 40]], "missing": ["agent_completed"], "forbidden": [], "out_of_order": false,
+    });
+    let passed = |phase: &str| {
+        let over = serde_json::json!({ "kind": "phase_ended", "phase": phase, "outcome": "passed", "duration_ms": 5 });
+        [serde_json::json!({ "kind": "phase_started", "phase": phase }), over]
+    };
+    let checked_out = into_deploy().into_iter().take(3);
+    let before = ["deploy", "ready"].map(passed).concat();
+    let suite = [
+        serde_json::json!({ "kind": "phase_started", "phase": "suite" }),
+        serde_json::json!({
+            "kind": "suite_planned", "name": "P1", "digest": "0123456789ab", "flaky": "pass",
+            "suspicious": "warn", "deadline_at": "2026-05-28T20:36:40Z",
+            "cases": [{ "id": "agents/test 1", "name": "An agent answers", "priority": "P1", "digest": "d1" }],
+        }),
+        serde_json::json!({
+            "kind": "attempt_finished", "case": "agents/test 1", "number": 1,
+            "started_at": "2026-05-28T20:26:40Z", "duration_ms": 512,
+            "failure": {
+                "class": "ws_close", "blame": "service", "message": "closed with 1008", "step": "agent run",
+                "expected": "agent_completed", "actual": "close 1008", "repro": "andon probe wss://chat.example.com/ws",
+            },
+            "evidence": { "exchanges": [exchange], "exchanges_total": 3, "connections": 1, "bytes_sent": 310,
+                          "bytes_received": 2048, "events": [seen] },
+        }),
+    ];
+    checked_out.chain(before.into_iter().chain(suite).map(event)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_attempt_saw_is_shown_frame_by_frame() {
+    let house = house(&[]).await;
+    let key = house.begin_cycle("chat").await;
+    house.append(&key, 1, closed_with_1008("<b title=x>no</b>")).await;
+    let cycle = house.ask(get("/pipelines/chat/cycles/1")).await.page(200).html();
+    let path = "/pipelines/chat/cycles/1/cases/agents/test%201";
+    assert!(cycle.contains(&format!("<a href=\"{path}\">")), "{cycle}");
+    let html = house.ask(get(path)).await.page(200).html();
+    for told in [
+        "An agent answers",
+        "closed with 1008",
+        "andon probe wss://chat.example.com/ws",
+        "agent run: 1 of 2 events came",
+        "<td class=\"m-came\">40 ms</td><td class=\"m-missing\">never</td>",
+        "aria-label=\"1 sent, 1 received within 512 ms, then closed\"",
+        "&lt;b title=x&gt;no&lt;/b&gt;",
+        "5 more were only counted",
+        "2 more exchanges were only counted",
+        "connect 1.2 ms",
+    ] {
+        assert!(html.contains(told), "{told}: {html}");
+    }
+    assert!(!html.contains("<b title"), "{html}");
+    house.ask(get("/pipelines/chat/cycles/1/cases/agents/another")).await.page(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_comes_compressed_to_those_who_take_it_so() {
+    let house = with_a_cycle(&[]).await;
+    let packed = |path: &str| get(path).with("accept-encoding", "gzip");
+    for path in ["/", "/pipelines/chat/cycles/1", "/api/v1/openapi.json", "/assets/style.css"] {
+        let plain = house.ask(get(path)).await.is(200);
+        assert_eq!(plain.header("content-encoding"), "");
+        let reply = house.ask(packed(path)).await.is(200);
+        assert_eq!(reply.header("content-encoding"), "gzip", "{path}");
+        assert!(reply.body.len() * 2 < plain.body.len(), "{path}");
+    }
+    // What is short, and what is read in ranges, stays as it is.
+    for path in ["/healthz", "/metrics"] {
+        assert_eq!(house.ask(packed(path)).await.header("content-encoding"), "", "{path}");
+    }
+}

@@ -24,6 +24,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("overview.html", include_str!("templates/overview.html")),
     ("pipeline.html", include_str!("templates/pipeline.html")),
     ("cycle.html", include_str!("templates/cycle.html")),
+    ("evidence.html", include_str!("templates/evidence.html")),
     ("case.html", include_str!("templates/case.html")),
     ("log.html", include_str!("templates/log.html")),
     ("document.html", include_str!("templates/document.html")),
@@ -79,6 +80,7 @@ fn environment() -> &'static Environment<'static> {
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
         environment.add_filter("when", |at: Option<String>| Value::from_safe_string(when(at)));
         environment.add_filter("duration", words::duration);
+        environment.add_filter("micros", words::micros);
         environment.add_filter("bytes", words::bytes);
         environment
             .add_filter("words", |text: Option<String>| text.unwrap_or_default().replace('_', " "));

@@ -241,6 +241,12 @@ pub(super) static ROUTES: &[Route] = &[
         to!(pages::log::page),
     ),
     page(
+        "/pipelines/{pipeline}/cycles/{cycle}/cases/{*case}",
+        "pageOfEvidence",
+        "What each attempt of a case saw in a cycle: requests, answers, frames and events",
+        to!(pages::evidence::page),
+    ),
+    page(
         "/pipelines/{pipeline}/cases/{*case}",
         "pageOfCase",
         "The history of a case",
