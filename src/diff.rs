@@ -34,6 +34,15 @@ pub enum Selection {
     Part,
 }
 
+/// What the results of a cycle are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tested {
+    /// Its revision: it was deployed, or a surface said that it serves.
+    Revision,
+    /// Whatever the environment served: nothing tells which revision that was.
+    WhateverServed,
+}
+
 /// What a cycle is compared with, and by what.
 #[derive(Debug, Clone, Copy)]
 pub struct Comparison<'a> {
@@ -48,6 +57,8 @@ pub struct Comparison<'a> {
     pub last_whole: Option<u32>,
     /// Whether this cycle planned its whole suite.
     pub selection: Selection,
+    /// What its results are of.
+    pub tested: Tested,
 }
 
 /// What the comparison found.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use andon::cycle;
-use andon::diff::{self, Comparison, Selection};
+use andon::diff::{self, Comparison, Selection, Tested};
 use andon::domain::event::{Event, Finished};
 use andon::domain::findings::{CaseFinding, CaseResult, FINDINGS_VERSION, Findings};
 use andon::domain::history::{Counts, CycleRef, Heads};
@@ -57,6 +57,7 @@ fn finished_cycle(sha: &str, this: &CycleRef, heads: Heads) -> Result<Written> {
         results: &results,
         last_whole: this.cycle.checked_sub(1).filter(|cycle| *cycle > 0),
         selection: Selection::Whole,
+        tested: Tested::Revision,
     };
     let cases = diff::compare(&comparison, &heads).cases;
     let heads = diff::advance_all(&comparison, &cases, heads);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use andon::cluster::{self, Grouping};
-use andon::diff::{self, Comparison, Selection};
+use andon::diff::{self, Comparison, Selection, Tested};
 use andon::domain::findings::CaseResult;
 use andon::domain::history::{CycleRef, Heads};
 use andon::domain::names::{CaseId, EnvironmentName, PipelineName};
@@ -49,6 +49,7 @@ pub fn print(dir: &Path) -> Result<()> {
         results: &results,
         last_whole: Some(1),
         selection: Selection::Whole,
+        tested: Tested::Revision,
     };
     let compared = diff::compare(&comparison, &heads);
     tell("compare 100,000", rounds(|| diff::compare(&comparison, &heads)));
@@ -75,6 +76,7 @@ fn cluster_failures(this: &CycleRef) -> Result<()> {
         results: &results,
         attempts: &by_case,
         findings: &findings,
+        renames: &[],
         heads: &[],
         seen: &[],
         commits: &HashMap::new(),

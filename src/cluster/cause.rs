@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 
 use super::group::Member;
 use crate::domain::history::{FailureChange, RecentRun};
-use crate::domain::outcome::{Cause, Change};
+use crate::domain::outcome::{Cause, Change, Outcome};
 
 /// Why a cluster began.
 pub(super) struct Reason<'a> {
@@ -61,10 +61,15 @@ fn sentence(cause: Cause, lead: &Member<'_>, members: &[Member<'_>]) -> String {
         Cause::Config => {
             format!("The pipeline's configuration changed just before {began}{also}")
         }
-        Cause::Code => code(lead),
+        Cause::Code => code(lead) + &unsteady(lead),
         Cause::Environment => environment(lead),
         Cause::Unknown if members.iter().all(is_uncompared) => {
             "A void cycle is compared with nothing".to_owned()
+        }
+        Cause::Unknown if lead.began_after().is_some() => {
+            "Nothing was deployed and no surface says which revision serves, so no commit can be \
+             blamed"
+                .to_owned()
         }
         Cause::Unknown => unknown(lead, members),
     }
@@ -85,11 +90,21 @@ fn unknown(lead: &Member<'_>, members: &[Member<'_>]) -> String {
     let is_new = |member: &Member<'_>| {
         member.finding.is_some_and(|finding| finding.change == Some(Change::NewFailing))
     };
-    if members.iter().all(is_new) {
+    let is_renamed = |member: &Member<'_>| member.renamed_from.is_some();
+    if members.iter().all(is_new) && !members.iter().any(is_renamed) {
         return "None of its cases was ever known here before, so nothing tells what changed"
             .to_owned();
     }
     let case = &lead.result.case;
+    let renamed = members.iter().find_map(|member| Some((member, member.renamed_from?)));
+    if let Some((member, earlier)) = renamed {
+        let case = &member.result.case;
+        let before = earlier.before.map_or("was known", was);
+        return format!(
+            "{case} is probably {} under another name, which {before} before",
+            earlier.case
+        );
+    }
     let since =
         lead.first_failing().map_or_else(String::new, |first| format!(" in cycle {}", first.cycle));
     match members {
@@ -105,6 +120,16 @@ fn unknown(lead: &Member<'_>, members: &[Member<'_>]) -> String {
 
 fn is_uncompared(member: &Member<'_>) -> bool {
     member.finding.is_none_or(|finding| finding.change.is_none())
+}
+
+/// How a case did, as a verb.
+fn was(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed | Outcome::Flaky => "passed",
+        Outcome::Failed | Outcome::Errored => "was failing",
+        Outcome::Skipped => "was skipped",
+        Outcome::NotRun => "did not run",
+    }
 }
 
 /// The other things that had changed too, as a clause.
@@ -131,7 +156,23 @@ fn flake(lead: &Member<'_>) -> String {
     let rate = rate.map_or_else(String::new, |rate| {
         format!(": {} of its last {} known runs were at odds with others", rate.flaky, rate.of)
     });
-    format!("{case} was both good and failing on one revision{rate}")
+    // A commit beside a flake: it is one by what the case did before.
+    let before =
+        if lead.causes().contains(&Cause::Code) { " before, in this very way" } else { "" };
+    format!("{case} was both good and failing on one revision{before}{rate}")
+}
+
+/// What weakens a commit as the cause: the case contradicts itself also without one. Once is this very
+/// failure.
+fn unsteady(lead: &Member<'_>) -> String {
+    let rate = lead.finding.and_then(|finding| finding.flaky_rate).filter(|rate| rate.flaky > 1);
+    rate.map_or_else(String::new, |rate| {
+        let case = &lead.result.case;
+        format!(
+            "; but {case} was at odds with itself in {} of its last {} known runs",
+            rate.flaky, rate.of
+        )
+    })
 }
 
 fn code(lead: &Member<'_>) -> String {

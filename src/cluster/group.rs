@@ -12,7 +12,7 @@ use crate::domain::commit::CommitRange;
 use crate::domain::event::PlannedCase;
 use crate::domain::evidence::Evidence;
 use crate::domain::failure::Failure;
-use crate::domain::findings::{CaseFinding, CaseResult, Cluster};
+use crate::domain::findings::{CaseFinding, CaseResult, Cluster, ProbableRename};
 use crate::domain::history::{CaseHead, CycleRef, FailureChange, FingerprintSeen};
 use crate::domain::names::{CaseId, Fingerprint};
 use crate::domain::outcome::Cause;
@@ -36,6 +36,8 @@ pub struct Grouping<'a> {
     pub attempts: &'a HashMap<CaseId, Vec<Attempt>>,
     /// What the comparison said of each case.
     pub findings: &'a [CaseFinding],
+    /// Cases that were probably renamed, as the comparison offers them.
+    pub renames: &'a [ProbableRename],
     /// The heads *after* this cycle, as `diff::advance_all` makes them; none in a void cycle.
     pub heads: &'a [CaseHead],
     /// What was seen of the fingerprints before this cycle.
@@ -101,6 +103,8 @@ pub(super) struct Member<'a> {
     planned: Option<&'a PlannedCase>,
     /// What the comparison said.
     pub(super) finding: Option<&'a CaseFinding>,
+    /// What the comparison said of the removed case that it probably is under another name.
+    pub(super) renamed_from: Option<&'a CaseFinding>,
     /// What is known of it, this cycle included.
     pub(super) head: Option<&'a CaseHead>,
 }
@@ -169,10 +173,17 @@ fn drafts_of<'a>(grouping: &Grouping<'a>) -> Vec<Draft<'a>> {
             failure,
             planned: plan.find(position, &result.case),
             finding: findings.find(position, &result.case),
+            renamed_from: renamed_from(grouping, &result.case),
             head: heads.find(position, &result.case),
         });
     }
     drafts
+}
+
+/// Renames are few, and so are removed cases beside them, which stand at the end.
+fn renamed_from<'a>(grouping: &Grouping<'a>, case: &CaseId) -> Option<&'a CaseFinding> {
+    let rename = grouping.renames.iter().find(|rename| rename.to == *case)?;
+    grouping.findings.iter().rev().find(|finding| finding.case == rename.from)
 }
 
 /// A list with an entry for each case, which nearly always stands in the order of the results: a map
@@ -215,7 +226,8 @@ impl<'a> Draft<'a> {
     fn cluster(&self, grouping: &Grouping<'a>, seen: Option<&FingerprintSeen>) -> Cluster {
         let example = self.example();
         let Reason { cause, because, lead } = reason_of(&self.members);
-        let range = lead.finding.and_then(range_of);
+        // Of which nothing tells that they were served, no commits are suspects.
+        let range = lead.finding.filter(|_| cause != Cause::Unknown).and_then(range_of);
         let commits = range.and_then(|range| grouping.commits.get(&range));
         // A cycle that is analysed once more after a crash may have been counted already.
         let seen = seen.filter(|seen| seen.first_cycle <= grouping.this.cycle);

@@ -229,7 +229,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::diff::advance_all;
+    use crate::diff::{Tested, advance_all};
     use crate::domain::failure::{Blame, Failure, FailureClass};
     use crate::domain::findings::Slower;
     use crate::domain::names::Fingerprint;
@@ -294,6 +294,7 @@ mod tests {
                 results,
                 last_whole: self.last_whole,
                 selection,
+                tested: Tested::Revision,
             };
             let heads = self.known();
             let compared = super::compare(&comparison, &heads);

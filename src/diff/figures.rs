@@ -27,6 +27,20 @@ pub(super) fn flaky_rate(earlier: &[RecentRun], now: Option<RecentRun>) -> Optio
     (flaky > 0).then(|| FlakyRate { flaky, of: count(runs().count()) })
 }
 
+/// Whether so many failures in a row are no surprise after these runs, as often as the case was at odds
+/// with itself in them.
+pub(super) fn explains(before: &[RecentRun], failures: u32) -> bool {
+    /// What happens by chance less often than this is news.
+    const SURPRISE: f64 = 0.05;
+    /// Once is no habit.
+    const MIN_FLAKY: u32 = 2;
+    let rate = flaky_rate(before, None).filter(|rate| rate.flaky >= MIN_FLAKY);
+    rate.is_some_and(|FlakyRate { flaky, of }| {
+        let rate = f64::from(flaky) / f64::from(of);
+        rate.powf(f64::from(failures)) >= SURPRISE
+    })
+}
+
 /// `passed` or `flaky`.
 pub(super) fn is_good(outcome: Outcome) -> bool {
     match outcome {
@@ -73,6 +87,25 @@ mod tests {
             if let Some((now, earlier)) = runs.split_last() {
                 assert_eq!(flaky_rate(earlier, Some(*now)), expected, "{runs:?}");
             }
+        }
+    }
+
+    #[test]
+    fn only_what_a_case_often_does_is_no_surprise() {
+        use Outcome::{Failed, Passed};
+        // At odds so often, of so many runs; then so many failures in a row.
+        for (flaky, of, failures, expected) in [
+            (9, 24, 1, true),
+            (9, 24, 3, true),
+            (9, 24, 4, false),
+            (2, 40, 1, true),
+            (2, 41, 1, false),
+            (1, 2, 1, false),
+            (0, 24, 1, false),
+        ] {
+            let runs = (0..of).map(|n| run(1, if n < flaky { Failed } else { Passed }, 1));
+            let runs: Vec<RecentRun> = runs.collect();
+            assert_eq!(explains(&runs, failures), expected, "{flaky} of {of}, {failures}");
         }
     }
 

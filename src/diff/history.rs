@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Comparison;
-use super::figures::is_good;
+use super::figures::{explains, is_good};
+use super::{Comparison, Tested};
 use crate::domain::change::{Seen, differ};
 use crate::domain::findings::{CaseFinding, CaseResult};
 use crate::domain::history::{
@@ -22,9 +22,10 @@ pub fn advance(
     result: &CaseResult,
     this: &CycleRef,
     config_digest: &Arc<str>,
+    tested: Tested,
 ) -> CaseHead {
     let mut head = head.unwrap_or_else(|| never_seen(result));
-    go_on_with(&mut head, result, this, config_digest);
+    go_on_with(&mut head, result, this, config_digest, tested);
     head
 }
 
@@ -39,14 +40,21 @@ fn never_seen(result: &CaseResult) -> CaseHead {
         first_failing: None,
         failing_for: 0,
         failure_changed: None,
+        flaked_as: None,
         causes: Vec::new(),
         recent: Vec::new(),
     }
 }
 
 /// Advances a head where it is: a hundred thousand of them are not copied.
-fn go_on_with(head: &mut CaseHead, result: &CaseResult, this: &CycleRef, config_digest: &Arc<str>) {
-    let causes = causes_after(head, result, this, config_digest);
+fn go_on_with(
+    head: &mut CaseHead,
+    result: &CaseResult,
+    this: &CycleRef,
+    config_digest: &Arc<str>,
+    tested: Tested,
+) {
+    let causes = causes_after(head, result, this, config_digest, tested);
     if result.outcome.is_known() && is_redefined(head, result) {
         head.recent.iter_mut().for_each(|run| run.revision_key = RecentRun::REDEFINED);
     }
@@ -62,6 +70,9 @@ fn go_on_with(head: &mut CaseHead, result: &CaseResult, this: &CycleRef, config_
     head.first_failing = first_failing;
     head.failing_for = failing_for;
     head.failure_changed = failure_changed;
+    if result.outcome.is_failing() && causes.contains(&Cause::Flake) {
+        head.flaked_as = Seen::from(result).fingerprint.cloned();
+    }
     head.causes = causes;
     remember(&mut head.recent, run_of(result, this));
 }
@@ -160,13 +171,13 @@ pub fn advance_all(
     let mut is_planned = vec![false; list.len()];
     let mut new = Vec::new();
     for (result, place) in comparison.results.iter().zip(places) {
-        let (this, config_digest) = (comparison.this, comparison.config_digest);
+        let Comparison { this, config_digest, tested, .. } = *comparison;
         match place {
             Some(place) => {
                 is_planned[place] = true;
-                go_on_with(&mut list[place], result, this, config_digest);
+                go_on_with(&mut list[place], result, this, config_digest, tested);
             }
-            None => new.push(advance(None, result, this, config_digest)),
+            None => new.push(advance(None, result, this, config_digest, tested)),
         }
     }
     let mut is_planned = is_planned.into_iter();
@@ -190,13 +201,38 @@ fn causes_after(
     result: &CaseResult,
     this: &CycleRef,
     config_digest: &Arc<str>,
+    tested: Tested,
 ) -> Vec<Cause> {
     match result.outcome {
         Outcome::NotRun | Outcome::Skipped => head.causes.clone(),
         Outcome::Passed | Outcome::Flaky => Vec::new(),
-        Outcome::Failed | Outcome::Errored if goes_on(head, result) => head.causes.clone(),
-        Outcome::Failed | Outcome::Errored => causes_of_change(head, result, this, config_digest),
+        Outcome::Failed | Outcome::Errored if goes_on(head, result) => causes_still(head),
+        Outcome::Failed | Outcome::Errored => {
+            causes_of_change(head, result, this, config_digest, tested)
+        }
     }
+}
+
+/// The causes of a failure that goes on. A flake that lasts longer than chance explains was none.
+fn causes_still(head: &CaseHead) -> Vec<Cause> {
+    let mut causes = head.causes.clone();
+    // Only a flake that is one by its history has a commit beside it.
+    if causes.first() == Some(&Cause::Flake) && causes.contains(&Cause::Code) {
+        let series = head.failing_for as usize;
+        let before = &head.recent[..head.recent.len().saturating_sub(series)];
+        if !explains(before, head.failing_for + 1) {
+            causes.retain(|cause| *cause != Cause::Flake);
+        }
+    }
+    causes
+}
+
+/// Whether the case failed in this very way before on a revision that was also good, and does so often
+/// enough that one more failure is no surprise.
+fn is_usual(head: &CaseHead, result: &CaseResult) -> bool {
+    let same =
+        head.flaked_as.is_some() && head.flaked_as.as_ref() == Seen::from(result).fingerprint;
+    same && !is_redefined(head, result) && explains(&head.recent, 1)
 }
 
 /// Whether the failure is the one that was there already.
@@ -209,20 +245,23 @@ fn goes_on(head: &CaseHead, result: &CaseResult) -> bool {
 
 /// Everything that can have made a case fail otherwise than it did before, the most telling first.
 ///
-/// A contradiction on the very revision comes first, since it needs no other explanation; then what
+/// A contradiction on the very revision comes first, since it needs no other explanation, and so does
+/// a failure by which the case is known to contradict itself; then what
 /// is particular to the case (its definition), to the pipeline (its configuration), to the commit.
 /// Only when nothing of ours changed is it the environment. A case that was good on this very
-/// revision before does not fail because of the code.
+/// revision before does not fail because of the code; nor is a commit ever to blame of which nothing
+/// tells that it was served.
 fn causes_of_change(
     head: &CaseHead,
     result: &CaseResult,
     this: &CycleRef,
     config_digest: &Arc<str>,
+    tested: Tested,
 ) -> Vec<Cause> {
     let Some(known) = &head.known else { return vec![Cause::Unknown] };
     let here = OnRevision::of(&head.recent, RecentRun::key_of(&this.revision));
     let mut causes = Vec::new();
-    if here.flaky || (here.good && here.failing) {
+    if here.flaky || (here.good && here.failing) || is_usual(head, result) {
         causes.push(Cause::Flake);
     }
     if known.definition != result.definition {
@@ -231,11 +270,15 @@ fn causes_of_change(
     if known.config != *config_digest {
         causes.push(Cause::Config);
     }
-    if known.at.revision != this.revision && !here.good {
+    let is_other_revision = known.at.revision != this.revision && !here.good;
+    if is_other_revision && tested == Tested::Revision {
         causes.push(Cause::Code);
     }
-    if causes.is_empty() {
-        causes.push(Cause::Environment);
+    match (causes.is_empty(), is_other_revision) {
+        (false, _) => {}
+        // Whether the commit was there when the case failed, nobody can tell.
+        (true, true) => causes.push(Cause::Unknown),
+        (true, false) => causes.push(Cause::Environment),
     }
     causes
 }

@@ -235,6 +235,14 @@ pub struct Cluster {
     pub investigation: Option<InvestigationId>,
 }
 
+impl Cluster {
+    /// Whether it began where nothing tells which revision was served, so that no commit can be blamed.
+    pub fn is_of_unknown_revision(&self) -> bool {
+        let was_otherwise = self.last_good.is_some() || self.failure_changed.is_some();
+        self.cause == Cause::Unknown && was_otherwise
+    }
+}
+
 /// A pass that looks too good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suspicious {

@@ -97,6 +97,10 @@ pub struct CaseHead {
     /// Where the present failure took the place of another one, when it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_changed: Option<FailureChange>,
+    /// The latest failure of it that was a flake: one on a revision that was also good. The same failure on
+    /// another revision is then no news of that revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flaked_as: Option<Fingerprint>,
     /// Why its present failure began: everything that had changed then, the most telling first.
     /// Kept, because the records that tell it are gone one cycle later.
     #[serde(default)]

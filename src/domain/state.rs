@@ -163,6 +163,25 @@ impl CycleState {
         self.finished.is_none() && self.phase() <= Phase::Rollback
     }
 
+    /// Whether anything tells that what was tested is the cycle's revision: it was deployed, a surface
+    /// said that it serves, or its checkout is what was tested. Else the results are of whatever the
+    /// environment served.
+    pub fn tested_its_revision(&self) -> bool {
+        let mut readings = self.surfaces.iter().flat_map(|read| &read.what.surfaces);
+        let said = readings.any(|reading| reading.matches == Some(true));
+        !self.steps.is_empty() || said || self.tested_its_checkout()
+    }
+
+    /// Whether commands in a checkout of the revision are all there was: no case asked an environment,
+    /// and neither did a surface or a check. A deploy that was left out had one.
+    fn tested_its_checkout(&self) -> bool {
+        let asked_nothing = self.surfaces.is_empty() && self.controls.is_empty();
+        let are_commands = |planned: &[PlannedCase]| {
+            !planned.is_empty() && planned.iter().all(|planned| planned.command.is_some())
+        };
+        self.queued.options.deploy && asked_nothing && are_commands(self.planned())
+    }
+
     /// The first reading of that kind that failed, and when it was taken: what a verdict that rests on
     /// it names, wherever it is told.
     pub fn failed_reading(&self, kind: ControlKind) -> Option<(Moment, &ControlReading)> {

@@ -317,7 +317,9 @@ fn commits(facts: &Facts<'_>) -> Vec<String> {
         lines.push(String::new());
     }
     let Some(range) = cluster.commits.as_ref().filter(|range| !range.commits.is_empty()) else {
-        if cluster.suspects.is_empty() {
+        if cluster.is_of_unknown_revision() {
+            lines.push("None: nothing tells which revision was served.".to_owned());
+        } else if cluster.suspects.is_empty() {
             lines.push("None: no commit lies between.".to_owned());
         }
         lines.extend(

@@ -126,6 +126,7 @@ mod tests {
             first_failing: None,
             failing_for: 0,
             failure_changed: None,
+            flaked_as: None,
             causes: vec![],
             recent: runs,
         }

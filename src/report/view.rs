@@ -176,6 +176,16 @@ impl<'a> View<'a> {
         })
     }
 
+    /// The cases that were failing and are no longer planned, but for those that were probably renamed.
+    pub fn gone_failing(&self) -> impl Iterator<Item = &CaseView<'a>> {
+        let renames = self.findings.map_or(&[][..], |findings| &findings.renames);
+        self.changed(Change::Removed).filter(move |case| {
+            let was_failing = case.finding.and_then(|finding| finding.before);
+            was_failing.is_some_and(Outcome::is_failing)
+                && renames.iter().all(|rename| rename.from != *case.id)
+        })
+    }
+
     /// The cases with that change, in order.
     pub fn changed(&self, change: Change) -> impl Iterator<Item = &CaseView<'a>> {
         self.cases.iter().filter(move |case| case.change() == Some(change))

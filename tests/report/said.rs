@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use andon::domain::event::StepEnded;
+use andon::domain::event::{Moment, StepEnded};
 use andon::domain::failure::{Blame, FailureClass, REQUEST_SUBJECT};
-use andon::domain::findings::FlakyRate;
-use andon::domain::outcome::{Change, Outcome, PhaseOutcome, Verdict};
+use andon::domain::findings::{FlakyRate, ProbableRename};
+use andon::domain::history::{CycleRef, FailureChange};
+use andon::domain::outcome::{Cause, Change, Outcome, PhaseOutcome, Verdict};
 use andon::domain::state::CycleState;
 use andon::report::{json::cycle_json, markdown};
 
-use crate::cycles::{CASES, HEAD, Story, cluster, http_evidence, http_failure, sha};
+use crate::cycles::{BASE, CASES, HEAD, Story, cluster, http_evidence, http_failure, id, sha};
 use crate::stories;
 
 /// One case is errored: its request could not be made.
@@ -112,4 +113,146 @@ fn nobody_knows_how_long_a_step_took_whose_end_nobody_saw() {
     let report = markdown::render(&state);
     assert!(report.contains("wrote was recorded before its end was lost."), "{report}");
     assert!(!report.contains("left no output"), "{report}");
+}
+
+/// One regressed case on a commit that is the only one since it was good.
+fn one_commit() -> Story {
+    let mut story = Story::new(7);
+    let broken = CASES[4].0;
+    story.resolve().deployed().ready().plan(&CASES).all_pass_but(&[broken]);
+    let failure = http_failure("agents/execute", 500);
+    story.attempt(broken, 1, Some(failure.clone()), http_evidence("agents/execute", 500));
+    story.suite_ends(None, vec![]).stays(HEAD);
+    story.found(broken, Outcome::Failed, Some(Outcome::Passed), Some(Change::Regressed));
+    story.rest_still_passes();
+    let mut cluster = cluster(7, "0a1b2c3d4e5f", "Status 500", failure, &[broken]);
+    cluster.suspects.truncate(1);
+    let range = cluster.commits.as_mut().unwrap();
+    range.commits.truncate(1);
+    range.total = 1;
+    story.findings.clusters.push(cluster);
+    story
+}
+
+fn first_to_do(report: &str) -> &str {
+    report.lines().find(|line| line.starts_with("**Do first:** ")).unwrap()
+}
+
+fn red(mut story: Story) -> String {
+    markdown::render(&story.decided(Verdict::Red, "1 case is failing"))
+}
+
+#[test]
+fn no_commit_is_blamed_when_nothing_tells_which_revision_served() {
+    let blamed = red(one_commit());
+    assert!(first_to_do(&blamed).contains("Repair or revert"), "{blamed}");
+    let mut story = one_commit();
+    let cluster = &mut story.findings.clusters[0];
+    (cluster.cause, cluster.commits) = (Cause::Unknown, None);
+    cluster.suspects.clear();
+    let report = red(story);
+    let first = first_to_do(&report);
+    assert!(first.contains("no commit can be blamed") && !first.contains("revert"), "{first}");
+    assert!(report.contains("none: nothing tells which revision was served"), "{report}");
+    let claim = report.lines().nth(2).unwrap();
+    assert!(claim.contains("since this cycle: "), "{claim}");
+}
+
+#[test]
+fn a_checkout_is_the_revision_when_commands_are_all_there_was() {
+    let told = |of: &str| {
+        let mut story = Story::new(7);
+        story.resolve();
+        if of == "asked" {
+            story.controls(Moment::Before, None);
+        }
+        story.plan(&CASES).all_pass_but(&[]);
+        let cases = &mut story.state.plan.as_mut().unwrap().cases;
+        let run = if of == "mixed" { &mut cases[1..] } else { &mut cases[..] };
+        run.iter_mut().for_each(|planned| planned.command = Some("unit".into()));
+        story.state.queued.options.deploy = of != "left out";
+        story.state.tested_its_revision()
+    };
+    assert!(told("checkout"));
+    for environment in ["left out", "asked", "mixed"] {
+        assert!(!told(environment), "{environment}");
+    }
+}
+
+#[test]
+fn a_step_forward_is_never_to_be_taken_back() {
+    let mut story = one_commit();
+    let (from, to) =
+        (CycleRef { cycle: 6, revision: sha(BASE) }, CycleRef { cycle: 7, revision: sha(HEAD) });
+    let cluster = &mut story.findings.clusters[0];
+    cluster.first_failing = Some(CycleRef { cycle: 5, revision: sha(BASE) });
+    cluster.failure_changed = Some(FailureChange { from, to });
+    let report = red(story);
+    let first = first_to_do(&report);
+    assert!(first.contains("wrong: with `"), "{first}");
+    let became =
+        "the failure became “Status 500” (INV-0003); it had been another one since cycle 5";
+    assert!(first.contains(became), "{first}");
+    assert!(!report.to_lowercase().contains("revert"), "{report}");
+}
+
+#[test]
+fn an_unsteady_case_is_run_again_before_its_commit_is_blamed() {
+    let rated = |flaky| {
+        let mut story = one_commit();
+        let found = story.findings.cases.iter_mut().find(|found| found.case == id(CASES[4].0));
+        found.unwrap().flaky_rate = Some(FlakyRate { flaky, of: 24 });
+        red(story)
+    };
+    let report = rated(9);
+    let first = first_to_do(&report);
+    let again = "Run it again first: it was flaky in 9 of 24 runs. If it goes on: Repair or revert";
+    assert!(first.contains(again), "{first}");
+    assert!(!rated(1).contains("Run it again first"), "once is this very failure");
+}
+
+#[test]
+fn failing_cases_that_are_gone_are_no_silent_green() {
+    let mut story = Story::new(7);
+    story.resolve().deployed().ready().plan(&CASES).all_pass_but(&[]);
+    story.suite_ends(None, vec![]).stays(HEAD).rest_still_passes();
+    let counts = story.findings.counts;
+    let before =
+        [("test_a", Outcome::Failed), ("test_b", Outcome::Errored), ("test_c", Outcome::Passed)];
+    for (case, before) in before {
+        story.found(case, Outcome::Passed, Some(before), Some(Change::Removed)).outcome = None;
+    }
+    story.findings.counts = counts;
+    let mut all = story.decided(Verdict::Green, "every case that decides passed");
+    let report = markdown::render(&all);
+    let gone = "2 cases that were failing are no longer planned: `test_a` and `test_b`";
+    let (top, rest) = report.split_once("## Summary").unwrap();
+    assert!(top.contains(&format!("**{gone}**.")), "{top}");
+    let impact = format!("Nothing that the suite still covers is known to be broken, but {gone}.");
+    assert!(rest.contains(&impact), "{rest}");
+    assert!(rest.contains(&format!("{gone}. If that is meant, close")), "{rest}");
+    let rename = ProbableRename { from: id("test_a"), to: id(CASES[0].0) };
+    Arc::make_mut(&mut all.findings.as_mut().unwrap().what).renames.push(rename);
+    let report = markdown::render(&all);
+    assert!(report.contains("1 case that was failing is no longer planned: `test_b`"), "{report}");
+}
+
+#[test]
+fn a_failure_under_a_new_name_is_probably_an_old_one() {
+    let mut story = one_commit();
+    let counts = story.findings.counts;
+    let before = Some(Outcome::Failed);
+    story.found("test_old", Outcome::Passed, before, Some(Change::Removed)).outcome = None;
+    story.findings.counts = counts;
+    story.findings.renames = vec![ProbableRename { from: id("test_old"), to: id(CASES[4].0) }];
+    let cluster = &mut story.findings.clusters[0];
+    (cluster.cause, cluster.last_good, cluster.commits) = (Cause::Unknown, None, None);
+    cluster.suspects.clear();
+    let report = red(story);
+    let told = format!(
+        "`{}` is probably `test_old`, which was failing before (`was: [test_old]` keeps its history)",
+        CASES[4].0
+    );
+    assert!(first_to_do(&report).contains(&told), "{report}");
+    assert!(!report.contains("nobody ever saw"), "{report}");
 }

@@ -234,6 +234,7 @@ pub fn head(name: &str, cycle: u32) -> CaseHead {
         first_failing: None,
         failing_for: 0,
         failure_changed: None,
+        flaked_as: None,
         causes: Vec::new(),
         recent: vec![RecentRun {
             cycle,

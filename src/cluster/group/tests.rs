@@ -5,6 +5,7 @@ use super::*;
 use crate::domain::commit::CommitInfo;
 use crate::domain::event::Quarantined;
 use crate::domain::failure::{Blame, FailureClass};
+use crate::domain::findings::FlakyRate;
 use crate::domain::history::{KnownResult, RecentRun};
 use crate::domain::outcome::{Change, Outcome};
 
@@ -25,6 +26,7 @@ struct Story {
     heads: Vec<CaseHead>,
     seen: Vec<FingerprintSeen>,
     commits: HashMap<(Sha, Sha), CommitRange>,
+    renames: Vec<ProbableRename>,
 }
 
 impl Story {
@@ -99,6 +101,7 @@ impl Story {
             first_failing: Some(at(7, 2)),
             failing_for: 1,
             failure_changed: None,
+            flaked_as: None,
             causes: causes.to_vec(),
             recent: Vec::new(),
         });
@@ -122,6 +125,7 @@ impl Story {
             results: &self.results,
             attempts: &HashMap::new(),
             findings: &self.findings,
+            renames: &self.renames,
             heads: &self.heads,
             seen: &self.seen,
             commits: &self.commits,
@@ -291,6 +295,21 @@ fn suspects_are_the_commits_between_good_and_bad() {
 }
 
 #[test]
+fn no_commit_is_a_suspect_when_nothing_tells_which_revision_served() {
+    let mut story = Story::default().failing("a", "x", "P1", &[Cause::Unknown]);
+    story.findings[0].last_good = Some(at(6, 1));
+    let range = CommitRange { commits: Vec::new(), total: 1 };
+    story.commits.insert((sha(1), sha(2)), range);
+    let cluster = story.clusters().remove(0);
+    assert!(cluster.is_of_unknown_revision());
+    assert_eq!((cluster.commits, cluster.suspects), (None, vec![]));
+    assert_eq!(
+        cluster.because,
+        "Nothing was deployed and no surface says which revision serves, so no commit can be blamed."
+    );
+}
+
+#[test]
 fn a_failure_that_became_another_one_rests_on_that_change() {
     let mut story = Story::default().failing("a", "x", "P1", &[Cause::Code]);
     let (good, first) = (at(4, 1), at(5, 2));
@@ -372,4 +391,40 @@ fn a_fingerprint_remembers_when_it_was_seen() {
     assert_eq!((again.first_seen_cycle, again.times_seen), (2, 4));
     story.seen = vec![seen(7, 4)];
     assert_eq!(story.clusters()[0].times_seen, 4, "this cycle was counted already");
+}
+
+#[test]
+fn a_commit_is_a_weak_cause_of_what_an_unsteady_case_does() {
+    let rated = |causes: &[Cause], flaky| {
+        let mut story = Story::default().failing("a", "x", "P1", causes);
+        story.findings[0].flaky_rate = Some(FlakyRate { flaky, of: 24 });
+        story.cause()
+    };
+    let (cause, because) = rated(&[Cause::Code], 9);
+    assert_eq!(cause, Cause::Code);
+    let but = "; but a was at odds with itself in 9 of its last 24 known runs.";
+    assert!(because.ends_with(but), "{because}");
+    assert!(!rated(&[Cause::Code], 1).1.contains("; but"), "once is this very failure");
+    let known = "a was both good and failing on one revision before, in this very way: 9 of its last 24 \
+                 known runs were at odds with others; the revision changed too.";
+    assert_eq!(rated(&[Cause::Flake, Cause::Code], 9), (Cause::Flake, known.to_owned()));
+}
+
+#[test]
+fn a_failure_under_a_new_name_says_how_the_old_one_did() {
+    let mut story = Story::default().failing("new", "x", "P1", &[Cause::Unknown]);
+    let removed = CaseFinding {
+        case: CaseId::parse("old").unwrap(),
+        outcome: None,
+        change: Some(Change::Removed),
+        before: Some(Outcome::Failed),
+        ..story.findings[0].clone()
+    };
+    story.findings.push(removed);
+    story.renames = vec![ProbableRename {
+        from: CaseId::parse("old").unwrap(),
+        to: CaseId::parse("new").unwrap(),
+    }];
+    let because = "new is probably old under another name, which was failing before.";
+    assert_eq!(story.cause(), (Cause::Unknown, because.to_owned()));
 }

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::diff::{Selection, compare, slower};
+use crate::diff::{Selection, Tested, compare, slower};
 use crate::domain::change::tests::oracle;
 use crate::domain::failure::{Blame, Failure, FailureClass};
 use crate::domain::findings::{FlakyRate, Slower};
@@ -240,6 +240,7 @@ proptest! {
                 results: &results,
                 last_whole,
                 selection: Selection::Whole,
+                tested: Tested::Revision,
             };
             let known = Heads::from(heads.values().cloned().collect::<Vec<_>>());
             let found = compare(&comparison, &known).cases;
@@ -294,7 +295,13 @@ fn causes_after_steps(steps: &[(u8, u8, u8, Outcome)]) -> Vec<Cause> {
         let revision = Sha::parse(&revision.to_string().repeat(40)).unwrap();
         let run = Run { outcome: *outcome, print: 0, definition: *definition, duration_ms: 1 };
         let this = CycleRef { cycle, revision };
-        head = Some(advance(head, &result(0, &run), &this, &config.to_string().into()));
+        head = Some(advance(
+            head,
+            &result(0, &run),
+            &this,
+            &config.to_string().into(),
+            Tested::Revision,
+        ));
     }
     head.unwrap().causes
 }
@@ -304,10 +311,90 @@ fn another_failure_has_causes_of_its_own() {
     let run = |print, outcome| Run { outcome, print, definition: 1, duration_ms: 1 };
     let at =
         |cycle, digit: &str| CycleRef { cycle, revision: Sha::parse(&digit.repeat(40)).unwrap() };
-    let head = advance(None, &result(0, &run(0, Outcome::Passed)), &at(1, "1"), &"c".into());
-    let head = advance(Some(head), &result(0, &run(0, Outcome::Failed)), &at(2, "2"), &"c".into());
+    let head = advance(
+        None,
+        &result(0, &run(0, Outcome::Passed)),
+        &at(1, "1"),
+        &"c".into(),
+        Tested::Revision,
+    );
+    let head = advance(
+        Some(head),
+        &result(0, &run(0, Outcome::Failed)),
+        &at(2, "2"),
+        &"c".into(),
+        Tested::Revision,
+    );
     assert_eq!(head.causes, [Cause::Code]);
-    let head = advance(Some(head), &result(0, &run(1, Outcome::Failed)), &at(3, "2"), &"d".into());
+    let head = advance(
+        Some(head),
+        &result(0, &run(1, Outcome::Failed)),
+        &at(3, "2"),
+        &"d".into(),
+        Tested::Revision,
+    );
     assert_eq!(head.causes, [Cause::Config]);
     assert_eq!((head.failing_for, head.first_failing.unwrap().cycle), (2, 2));
+}
+
+#[test]
+fn a_commit_is_never_to_blame_when_nothing_tells_what_was_served() {
+    let run = |outcome, definition| Run { outcome, print: 0, definition, duration_ms: 1 };
+    let at =
+        |cycle, digit: &str| CycleRef { cycle, revision: Sha::parse(&digit.repeat(40)).unwrap() };
+    let table: &[(&str, u8, &str, Tested, &[Cause])] = &[
+        ("2", 1, "c", Tested::Revision, &[Cause::Code]),
+        ("2", 1, "c", Tested::WhateverServed, &[Cause::Unknown]),
+        ("1", 1, "c", Tested::WhateverServed, &[Cause::Environment]),
+        ("2", 2, "c", Tested::WhateverServed, &[Cause::Suite]),
+        ("2", 1, "d", Tested::WhateverServed, &[Cause::Config]),
+    ];
+    for (revision, definition, config, tested, expected) in table {
+        let (good, bad) = (run(Outcome::Passed, 1), run(Outcome::Failed, *definition));
+        let head = advance(None, &result(0, &good), &at(1, "1"), &"c".into(), *tested);
+        let bad = result(0, &bad);
+        let head = advance(Some(head), &bad, &at(2, revision), &(*config).into(), *tested);
+        assert_eq!(head.causes, *expected, "{revision} {definition} {config} {tested:?}");
+    }
+}
+
+/// A case that failed on a revision that was also good fails in the same way on the next commit.
+#[test]
+fn a_known_flake_is_not_blamed_on_the_next_commit() {
+    let run = |outcome, print| Run { outcome, print, definition: 1, duration_ms: 1 };
+    let at = |cycle, digit: u32| CycleRef {
+        cycle,
+        revision: Sha::parse(&digit.to_string().repeat(40)).unwrap(),
+    };
+    let after = |how_many_good: u32, prints: &[u8], revision: u32| {
+        let mut head: Option<CaseHead> = None;
+        let mut cycle = 0;
+        let mut add = |revision, run: &Run| {
+            cycle += 1;
+            let result = result(0, run);
+            let this = at(cycle, revision);
+            head = Some(advance(head.take(), &result, &this, &"c".into(), Tested::Revision));
+        };
+        for _ in 0..3 {
+            add(1, &run(Outcome::Passed, 0));
+            add(1, &run(Outcome::Failed, 0));
+        }
+        (0..how_many_good).for_each(|_| add(1, &run(Outcome::Passed, 0)));
+        prints.iter().for_each(|print| add(revision, &run(Outcome::Failed, *print)));
+        head.unwrap().causes
+    };
+    use Cause::{Code, Flake};
+    let table: &[(u32, &[u8], &[Cause])] = &[
+        (1, &[0], &[Flake, Code]),
+        // 3 of 7 three times in a row is still chance; four times is not.
+        (1, &[0, 0, 0], &[Flake, Code]),
+        (1, &[0, 0, 0, 0], &[Code]),
+        (1, &[1], &[Code]),
+        // Too seldom to explain anything.
+        (44, &[0], &[Flake, Code]),
+        (46, &[0], &[Code]),
+    ];
+    for (good, prints, expected) in table {
+        assert_eq!(after(*good, prints, 2), *expected, "{good} {prints:?}");
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{After, World, phase_ended};
 use crate::cluster::{self, Grouping};
-use crate::diff::{self, Compared, Comparison, Selection};
+use crate::diff::{self, Compared, Comparison, Selection, Tested};
 use crate::domain::attempt::Attempt;
 use crate::domain::commit::CommitRange;
 use crate::domain::event::{Event, PlannedCase};
@@ -59,6 +59,7 @@ impl World {
                 results: &results,
                 attempts: &journal.state().attempts,
                 findings: &compared.cases,
+                renames: &compared.renames,
                 heads: &compared.heads,
                 seen: &seen,
                 commits: &commits,
@@ -360,6 +361,7 @@ fn compare(
         } else {
             Selection::Whole
         },
+        tested: if state.tested_its_revision() { Tested::Revision } else { Tested::WhateverServed },
     };
     let Compared { cases, renames } = diff::compare(&comparison, &heads);
     let heads = diff::advance_all(&comparison, &cases, heads);

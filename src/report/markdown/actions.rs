@@ -3,6 +3,8 @@
 mod repair;
 mod suite;
 
+pub(super) use suite::gone;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -240,7 +242,10 @@ fn investigation(
     let state = match snapshot.state {
         // The action above says the same, and more.
         InvestigationState::Reopened if is_refuted => None,
-        InvestigationState::Reopened => Some("it came back after it was closed".to_owned()),
+        InvestigationState::Reopened => Some(match snapshot.reopened_in {
+            Some(cycle) => format!("its failure came back in cycle {cycle}"),
+            None => "its failure came back".to_owned(),
+        }),
         InvestigationState::FixClaimed | InvestigationState::FixDeployed => {
             Some("a fix is claimed, and this revision lacks it".to_owned())
         }

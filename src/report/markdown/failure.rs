@@ -254,10 +254,11 @@ fn first_seen(view: &View<'_>, cluster: &Cluster) -> String {
             InvestigationState::Reopened => {
                 let cycle = snapshot.reopened_in;
                 let when = cycle.map_or(String::new(), |n| format!(" in cycle {n}"));
+                // A failure that was only gone for a while was closed by nobody.
                 let refuted = |n| snapshot.claims.iter().any(|claim| claim.result.is_refuted_in(n));
                 let what = match cycle.is_some_and(refuted) {
                     true => "a claimed fix of {} failed and it was reopened",
-                    false => "{} was closed and reopened",
+                    false => "the failure of {} came back",
                 };
                 let what = what.replace("{}", snapshot.id.as_str());
                 text.push_str(&format!(". {}{when}", words::capitalised(&what)));
@@ -284,6 +285,9 @@ fn suspects(view: &View<'_>, cluster: &Cluster) -> String {
         if changed.is_none() && cluster.last_good.is_none() {
             return "none: it was never seen good, so no commit is known to have broken it"
                 .to_owned();
+        }
+        if cluster.is_of_unknown_revision() {
+            return "none: nothing tells which revision was served".to_owned();
         }
         let between = changed.as_deref().unwrap_or("last good and first failing");
         return format!("none: no commit lies between {between}");

@@ -6,7 +6,7 @@ use crate::domain::escape::{self, Keep};
 use crate::domain::event::{ControlKind, StepEnded};
 use crate::domain::failure::Blame;
 use crate::domain::findings::Cluster;
-use crate::domain::history::FailureChange;
+use crate::domain::history::{CycleRef, FailureChange};
 use crate::domain::outcome::{Change, Outcome, PhaseOutcome, Verdict, VoidReason};
 use crate::domain::state::StepRecord;
 use crate::report::view::{SurfaceView, View};
@@ -89,11 +89,7 @@ fn revision(view: &View<'_>) -> String {
 /// What the results are of. Where nothing was deployed and no surface says what it serves, nobody knows
 /// which revision passed.
 fn tested(view: &View<'_>) -> String {
-    let deployed = !view.state.steps.is_empty();
-    let mut surfaces = view.surfaces().into_iter();
-    let said = surfaces
-        .any(|surface| surface.latest().is_some_and(|reading| reading.matches == Some(true)));
-    if deployed || said {
+    if view.state.tested_its_revision() {
         return revision(view);
     }
     "what the environment serves: nothing was deployed, and no surface says which revision that is"
@@ -178,16 +174,21 @@ pub(super) fn loss<'a>(view: &View<'a>, cluster: &Cluster) -> Option<&'a str> {
 }
 
 fn since(view: &View<'_>, cluster: &Cluster) -> String {
+    // Where nothing tells what was served, the revision beside the cycle would be read as the culprit.
+    let of = |at: &CycleRef| match cluster.is_of_unknown_revision() {
+        true => String::new(),
+        false => format!(" ({})", short(&at.revision)),
+    };
     let since = match &cluster.first_failing {
         Some(first) if first.cycle == view.state.queued.cycle => {
-            format!(" since this cycle ({})", short(&first.revision))
+            format!(" since this cycle{}", of(first))
         }
-        Some(first) => format!(" since cycle {} ({})", first.cycle, short(&first.revision)),
+        Some(first) => format!(" since cycle {}{}", first.cycle, of(first)),
         None => String::new(),
     };
     match &cluster.failure_changed {
         Some(FailureChange { to, .. }) => {
-            format!("{since}, in this way since cycle {} ({})", to.cycle, short(&to.revision))
+            format!("{since}, in this way since cycle {}{}", to.cycle, of(to))
         }
         None => since,
     }
@@ -480,6 +481,11 @@ fn notes(view: &View<'_>) -> Vec<String> {
             "**The suite changed:** {} defined otherwise than when last run, so for {} the comparison is weak.",
             words::count(redefined as u64, "case is", "cases are"),
             if redefined == 1 { "it" } else { "them" },
+        ));
+    }
+    if let Some(gone) = actions::gone(view) {
+        notes.push(format!(
+            "**{gone}**. Whether what they showed is repaired, no case says any more."
         ));
     }
     if view.verdict() == Some(Verdict::Red) && view.counts().not_run > 0 {

@@ -35,7 +35,13 @@ pub fn write(page: &mut Page, view: &View<'_>) {
     items.extend(cut_note(view, losses.len().saturating_sub(MAX_ROWS)));
     items.extend(unknown(view));
     if items.is_empty() {
-        page.block("Nothing that the suite covers is known to be broken.");
+        let gone = super::actions::gone(view);
+        page.block(&gone.map_or_else(
+            || "Nothing that the suite covers is known to be broken.".to_owned(),
+            |gone| {
+                format!("Nothing that the suite still covers is known to be broken, but {gone}.")
+            },
+        ));
     }
     page.list(&items);
     let definition = &view.state.queued.definition;

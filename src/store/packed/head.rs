@@ -7,6 +7,7 @@
 //!   [known: cycle · sha · outcome · definition · config · (fingerprint)]
 //!   [last_good: cycle · sha]  [first_failing: cycle · sha]
 //!   [failure_changed: cycle · sha · cycle · sha]
+//!   [flaked_as]
 //!   causes · { cause }
 //!   runs · { cycle − previous cycle · outcome and flag · (revision key, 4 bytes) · duration }
 //! ```
@@ -29,6 +30,7 @@ const HAS_FINGERPRINT: u8 = 2;
 const HAS_LAST_GOOD: u8 = 4;
 const HAS_FIRST_FAILING: u8 = 8;
 const HAS_FAILURE_CHANGED: u8 = 16;
+const HAS_FLAKED_AS: u8 = 32;
 
 /// A flag beside a run's outcome: its revision is that of the run before.
 const SAME_REVISION: u8 = 0x10;
@@ -57,6 +59,9 @@ pub(in crate::store) fn encode(out: &mut Vec<u8>, head: &CaseHead) {
         put_cycle_ref(out, from, known_sha);
         put_cycle_ref(out, to, known_sha);
     }
+    if let Some(fingerprint) = &head.flaked_as {
+        put_bytes(out, fingerprint.as_str().as_bytes());
+    }
     put_count(out, head.causes.len());
     out.extend(head.causes.iter().map(|cause| cause_code(*cause)));
     put_runs(out, &head.recent);
@@ -70,6 +75,7 @@ fn flags_of(head: &CaseHead) -> u8 {
         (head.last_good.is_some(), HAS_LAST_GOOD),
         (head.first_failing.is_some(), HAS_FIRST_FAILING),
         (head.failure_changed.is_some(), HAS_FAILURE_CHANGED),
+        (head.flaked_as.is_some(), HAS_FLAKED_AS),
     ]
     .into_iter()
     .filter_map(|(is_set, flag)| is_set.then_some(flag))
@@ -131,6 +137,10 @@ pub(in crate::store) fn decode(
             to: reader.cycle_ref(known_sha, shared)?,
         }),
     };
+    let flaked_as = match flags & HAS_FLAKED_AS {
+        0 => None,
+        _ => Some(Fingerprint::parse(reader.text()?)?),
+    };
     let causes = reader.causes()?;
     let recent = reader.runs()?;
     let head = CaseHead {
@@ -142,6 +152,7 @@ pub(in crate::store) fn decode(
         first_failing,
         failing_for,
         failure_changed,
+        flaked_as,
         causes,
         recent,
     };
@@ -292,9 +303,10 @@ mod tests {
         let change =
             (any_cycle_ref(), any_cycle_ref()).prop_map(|(from, to)| FailureChange { from, to });
         let refs = (of(any_known()), of(any_cycle_ref()), of(any_cycle_ref()), of(change));
+        let flaked_as = of(Just(Fingerprint::new(1, "f0")));
         let lists = (vec(any_of(Cause::ALL), 0..4), vec(any_run(), 0..50));
-        (any::<u32>(), any_of(Outcome::ALL), refs, any::<u32>(), lists).prop_map(
-            |(planned_in, last_outcome, refs, failing_for, lists)| {
+        (any::<u32>(), any_of(Outcome::ALL), refs, any::<u32>(), flaked_as, lists).prop_map(
+            |(planned_in, last_outcome, refs, failing_for, flaked_as, lists)| {
                 let (known, last_good, first_failing, failure_changed) = refs;
                 CaseHead {
                     case: the_case(),
@@ -305,6 +317,7 @@ mod tests {
                     first_failing,
                     failing_for,
                     failure_changed,
+                    flaked_as,
                     causes: lists.0,
                     recent: lists.1,
                 }
@@ -363,6 +376,7 @@ mod tests {
             first_failing: Some(at),
             failing_for: 1,
             failure_changed: None,
+            flaked_as: None,
             causes: vec![Cause::Environment],
             recent: vec![
                 RecentRun { cycle: 299, revision_key: 9, duration_ms: 5, outcome: Outcome::Passed },

@@ -6,8 +6,8 @@
 use super::Action;
 use crate::domain::escape;
 use crate::domain::failure::Blame;
-use crate::domain::findings::{Cluster, InvestigationState};
-use crate::domain::outcome::Cause;
+use crate::domain::findings::{Cluster, FlakyRate, InvestigationState};
+use crate::domain::outcome::{Cause, Outcome};
 use crate::domain::revision::Sha;
 use crate::domain::spec::Priority;
 use crate::report::markdown::{culprit, short};
@@ -61,7 +61,10 @@ fn has_a_fix(state: InvestigationState) -> bool {
 }
 
 fn is_same(one: &Cluster, other: &Cluster) -> bool {
-    let key = |cluster: &Cluster| (cluster.cause, cluster.last_good.is_none());
+    // A failure that took the place of another one is to be repaired in another way.
+    let key = |cluster: &Cluster| {
+        (cluster.cause, cluster.last_good.is_none(), cluster.failure_changed.is_some())
+    };
     match (&one.culprit, &other.culprit) {
         (Some(one), Some(other)) => one == other,
         (None, None) => key(one) == key(other) && one.suspects == other.suspects,
@@ -76,7 +79,10 @@ fn text(view: &View<'_>, repair: &Repair<'_>) -> Option<String> {
         return Some(found);
     }
     match cluster.cause {
-        Cause::Code => Some(code(view, cluster, &what)),
+        Cause::Code => Some(match unsteady(view, cluster) {
+            Some(first) => format!("{first} If it goes on: {}", code(view, cluster, &what)),
+            None => code(view, cluster, &what),
+        }),
         Cause::Suite => Some(format!(
             "Look at what changed in the suite: {what} came with another definition of the case."
         )),
@@ -88,10 +94,25 @@ fn text(view: &View<'_>, repair: &Repair<'_>) -> Option<String> {
             escape::text(view.state.queued.environment.as_str())
         )),
         Cause::Flake => {
-            Some(format!("Find out what is unsteady: {what} comes and goes on one revision."))
+            let unsteady =
+                format!("Find out what is unsteady: {what} comes and goes on one revision.");
+            // On a commit that was never good it may be news after all.
+            let is_new = !cluster.suspects.is_empty();
+            Some(match self::unsteady(view, cluster).filter(|_| is_new) {
+                Some(first) => format!("{first} {unsteady}"),
+                None => unsteady,
+            })
         }
         // Its setup is an action of its own.
-        Cause::Unknown if cluster.last_good.is_some() || setup_failed(view) => None,
+        Cause::Unknown if setup_failed(view) => None,
+        Cause::Unknown if cluster.is_of_unknown_revision() => Some(format!(
+            "Find out what {} serves: nothing was deployed and no surface says which revision that is, so \
+             no commit can be blamed for {what}. `ready.revision` lets a surface say it.",
+            escape::text(view.state.queued.environment.as_str())
+        )),
+        Cause::Unknown if renamed(view, cluster).is_some() => renamed(view, cluster).map(|told| {
+            format!("Find out whether {what} is an old failure under a new name: {told}.")
+        }),
         Cause::Unknown if cluster.example.blame == Blame::Measurement => {
             Some(format!("Repair what measures: nobody ever saw a run without {what}."))
         }
@@ -99,6 +120,33 @@ fn text(view: &View<'_>, repair: &Repair<'_>) -> Option<String> {
             "Find out whether the service or the case is wrong: nobody ever saw a run without {what}."
         )),
     }
+}
+
+/// `` `new` is probably `old`, which was failing before (`was: [old]` keeps its history) ``
+fn renamed(view: &View<'_>, cluster: &Cluster) -> Option<String> {
+    let renames = &view.findings?.renames;
+    let rename = renames.iter().find(|rename| cluster.cases.contains(&rename.to))?;
+    let before = view.case(&rename.from).and_then(|case| case.finding?.before);
+    let before = match before.map(Outcome::is_failing) {
+        Some(true) => ", which was failing before",
+        Some(false) => ", which was not failing before",
+        None => "",
+    };
+    let (from, to) = (escape::code(rename.from.as_str()), escape::code(rename.to.as_str()));
+    let hint = escape::code(&format!("was: [{}]", rename.from));
+    Some(format!("{to} is probably {from}{before} ({hint} keeps its history)"))
+}
+
+/// What to do before a commit is blamed, where every case of a failure is known to contradict itself.
+fn unsteady(view: &View<'_>, cluster: &Cluster) -> Option<String> {
+    let rates = cluster.cases.iter().map(|id| view.case(id)?.finding?.flaky_rate);
+    let rates: Option<Vec<FlakyRate>> = rates.collect();
+    let steadiest = rates?.into_iter().min_by(|a, b| {
+        (u64::from(a.flaky) * u64::from(b.of)).cmp(&(u64::from(b.flaky) * u64::from(a.of)))
+    })?;
+    let FlakyRate { flaky, of } = steadiest;
+    // Once is this very failure.
+    (flaky > 1).then(|| format!("Run it again first: it was flaky in {flaky} of {of} runs."))
 }
 
 fn setup_failed(view: &View<'_>) -> bool {
@@ -112,6 +160,7 @@ fn code(view: &View<'_>, cluster: &Cluster, what: &str) -> String {
     }
     let total = cluster.commits.as_ref().map_or(0, |range| range.total).max(cluster.suspects.len());
     match (cluster.suspects.as_slice(), total) {
+        _ if cluster.failure_changed.is_some() => became(view, cluster, what, total),
         ([], _) => format!("Look at the revision itself: {what} came with it."),
         ([only], 1) => format!(
             "Repair or revert {}: it is the only commit that came with {what}.",
@@ -125,13 +174,25 @@ fn code(view: &View<'_>, cluster: &Cluster, what: &str) -> String {
     }
 }
 
+/// A failure that took the place of another one: what came with it may have been a step forward, so
+/// nobody is told to take that back.
+fn became(view: &View<'_>, cluster: &Cluster, what: &str, total: usize) -> String {
+    let with = match (cluster.suspects.as_slice(), total) {
+        ([], _) => "with this revision".to_owned(),
+        ([only], 1) => format!("with {}", commit(view, cluster, only)),
+        (_, total) => format!("with one of {total} commits (the suspects under *Failures*)"),
+    };
+    let since = cluster.first_failing.as_ref().map_or_else(String::new, |first| {
+        format!("; it had been another one since cycle {}", first.cycle)
+    });
+    format!("Find out what is still wrong: {with} the failure became {what}{since}.")
+}
+
 /// How to have it searched, where a search can be made: it deploys, and runs what regressed.
 fn search(view: &View<'_>, cluster: &Cluster) -> String {
     let deploys = view.state.steps.iter().any(|step| step.ended.is_some());
     match &cluster.first_failing {
-        Some(first)
-            if deploys && cluster.failure_changed.is_none() && cluster.last_good.is_some() =>
-        {
+        Some(first) if deploys && cluster.last_good.is_some() => {
             format!(": `andon culprit {} {}`", view.state.queued.pipeline, first.cycle)
         }
         _ => ": they are the suspects under *Failures*".to_owned(),

@@ -38,6 +38,11 @@ pub(super) fn actions(actions: &mut Vec<Action>, view: &View<'_>) {
             text: format!("Find out why {cases} passed only at a later attempt (“Flaky”): nobody believes such a case when it fails."),
         });
     }
+    if let Some(gone) = gone(view) {
+        let text =
+            format!("{gone}. If that is meant, close their investigations; else bring them back.");
+        actions.push(Action { priority: medium(), text });
+    }
     changed_by_nobody(actions, view);
     bent(actions, view);
     let renames = findings.map_or(0, |findings| findings.renames.len());
@@ -69,6 +74,13 @@ fn bent(actions: &mut Vec<Action>, view: &View<'_>) {
         );
         actions.push(Action { priority: medium(), text });
     }
+}
+
+/// `3 cases that were failing are no longer planned: …`: what they showed was repaired by nobody.
+pub(in crate::report::markdown) fn gone(view: &View<'_>) -> Option<String> {
+    let how_many = view.gone_failing().count() as u64;
+    let cases = words::count(how_many, "case that was failing is", "cases that were failing are");
+    named(view.gone_failing()).map(|named| format!("{cases} no longer planned: {named}"))
 }
 
 /// The first few cases by their ids, and how many more there are.
