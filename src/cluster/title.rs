@@ -1,6 +1,6 @@
-//! Titles for people: what happened, in a few words that do not vary from run to run.
-
-use std::borrow::Cow;
+//! Titles for people: what happened in this cycle, in a few words, with its real values. What a failure
+//! *is* does not rest on them: that is its fingerprint. Only the ids in a route are masked, since the
+//! cases of one failure ask for different ones.
 
 use super::identity::{Close, status_in};
 use super::normalise::normalise_as;
@@ -11,6 +11,8 @@ use crate::domain::failure::{Failure, FailureClass};
 
 /// A title has at most so many characters.
 const MAX_TITLE: usize = 100;
+/// Only so many characters of a text are looked at for a title.
+const MAX_READ: usize = 4 * MAX_TITLE;
 /// A slug has at most so many bytes.
 const MAX_SLUG: usize = 48;
 
@@ -21,9 +23,11 @@ pub(super) fn title_of(failure: &Failure, evidence: &Evidence) -> String {
     shortened(title.trim(), MAX_TITLE)
 }
 
-/// A text without what varies, for people.
-fn plain(text: &str) -> Cow<'_, str> {
-    normalise_as(text, Style::OUTSIDE.for_people())
+/// The beginning of a text in one line.
+fn plain(text: &str) -> String {
+    let text: String = text.chars().take(MAX_READ).collect();
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 struct Wording<'a> {
@@ -72,36 +76,33 @@ impl Wording<'_> {
     fn place(&self) -> String {
         match (&self.scene.place, self.failure.step.as_deref()) {
             (Some(place), _) => place.to_string(),
-            (None, Some(step)) => plain(step).into_owned(),
+            (None, Some(step)) => plain(step),
             (None, None) => "A step".to_owned(),
         }
     }
 
     fn status(&self) -> String {
         status_in(self.failure).map_or_else(
-            || plain(self.failure.actual.as_deref().unwrap_or("otherwise")).into_owned(),
+            || plain(self.failure.actual.as_deref().unwrap_or("otherwise")),
             |status| status.to_string(),
         )
     }
 
-    /// An expected number says nothing without its digits, and those vary.
+    /// What was asked for, and what came instead where there is room for it.
     fn not_as_expected(&self, place: &str) -> String {
         let (subject, expected) = (self.subject(), self.expected());
-        if expected.ends_with(subject) {
+        let wanted = if expected.ends_with(subject) {
             format!("{place}: expected {expected}")
-        } else if expected.contains(char::is_alphanumeric) {
-            format!("{place}: expected {subject} {expected}")
         } else {
-            format!("{place}: {subject} is not as expected")
-        }
+            format!("{place}: expected {subject} {expected}")
+        };
+        let got =
+            self.failure.actual.as_deref().map(|actual| format!("{wanted}, got {}", plain(actual)));
+        got.filter(|told| told.chars().count() <= MAX_TITLE).unwrap_or(wanted)
     }
 
     fn expected(&self) -> String {
-        let expected = self.failure.expected.as_deref().unwrap_or("another");
-        match self.failure.class {
-            FailureClass::HttpStatus => expected.to_owned(),
-            _ => normalise_as(expected, Style::WANTED.for_people()).into_owned(),
-        }
+        plain(self.failure.expected.as_deref().unwrap_or("another"))
     }
 
     fn subject(&self) -> &str {
@@ -136,12 +137,12 @@ impl Wording<'_> {
         what.map_or_else(|| self.sentence(), |what| format!("{name}: {}", plain(what)))
     }
 
-    /// The first line of what was said, without what varies.
+    /// The first line of what was said.
     fn sentence(&self) -> String {
         let mut lines = self.failure.message.lines().map(str::trim);
         let line = lines.find(|line| !line.is_empty()).unwrap_or("no message");
-        let normal = plain(line);
-        let mut chars = normal.chars();
+        let line = plain(line);
+        let mut chars = line.chars();
         chars
             .next()
             .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect::<String>())
@@ -156,10 +157,12 @@ fn shortened(text: &str, max: usize) -> String {
     format!("{}…", kept[..at_word].trim_end_matches([' ', ',', ':', ';']))
 }
 
-/// A short name for a file, made of a title: lower-case ASCII letters, digits and single hyphens.
+/// A short name for a file, made of a title without what varies from run to run: lower-case ASCII
+/// letters, digits and single hyphens.
 ///
 /// Never empty, at most 48 bytes, and never a name that a file system keeps for itself.
 pub fn slug_of(title: &str) -> String {
+    let title = normalise_as(title, Style::WANTED);
     let mut slug = String::with_capacity(MAX_SLUG);
     for c in title.chars() {
         if c.is_ascii_alphanumeric() {
@@ -240,17 +243,17 @@ mod tests {
             (
                 &http,
                 failure(C::Assertion, "$.status", "\"healthy\"", "\"down\""),
-                "GET /api/messages/{id}: expected $.status \"healthy\"",
+                "GET /api/messages/{id}: expected $.status \"healthy\", got \"down\"",
             ),
             (
                 &http,
                 failure(C::Assertion, "$.items", "2", "0"),
-                "GET /api/messages/{id}: $.items is not as expected",
+                "GET /api/messages/{id}: expected $.items 2, got 0",
             ),
             (
                 &http,
                 failure(C::Assertion, "answer", "an answer", "more than 10 MB"),
-                "GET /api/messages/{id}: expected an answer",
+                "GET /api/messages/{id}: expected an answer, got more than 10 MB",
             ),
             (
                 &http,
@@ -271,7 +274,7 @@ mod tests {
                     "x",
                     "close 1008 (token expired at 17) after 0 of 1",
                 ),
-                "Socket closed with 1008: token expired at #",
+                "Socket closed with 1008: token expired at 17",
             ),
             (
                 &ws,
@@ -303,12 +306,21 @@ mod tests {
     fn without_evidence_a_title_rests_on_the_step_or_the_message() {
         let nothing = Evidence::default();
         let status = failure(FailureClass::HttpStatus, "status", "200", "404");
-        assert_eq!(title_of(&status, &nothing), "read # answered 404, expected 200");
+        assert_eq!(title_of(&status, &nothing), "read 3 answered 404, expected 200");
         let mut reported = failure(FailureClass::Reported, "", "", "");
         reported.message = "\n  AssertionError: user 17 is gone\n  at line 3".to_owned();
-        assert_eq!(title_of(&reported, &nothing), "AssertionError: user # is gone");
+        assert_eq!(title_of(&reported, &nothing), "AssertionError: user 17 is gone");
+        reported.message = "Expected \t401\u{1b} got {\"id\": \"4f1c2aa\"}".to_owned();
+        assert_eq!(title_of(&reported, &nothing), "Expected 401 got {\"id\": \"4f1c2aa\"}");
         reported.message = String::new();
         assert_eq!(title_of(&reported, &nothing), "No message");
+    }
+
+    #[test]
+    fn what_came_is_told_where_there_is_room() {
+        let nothing = Evidence::default();
+        let long = failure(FailureClass::Assertion, "$.name", "\"Ada\"", &"x".repeat(90));
+        assert_eq!(title_of(&long, &nothing), "read 3: expected $.name \"Ada\"");
     }
 
     #[test]
@@ -316,10 +328,10 @@ mod tests {
         let mut command = failure(FailureClass::Command, "command", "exit 0", "exited with code 3");
         command.step = Some("e2e".to_owned());
         command.message = "e2e: exited with code 3, after 12 cases were reported".to_owned();
-        let wanted = "e2e: exited with code 3, after # cases were reported";
+        let wanted = "e2e: exited with code 3, after 12 cases were reported";
         assert_eq!(title_of(&command, &Evidence::default()), wanted);
         command.message = "12 files are left".to_owned();
-        assert_eq!(title_of(&command, &Evidence::default()), "# files are left");
+        assert_eq!(title_of(&command, &Evidence::default()), "12 files are left");
     }
 
     #[test]
@@ -331,6 +343,8 @@ mod tests {
             ),
             ("Socket closed with 1008: token expired", "socket-closed-with-1008-token-expired"),
             ("It isn't there", "it-isnt-there"),
+            ("GET /cart: expected $.items 2, got 0", "get-cart-expected-items-got"),
+            ("User 7c9e6679-7425-40de-944b-e07fc1f90ae7 is gone", "user-is-gone"),
             ("../../etc/passwd", "etc-passwd"),
             ("Größe", "gr-e"),
             ("日本語", "failure"),

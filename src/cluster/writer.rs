@@ -16,7 +16,6 @@ const BETWEEN_MASKS: &[char] = &[' ', ',', ';', ':', '.', '/', '-', '+', '_'];
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Style {
     quoted: Quoted,
-    letters: Letters,
 }
 
 /// What a quoted text is.
@@ -28,23 +27,11 @@ enum Quoted {
     Wanted,
 }
 
-/// What becomes of capitals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Letters {
-    Folded,
-    Kept,
-}
-
 impl Style {
     /// A text from outside, to be compared with others.
-    pub(super) const OUTSIDE: Self = Self { quoted: Quoted::Value, letters: Letters::Folded };
+    pub(super) const OUTSIDE: Self = Self { quoted: Quoted::Value };
     /// What the suite's author asked for, to be compared with others.
-    pub(super) const WANTED: Self = Self { quoted: Quoted::Wanted, letters: Letters::Folded };
-
-    /// The same to be read by people: capitals stay.
-    pub(super) const fn for_people(self) -> Self {
-        Self { letters: Letters::Kept, ..self }
-    }
+    pub(super) const WANTED: Self = Self { quoted: Quoted::Wanted };
 }
 
 /// Writes what is left of a text.
@@ -193,7 +180,7 @@ impl Writer {
         let inner = &shape[1..shape.len() - 1];
         let is_name = word::is_naming(&self.last_word) && word::is_identifier(inner);
         if is_name || self.style.quoted == Quoted::Wanted {
-            let normal = normalise_as(inner, Style { quoted: Quoted::Value, ..self.style });
+            let normal = normalise_as(inner, Style { quoted: Quoted::Value });
             self.verbatim("\"");
             self.verbatim(&normal);
             self.verbatim("\"");
@@ -203,10 +190,7 @@ impl Writer {
     }
 
     fn letters(&mut self, text: &str) {
-        match self.style.letters {
-            Letters::Folded => self.verbatim(&text.to_lowercase()),
-            Letters::Kept => self.verbatim(text),
-        }
+        self.verbatim(&text.to_lowercase());
     }
 
     pub(super) fn verbatim(&mut self, text: &str) {

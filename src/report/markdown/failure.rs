@@ -56,7 +56,7 @@ fn body(page: &mut Page, view: &View<'_>, cluster: &Cluster) {
 }
 
 /// The case that stands for all: the most important one that has an attempt of this failure.
-fn example<'v, 'a>(view: &'v View<'a>, cluster: &Cluster) -> Option<&'v CaseView<'a>> {
+pub(super) fn example<'v, 'a>(view: &'v View<'a>, cluster: &Cluster) -> Option<&'v CaseView<'a>> {
     let cases = || cluster.cases.iter().filter_map(|id| view.case(id));
     let same = |case: &&CaseView<'_>| {
         case.failure().is_some_and(|failure| failure.message == cluster.example.message)

@@ -1,7 +1,7 @@
 //! Part 1: the title, what matters most in one sentence, and which revision this is about.
 
 use super::page::Page;
-use super::{actions, culprit, deploy, fixes, served, short};
+use super::{actions, culprit, deploy, failure, fixes, served, short};
 use crate::domain::escape::{self, Keep};
 use crate::domain::event::{ControlKind, StepEnded};
 use crate::domain::failure::Blame;
@@ -128,7 +128,7 @@ fn red(view: &View<'_>) -> String {
         return sentence(view.findings.map_or("", |findings| &findings.reason));
     };
     let title = escape::text(&worst.title);
-    let cases = words::count(worst.cases.len() as u64, "case", "cases");
+    let cases = cases_of(view, worst);
     let since = since(view, worst);
     let what = match loss(view, worst) {
         // What could not be measured is no loss that anybody saw.
@@ -143,7 +143,7 @@ fn red(view: &View<'_>) -> String {
             let loss = escape::text(loss.trim_end_matches('.'));
             format!("{loss}{since}: {title} ({cases}).")
         }
-        None => format!("{title}{since} ({cases})."),
+        None => format!("{title}{since}: {cases}."),
     };
     let what = match culprit::claim(view, worst) {
         Some(culprit) => format!("{what} {culprit}"),
@@ -153,6 +153,18 @@ fn red(view: &View<'_>) -> String {
         0 => what,
         1 => format!("{what} There is 1 other failure."),
         others => format!("{what} There are {} other failures.", words::number(others as u64)),
+    }
+}
+
+/// `` `test_001` and 3 more cases ``: the case whose failure the title tells, and how many share it.
+fn cases_of(view: &View<'_>, cluster: &Cluster) -> String {
+    let told = failure::example(view, cluster).map(|case| escape::code(case.id.as_str()));
+    match (told, cluster.cases.len() as u64) {
+        (None, cases) => words::count(cases, "case", "cases"),
+        (Some(told), 0 | 1) => told,
+        (Some(told), cases) => {
+            format!("{told} and {}", words::count(cases - 1, "more case", "more cases"))
+        }
     }
 }
 
