@@ -130,6 +130,9 @@ fn compare_case(this: &CycleRef, result: &CaseResult, history: Option<History<'_
     let known = head.known.as_ref();
     finding.change = Some(change_of(known.map(Seen::from), Some(Seen::from(result))));
     finding.before = known.map(|known| known.outcome);
+    if finding.change == Some(Change::ChangedFailure) {
+        finding.said_before = known.and_then(|known| known.said.clone());
+    }
     finding.definition_changed = history::is_redefined(head, result);
     finding.known_as = known_as;
     // What another definition gave contradicts nothing, and says nothing about how long this one takes.
@@ -187,6 +190,7 @@ fn bare_finding(result: &CaseResult) -> CaseFinding {
         outcome: Some(result.outcome),
         change: None,
         before: None,
+        said_before: None,
         duration_ms: result.duration_ms,
         attempts: result.attempts,
         carried: None,
@@ -208,6 +212,7 @@ fn removed_case(head: &CaseHead) -> CaseFinding {
         outcome: None,
         change: Some(change_of(head.known.as_ref().map(Seen::from), None)),
         before: head.known.as_ref().map(|known| known.outcome),
+        said_before: None,
         duration_ms: 0,
         attempts: 0,
         carried: None,

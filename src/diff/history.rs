@@ -87,9 +87,18 @@ fn known_result(result: &CaseResult, this: &CycleRef, config_digest: &Arc<str>) 
         at: this.clone(),
         outcome: result.outcome,
         fingerprint: Seen::from(result).fingerprint.cloned(),
+        said: result.failure.as_ref().and_then(|(_, failure)| first_line(&failure.message)),
         definition: Arc::clone(&result.definition),
         config: Arc::clone(config_digest),
     }
+}
+
+/// What is kept of a message for the next comparison.
+fn first_line(message: &str) -> Option<Arc<str>> {
+    /// So many bytes of it.
+    const MAX_SAID: usize = 160;
+    let line = message.lines().map(str::trim).find(|line| !line.is_empty())?;
+    Some(line[..line.floor_char_boundary(MAX_SAID)].into())
 }
 
 /// The present series of failures, and what came before it.

@@ -97,6 +97,9 @@ pub struct CaseFinding {
     /// Its last known outcome before this cycle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Outcome>,
+    /// What the failure said whose place the present one took in this cycle: its first line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said_before: Option<Arc<str>>,
     /// The duration of its deciding attempt.
     #[serde(default)]
     pub duration_ms: u64,

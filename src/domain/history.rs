@@ -41,6 +41,9 @@ pub struct KnownResult {
     pub outcome: Outcome,
     /// Its fingerprint, when it was failing.
     pub fingerprint: Option<Fingerprint>,
+    /// The first line of what its failure said, when it was failing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Arc<str>>,
     /// The digest of the case's definition.
     pub definition: Arc<str>,
     /// The digest of the pipeline's configuration.

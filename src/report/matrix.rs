@@ -119,6 +119,7 @@ mod tests {
                 at: CycleRef { cycle: last.cycle, revision },
                 outcome: last.outcome,
                 fingerprint: None,
+                said: None,
                 definition: "".into(),
                 config: "".into(),
             }),

@@ -365,6 +365,7 @@ impl Story {
             outcome: Some(outcome),
             change,
             before,
+            said_before: None,
             duration_ms: if attempts > 0 { 480 } else { 0 },
             attempts,
             carried: None,

@@ -227,6 +227,7 @@ pub fn head(name: &str, cycle: u32) -> CaseHead {
             at: seen.clone(),
             outcome: Outcome::Passed,
             fingerprint: None,
+            said: None,
             definition: "0123456789ab".into(),
             config: "ba9876543210".into(),
         }),

@@ -53,6 +53,7 @@ fn cycle(verdict: Verdict, changes: &[(&str, Change)]) -> CycleState {
             outcome: Some(if is_anew(*change) { Outcome::Failed } else { Outcome::Passed }),
             change: Some(*change),
             before: None,
+            said_before: None,
             duration_ms: 1,
             attempts: 1,
             carried: None,

@@ -1,5 +1,7 @@
 //! Part 3: what became of the cases since their last known results.
 
+mod difference;
+
 use super::page::Page;
 use super::{MAX_ROWS, cut_note, short};
 use crate::domain::escape;
@@ -66,9 +68,27 @@ fn row(view: &View<'_>, case: &CaseView<'_>) -> Vec<String> {
     }
     let before = case.finding.and_then(|finding| finding.before).map(word);
     let now = case.outcome().map_or("no longer planned", word);
-    let moved = format!("{} → {now}", before.unwrap_or("never seen"));
+    let mut moved = format!("{} → {now}", before.unwrap_or("never seen"));
+    if let Some(difference) = difference(case) {
+        moved.push_str(&format!(": {difference}"));
+    }
     let priority = case.priority().map_or_else(|| "–".to_owned(), |p| p.to_string());
     vec![name, moved, since(view, case), priority]
+}
+
+/// What a failure says now and what the one said whose place it took; `failed → failed` says nothing.
+fn difference(case: &CaseView<'_>) -> Option<String> {
+    let before = case.finding?.said_before.as_deref()?;
+    let failure = case.failure()?;
+    let now = failure.message.lines().map(str::trim).find(|line| !line.is_empty())?;
+    Some(match (difference::between(before, now), &failure.step) {
+        (Some((before, now)), _) => {
+            format!("“{}” → “{}”", escape::cell(&before), escape::cell(&now))
+        }
+        // Of one text there are two failures when they are of two kinds or in two places.
+        (None, Some(step)) => format!("the same words, now of {}", escape::cell(step)),
+        (None, None) => return None,
+    })
 }
 
 fn since(view: &View<'_>, case: &CaseView<'_>) -> String {

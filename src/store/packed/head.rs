@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! 1 · planned_in · last_outcome · flags · failing_for
-//!   [known: cycle · sha · outcome · definition · config · (fingerprint)]
+//!   [known: cycle · sha · outcome · definition · config · (fingerprint) · (said)]
 //!   [last_good: cycle · sha]  [first_failing: cycle · sha]
 //!   [failure_changed: cycle · sha · cycle · sha]
 //!   [flaked_as]
@@ -31,6 +31,7 @@ const HAS_LAST_GOOD: u8 = 4;
 const HAS_FIRST_FAILING: u8 = 8;
 const HAS_FAILURE_CHANGED: u8 = 16;
 const HAS_FLAKED_AS: u8 = 32;
+const HAS_SAID: u8 = 64;
 
 /// A flag beside a run's outcome: its revision is that of the run before.
 const SAME_REVISION: u8 = 0x10;
@@ -49,6 +50,9 @@ pub(in crate::store) fn encode(out: &mut Vec<u8>, head: &CaseHead) {
         put_bytes(out, known.config.as_bytes());
         if let Some(fingerprint) = &known.fingerprint {
             put_bytes(out, fingerprint.as_str().as_bytes());
+        }
+        if let Some(said) = &known.said {
+            put_bytes(out, said.as_bytes());
         }
     }
     let known_sha = head.known.as_ref().map(|known| &known.at.revision);
@@ -76,6 +80,7 @@ fn flags_of(head: &CaseHead) -> u8 {
         (head.first_failing.is_some(), HAS_FIRST_FAILING),
         (head.failure_changed.is_some(), HAS_FAILURE_CHANGED),
         (head.flaked_as.is_some(), HAS_FLAKED_AS),
+        (head.known.as_ref().is_some_and(|known| known.said.is_some()), HAS_SAID),
     ]
     .into_iter()
     .filter_map(|(is_set, flag)| is_set.then_some(flag))
@@ -197,7 +202,8 @@ impl Reader<'_> {
         } else {
             None
         };
-        Some(KnownResult { at, outcome, fingerprint, definition, config })
+        let said = if flags & HAS_SAID != 0 { Some(self.text()?.into()) } else { None };
+        Some(KnownResult { at, outcome, fingerprint, said, definition, config })
     }
 
     fn optional_ref(
@@ -271,11 +277,14 @@ mod tests {
     fn any_known() -> impl Strategy<Value = KnownResult> {
         let fingerprint = proptest::option::of("[0-9a-f]{12}")
             .prop_map(|digest| digest.map(|digest| Fingerprint::new(1, &digest)));
-        (any_cycle_ref(), any_of(Outcome::ALL), fingerprint, ".{0,20}", ".{0,200}").prop_map(
-            |(at, outcome, fingerprint, definition, config)| KnownResult {
+        let said = proptest::option::of(".{0,40}");
+        let failed = (fingerprint, said);
+        (any_cycle_ref(), any_of(Outcome::ALL), failed, ".{0,20}", ".{0,200}").prop_map(
+            |(at, outcome, (fingerprint, said), definition, config)| KnownResult {
                 at,
                 outcome,
                 fingerprint,
+                said: said.map(Into::into),
                 definition: definition.into(),
                 config: config.into(),
             },
@@ -369,6 +378,7 @@ mod tests {
                 at: at.clone(),
                 outcome: Outcome::Failed,
                 fingerprint: Some(Fingerprint::new(1, "f0")),
+                said: None,
                 definition: "d".into(),
                 config: "c".into(),
             }),
