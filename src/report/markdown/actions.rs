@@ -1,5 +1,6 @@
 //! Part 12: what to do now, derived from the records and ordered by how much it matters.
 
+mod questions;
 mod repair;
 mod suite;
 
@@ -11,9 +12,7 @@ use jiff::civil::Date;
 use super::page::Page;
 use super::{fixes, headline};
 use crate::domain::escape;
-use crate::domain::findings::{
-    Cluster, Countermeasure, InvestigationSnapshot, InvestigationState, OverdueMeasure,
-};
+use crate::domain::findings::{Cluster, Countermeasure, OverdueMeasure};
 use crate::domain::names::InvestigationId;
 use crate::domain::outcome::{Phase, Verdict, VoidReason};
 use crate::domain::spec::Priority;
@@ -97,7 +96,11 @@ fn all(view: &View<'_>) -> Vec<Action> {
     if view.is_valid() {
         actions.extend(repair::actions(view));
         for cluster in view.clusters() {
-            failing(&mut actions, view, cluster);
+            refuted(&mut actions, view, cluster);
+        }
+        actions.extend(questions::actions(view));
+        for cluster in view.clusters() {
+            planned(&mut actions, view, cluster);
         }
         for OverdueMeasure { id, measure } in view.findings.iter().flat_map(|f| &f.overdue) {
             countermeasure(&mut actions, view, id, measure, low());
@@ -203,88 +206,26 @@ fn void(view: &View<'_>) -> String {
     }
 }
 
-fn failing(actions: &mut Vec<Action>, view: &View<'_>, cluster: &Cluster) {
-    let cases = || cluster.cases.iter().filter_map(|id| view.case(id));
-    let Some(priority) = cases().filter_map(|case| case.priority()).min() else { return };
-    let title = escape::text(&cluster.title);
-    let age = cases().filter_map(|case| case.finding).map(|finding| finding.age).max().unwrap_or(0);
-    let age = match age {
-        0 | 1 => "since this cycle".to_owned(),
-        age => format!("for {age} cycles"),
-    };
-    let snapshot = view.investigation(cluster);
-    match (snapshot, &cluster.investigation) {
-        (None, Some(id)) => actions.push(Action {
-            priority,
-            text: format!("Look into “{title}”, failing {age}: {}.", edit(view, id)),
-        }),
-        (None, None) => actions.push(Action {
-            priority,
-            text: format!("“{title}” is failing {age} and nobody looks at it."),
-        }),
-        (Some(snapshot), _) => investigation(actions, view, snapshot, priority, &age),
-    }
+/// How much a failure matters.
+fn priority_of(view: &View<'_>, cluster: &Cluster) -> Option<Priority> {
+    cluster.cases.iter().filter_map(|id| view.case(id)?.priority()).min()
 }
 
-fn investigation(
-    actions: &mut Vec<Action>,
-    view: &View<'_>,
-    snapshot: &InvestigationSnapshot,
-    priority: Priority,
-    age: &str,
-) {
-    let id = &snapshot.id;
-    let refuted = fixes::actions(view, &snapshot.claims, id);
-    let is_refuted = !refuted.is_empty();
-    actions.extend(refuted.into_iter().map(|text| Action { priority, text }));
-    let open = snapshot.whys.iter().find(|why| why.number > 1 && why.answers.is_empty());
-    let question = open.map(|why| format!("why {}", why.number));
-    let state = match snapshot.state {
-        // The action above says the same, and more.
-        InvestigationState::Reopened if is_refuted => None,
-        InvestigationState::Reopened => Some(match snapshot.reopened_in {
-            Some(cycle) => format!("its failure came back in cycle {cycle}"),
-            None => "its failure came back".to_owned(),
-        }),
-        InvestigationState::FixClaimed | InvestigationState::FixDeployed => {
-            Some("a fix is claimed, and this revision lacks it".to_owned())
-        }
-        InvestigationState::Verified => {
-            Some("a fix was verified, and this revision lacks it".to_owned())
-        }
-        InvestigationState::New => Some("nobody has answered yet".to_owned()),
-        InvestigationState::Analysed | InvestigationState::Closed => None,
-    };
-    let why = [Some(format!("failing {age}")), state].into_iter().flatten().collect::<Vec<_>>();
-    match question {
-        Some(question) => actions.push(Action {
-            priority,
-            text: format!(
-                "{id} needs an answer to {question} ({}): {}.",
-                why.join(", "),
-                edit(view, id)
-            ),
-        }),
-        // An open countermeasure says the same, and who should act.
-        None if snapshot.countermeasures.iter().any(Countermeasure::is_open) => {}
-        None => {
-            let then = match snapshot.countermeasures.as_slice() {
-                [] => "no countermeasure: decide what to do",
-                _ => "every countermeasure has its commit: look again",
-            };
-            let text =
-                format!("{id} has its answers and {then} (failing {age}): {}.", edit(view, id));
-            actions.push(Action { priority, text });
-        }
-    }
+/// What to do about fixes that failed.
+fn refuted(actions: &mut Vec<Action>, view: &View<'_>, cluster: &Cluster) {
+    let Some(priority) = priority_of(view, cluster) else { return };
+    let Some(snapshot) = view.investigation(cluster) else { return };
+    let texts = fixes::actions(view, &snapshot.claims, &snapshot.id);
+    actions.extend(texts.into_iter().map(|text| Action { priority, text }));
+}
+
+/// What people have planned so that a failure does not come again.
+fn planned(actions: &mut Vec<Action>, view: &View<'_>, cluster: &Cluster) {
+    let Some(priority) = priority_of(view, cluster) else { return };
+    let Some(snapshot) = view.investigation(cluster) else { return };
     for measure in &snapshot.countermeasures {
-        countermeasure(actions, view, id, measure, priority);
+        countermeasure(actions, view, &snapshot.id, measure, priority);
     }
-}
-
-/// The command that opens an investigation. Numbers count by pipeline, so it names that, too.
-fn edit(view: &View<'_>, id: &InvestigationId) -> String {
-    format!("`andon whys edit {id} --pipeline {}`", view.state.queued.pipeline)
 }
 
 fn countermeasure(

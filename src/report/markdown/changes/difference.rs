@@ -36,7 +36,7 @@ pub(super) fn between(before: &str, now: &str) -> Option<(String, String)> {
 
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_SHOWN) {
-        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+        Some((end, _)) => format!("{}…", text[..end].trim_end_matches(['…', ' '])),
         None => text.to_owned(),
     }
 }
