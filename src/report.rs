@@ -17,6 +17,7 @@ pub mod view;
 pub mod words;
 
 pub use json::{CycleJson, SearchJson, cycle_json};
+pub use markdown::comment;
 pub use verify::{Contradiction, verify};
 
 use std::io::{self, Write};

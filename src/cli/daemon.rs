@@ -21,6 +21,7 @@ use crate::daemon::{Catalog, Daemon, DaemonError, LockError, Setup};
 use crate::domain::redact::Secret;
 use crate::domain::spec::{SecretSource, SecretSpec};
 use crate::engine::{SystemClock, write_atomically};
+use crate::notify::Pages;
 use crate::pipeline::{DaemonSettings, Role, Style};
 use crate::process::Launcher;
 use crate::store::Store;
@@ -128,6 +129,7 @@ fn setup(
         max_cycles,
         retention: context.settings.daemon.retention,
         ballast: context.settings.daemon.ballast,
+        pages: context.settings.daemon.public_url.clone().map(Pages::at),
     })
 }
 
@@ -187,7 +189,10 @@ async fn access(
     }
     let mut values = loaded.secrets.into_iter().map(|(_, secret)| secret);
     let tokens = tokens(settings, &mut values);
-    let access = Access::new(listen, settings.hosts.clone(), tokens)?;
+    // Whoever is told an address reaches us by it.
+    let told = settings.public_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned);
+    let hosts = settings.hosts.iter().cloned().chain(told).collect();
+    let access = Access::new(listen, hosts, tokens)?;
     let mut hooks = HookSecrets::default();
     for hook in &settings.webhooks {
         let forge = Forge::parse(&hook.kind).expect("the reader knows the kinds");

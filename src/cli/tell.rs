@@ -11,7 +11,7 @@ use crate::daemon::is_served;
 use crate::domain::errors::chain;
 use crate::domain::spec::Pipeline;
 use crate::engine::{Clock as _, Publisher, SystemClock};
-use crate::notify::{Deliverer, Left, Parts, Served};
+use crate::notify::{Deliverer, Left, Pages, Parts, Served};
 use crate::store::Store;
 
 /// How long a run stays for it.
@@ -47,6 +47,7 @@ pub async fn tell(
         host,
         served: Served::One(Arc::clone(pipeline)),
         publish: publisher.into_publish(),
+        pages: context.settings.daemon.public_url.clone().map(Pages::at),
     });
     match deliverer.deliver_due(PATIENCE).await {
         Ok(left) => left.iter().for_each(|left| console.say_of("warning", &sentence(left))),

@@ -75,6 +75,8 @@ pub struct Setup {
     pub retention: Limits,
     /// How many bytes are held ready for a full disk.
     pub ballast: Option<u64>,
+    /// Where people reach the pages, if they do.
+    pub pages: Option<notify::Pages>,
 }
 
 /// Why a daemon does not start.
@@ -136,7 +138,7 @@ impl Daemon {
         let desks = Arc::new(Desks::new(&parts));
         let eyes = Arc::clone(&desks);
         parts.handle.watched_by(Box::new(move || eyes.watching()));
-        let (deliverer, listener) = tellers(&parts);
+        let (deliverer, listener) = tellers(&parts, setup.pages);
         let waker = deliverer.waker();
         parts.handle.news_are_told_by(waker);
         let parts = Arc::new(parts);
@@ -433,7 +435,7 @@ impl Daemon {
 }
 
 /// Who tells the news of every pipeline that is served, and who listens for silence.
-fn tellers(parts: &Parts) -> (Deliverer, Listener) {
+fn tellers(parts: &Parts, pages: Option<notify::Pages>) -> (Deliverer, Listener) {
     let store = Arc::clone(parts.handle.store());
     let (handle, clock) = (parts.handle.clone(), Arc::clone(&parts.clock));
     let now: WallTime = Arc::new(move || clock.now());
@@ -453,6 +455,7 @@ fn tellers(parts: &Parts) -> (Deliverer, Listener) {
         host: Arc::clone(&parts.host),
         served: notify::Served::All(Arc::new(find)),
         publish: publisher.into_publish(),
+        pages,
     });
     let all =
         move || handle.pipelines().values().map(|served| Arc::clone(&served.pipeline)).collect();

@@ -160,7 +160,7 @@ mod tests {
     use crate::cycle::testing;
     use crate::domain::event::RunOptions;
     use crate::domain::outcome::Trigger;
-    use crate::domain::spec::{CommitStatus, Forge, Notify, NotifyChannel};
+    use crate::domain::spec::{Forge, ForgeRepo, Notify, NotifyChannel};
     use crate::domain::template::Template;
 
     fn sha(digit: char) -> Sha {
@@ -169,7 +169,7 @@ mod tests {
 
     fn pipeline() -> Pipeline {
         let (token, repo) = (Template::literal("t"), "acme/chat".to_owned());
-        let status = CommitStatus { forge: Forge::Github, repo, token, api: None };
+        let status = ForgeRepo { forge: Forge::Github, repo, token, api: None };
         let notify = vec![Notify { channel: NotifyChannel::CommitStatus(status), on: vec![] }];
         Pipeline { notify, ..testing::pipeline() }
     }

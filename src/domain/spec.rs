@@ -15,7 +15,7 @@ pub use identity::{
     Identity, IdentityKind, JwtAlgorithm, JwtSpec, LoginSpec, SecretSource, SecretSpec,
 };
 pub use later::{
-    Alarm, CommitStatus, Culprit, Cycles, EmailNotify, Forge, MissedRun, NewsKind, Notify,
+    Alarm, Culprit, Cycles, EmailNotify, Forge, ForgeRepo, MissedRun, NewsKind, Notify,
     NotifyChannel, Poll, PublishGit, RepoAuth, ReportSpec, Schedule, SlackNotify, Until, Watch,
     WebhookNotify,
 };

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::domain::names::PipelineName;
 use crate::domain::outcome::{Verdict, words};
 use crate::domain::revision::Sha;
 
@@ -41,6 +42,17 @@ pub enum Body {
         /// One line.
         description: String,
     },
+    /// For the pull requests that brought a commit.
+    Comment {
+        /// The commit.
+        sha: Sha,
+        /// Whose comment it is: one of a pipeline is kept up to date.
+        of: PipelineName,
+        /// Its Markdown, without what leads to the whole.
+        text: String,
+        /// Where the report lies.
+        report: Option<String>,
+    },
     /// For the branch that reports are pushed to. The files are those that are there then.
     Publish {
         /// The report folder.
@@ -48,6 +60,23 @@ pub enum Body {
         /// The cycle.
         cycle: u32,
     },
+}
+
+/// What is stored of a message: what to send, and which page tells the whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Stored {
+    #[serde(flatten)]
+    pub(super) body: Body,
+    /// The cycle that it is about, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) about_cycle: Option<u32>,
+}
+
+impl Stored {
+    /// The text that is stored.
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string(self).expect("a body is plain data")
+    }
 }
 
 /// Where a commit stands. Forges have other words for some.
@@ -109,10 +138,17 @@ mod tests {
             json!({ "kind": "status", "sha": "4f1c2aa000000000000000000000000000000001",
                 "state": "pending", "context": "andon/chat", "description": "d" }),
             json!({ "kind": "publish", "report_dir": "reports", "cycle": 7 }),
+            json!({ "kind": "comment", "sha": "4f1c2aa000000000000000000000000000000001",
+                "of": "chat", "text": "t", "report": "reports/chat/cycle-0007.md" }),
         ];
         for text in stored {
             let body: Body = serde_json::from_value(text.clone()).unwrap();
             assert_eq!(serde_json::from_str::<Value>(&body.stored()).unwrap(), text);
+            let mut about = text.clone();
+            about["about_cycle"] = json!(7);
+            let stored: Stored = serde_json::from_value(about.clone()).unwrap();
+            assert_eq!((&stored.body, stored.about_cycle), (&body, Some(7)));
+            assert_eq!(serde_json::from_str::<Value>(&stored.text()).unwrap(), about);
         }
     }
 

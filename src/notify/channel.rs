@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::spec::{Forge, NotifyChannel, Pipeline, PublishGit};
+use crate::domain::spec::{Forge, ForgeRepo, NotifyChannel, Pipeline, PublishGit};
 
 /// So many bytes of the digest tell the channels of a pipeline apart.
 const DIGEST_BYTES: usize = 4;
@@ -24,17 +24,20 @@ pub fn target_of(channel: &NotifyChannel) -> String {
             parts.extend(email.to.iter().map(String::as_str));
             ("email".to_owned(), parts)
         }
-        NotifyChannel::CommitStatus(status) => {
-            let forge = match status.forge {
-                Forge::Github => "github",
-                Forge::Gitlab => "gitlab",
-                Forge::Gitea => "gitea",
-            };
-            let api = status.api.as_ref().map_or("", |api| api.source());
-            (format!("commit_status {forge} {}", status.repo), vec![api])
-        }
+        NotifyChannel::CommitStatus(repo) => on_forge("commit_status", repo),
+        NotifyChannel::PullRequestComment(repo) => on_forge("pull_request_comment", repo),
     };
     format!("{kind} {}", digest_of(parts))
+}
+
+fn on_forge<'a>(what: &str, at: &'a ForgeRepo) -> (String, Vec<&'a str>) {
+    let forge = match at.forge {
+        Forge::Github => "github",
+        Forge::Gitlab => "gitlab",
+        Forge::Gitea => "gitea",
+    };
+    let api = at.api.as_ref().map_or("", |api| api.source());
+    (format!("{what} {forge} {}", at.repo), vec![api])
 }
 
 fn digest_of<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {

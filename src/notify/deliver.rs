@@ -11,10 +11,11 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::body::Body;
+use super::body::{Body, Stored};
 use super::channel;
 use super::fate::{Refusal, after_refusal};
 use super::http::Http;
+use super::link::Pages;
 use super::notebook::Notebook;
 use super::publish::{Publish, PublishRequest, Unpublished, unpublished};
 use super::send::{self, Settings};
@@ -58,6 +59,8 @@ pub struct Parts {
     pub served: Served,
     /// Pushes reports.
     pub publish: Publish,
+    /// Where people reach the pages, if they do.
+    pub pages: Option<Pages>,
 }
 
 /// Wakes a deliverer: something was stored.
@@ -238,8 +241,8 @@ impl Deliverer {
     /// Tries to deliver a message once.
     async fn attempt(&self, message: &Message) -> Delivery {
         let given_up = |error: String| Delivery::GivenUp { error };
-        let body: Body = match serde_json::from_str(&message.body) {
-            Ok(body) => body,
+        let Stored { body, about_cycle } = match serde_json::from_str(&message.body) {
+            Ok(stored) => stored,
             Err(fault) => return given_up(format!("this version cannot read it: {fault}")),
         };
         let Some(pipeline) = self.find(&message.pipeline) else {
@@ -268,7 +271,10 @@ impl Deliverer {
             }
         };
         let masker = Masker::new(secrets.iter().map(|(_, secret)| secret.expose().to_owned()));
-        let settings = Settings { pipeline: &pipeline, secrets: &secrets, host };
+        let pages = self.parts.pages.as_ref();
+        let page = pages.map(|pages| pages.page(&message.pipeline, about_cycle));
+        let page = page.as_deref();
+        let settings = Settings { pipeline: &pipeline, secrets: &secrets, host, page };
         let now = (self.parts.now)();
         match send::send(&self.http, &settings, channel, &body, &message.key, now).await {
             Ok(()) => Delivery::Accepted,

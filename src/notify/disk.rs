@@ -43,7 +43,7 @@ fn end_of(told: &NewMessage) -> Option<NewMessage> {
             json["detail"] = json!(notice.title);
             Body::Webhook { event: notice.event.to_owned(), json }
         }
-        Body::Status { .. } | Body::Publish { .. } => return None,
+        Body::Status { .. } | Body::Comment { .. } | Body::Publish { .. } => return None,
     };
     let key = told.key.replacen(WANT, END, 1);
     Some(NewMessage { key, body: body.stored(), ..told.clone() })

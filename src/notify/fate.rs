@@ -65,7 +65,7 @@ pub(super) fn after_refusal(
 ) -> Delivery {
     let age = now.duration_since(created_at);
     let limit = match body {
-        Body::Status { .. } | Body::Publish { .. } => STATUS_AGE,
+        Body::Status { .. } | Body::Comment { .. } | Body::Publish { .. } => STATUS_AGE,
         Body::Slack { .. } | Body::Webhook { .. } | Body::Email { .. } => NEWS_AGE,
     };
     if !can_heal(refusal) {

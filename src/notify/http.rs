@@ -1,4 +1,4 @@
-//! One POST and its answer, for everything that is told by HTTP. Not for probing: nothing here is
+//! One request and its answer, for everything that is told by HTTP. Not for probing: nothing here is
 //! evidence. No redirect is followed, so that no secret reaches another host.
 
 use std::error::Error as _;
@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Response, redirect::Policy};
+use reqwest::{Client, Method, Response, redirect::Policy};
 use rustls::RootCertStore;
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::fate::Refusal;
@@ -17,11 +18,23 @@ use crate::trust::{client_config, machine_roots};
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How much of an answer is read; a part of it is kept when it is a refusal.
 const MAX_ANSWER: usize = 16 * 1024;
+/// How much of an answer that was asked for: a page of comments, each as long as a forge takes.
+const MAX_JSON: usize = 8 << 20;
 /// How many characters of a refusal are kept.
 const MAX_EXCERPT: usize = 200;
 
+/// How a request is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Get,
+    Post,
+    Put,
+    Patch,
+}
+
 /// A request.
-pub(super) struct Post {
+pub(super) struct Request {
+    pub(super) verb: Verb,
     pub(super) url: String,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
@@ -36,29 +49,45 @@ pub(super) struct Http {
 }
 
 impl Http {
-    /// Sends a request. An answer that is no success is a refusal.
-    pub(super) async fn post(&self, post: Post, now: Timestamp) -> Result<(), Refusal> {
-        match tokio::time::timeout(DEADLINE, self.exchange(post, now)).await {
-            Ok(done) => done,
-            Err(_) => Err(Refusal::Later(format!("no answer within {DEADLINE:?}"))),
-        }
+    /// Sends a request whose answer says nothing more. One that is no success is a refusal.
+    pub(super) async fn send(&self, request: Request, now: Timestamp) -> Result<(), Refusal> {
+        within(async { self.exchange(request, now).await.map(drop) }).await
     }
 
-    async fn exchange(&self, post: Post, now: Timestamp) -> Result<(), Refusal> {
-        let url = url::Url::parse(&post.url)
+    /// Asks a question, and reads the answer, which is JSON.
+    pub(super) async fn ask(&self, request: Request, now: Timestamp) -> Result<Value, Refusal> {
+        within(async {
+            let answer = read(self.exchange(request, now).await?, MAX_JSON).await;
+            let cut = answer.len() >= MAX_JSON;
+            serde_json::from_slice(&answer).map_err(|fault| match cut {
+                true => Refusal::Never(format!("an answer of more than {MAX_JSON} bytes")),
+                false => Refusal::Later(format!("an answer that is no JSON: {fault}")),
+            })
+        })
+        .await
+    }
+
+    async fn exchange(&self, asked: Request, now: Timestamp) -> Result<Response, Refusal> {
+        let url = url::Url::parse(&asked.url)
             .map_err(|fault| Refusal::Never(format!("its address cannot be used: {fault}")))?;
         let client = self.client(url.scheme()).await.map_err(Refusal::Later)?;
+        let verb = match asked.verb {
+            Verb::Get => Method::GET,
+            Verb::Post => Method::POST,
+            Verb::Put => Method::PUT,
+            Verb::Patch => Method::PATCH,
+        };
         let mut request = client
-            .post(url)
+            .request(verb, url)
             .header("content-type", "application/json")
             .header("accept", "application/json, */*");
-        for (name, value) in post.headers {
+        for (name, value) in asked.headers {
             request = request.header(name, value);
         }
-        let answer = request.body(post.body).send().await.map_err(|fault| unanswered(&fault))?;
+        let answer = request.body(asked.body).send().await.map_err(|fault| unanswered(&fault))?;
         let status = answer.status();
         if status.is_success() {
-            return Ok(());
+            return Ok(answer);
         }
         let retry_after = wanted_pause(status.as_u16(), answer.headers(), now);
         let excerpt = excerpt(answer).await;
@@ -123,14 +152,27 @@ fn wanted_pause(status: u16, headers: &HeaderMap, now: Timestamp) -> Option<Dura
 }
 
 /// The beginning of what a refusal says.
-async fn excerpt(mut answer: Response) -> String {
+async fn excerpt(answer: Response) -> String {
+    let read = read(answer, MAX_ANSWER).await;
+    super::message::one_line(&String::from_utf8_lossy(&read), MAX_EXCERPT)
+}
+
+/// At most so many bytes of an answer.
+async fn read(mut answer: Response, max: usize) -> Vec<u8> {
     let mut read = Vec::new();
-    while read.len() < MAX_ANSWER
+    while read.len() < max
         && let Ok(Some(chunk)) = answer.chunk().await
     {
-        read.extend_from_slice(&chunk[..chunk.len().min(MAX_ANSWER - read.len())]);
+        read.extend_from_slice(&chunk[..chunk.len().min(max - read.len())]);
     }
-    super::message::one_line(&String::from_utf8_lossy(&read), MAX_EXCERPT)
+    read
+}
+
+async fn within<T>(exchange: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    match tokio::time::timeout(DEADLINE, exchange).await {
+        Ok(done) => done,
+        Err(_) => Err(Refusal::Later(format!("no answer within {DEADLINE:?}"))),
+    }
 }
 
 #[cfg(test)]

@@ -255,6 +255,20 @@ impl Notice {
     }
 }
 
+/// A message for Slack that ends in the page that tells the whole.
+pub(super) fn with_page(payload: &Value, page: Option<&str>) -> Value {
+    let mut payload = payload.clone();
+    let Some(page) = page else { return payload };
+    let link = format!("<{page}>");
+    if let Some(Value::String(text)) = payload.get_mut("text") {
+        text.push_str(&format!("\n{link}"));
+    }
+    if let Some(Value::Array(blocks)) = payload.get_mut("blocks") {
+        blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": link } }));
+    }
+    payload
+}
+
 /// The line on a commit's page.
 pub(super) fn description(state: &CycleState, verdict: Verdict) -> String {
     let Some(findings) = state.findings.as_ref().map(|stamped| &stamped.what) else {
@@ -462,6 +476,17 @@ mod tests {
         let text = payload["text"].as_str().unwrap_or_default();
         assert!(text.ends_with("…\nreport: reports/chat/cycle-0007.md"), "{text}");
         assert!(long.text().ends_with("Report: reports/chat/cycle-0007.md\n"));
+    }
+
+    #[test]
+    fn a_message_ends_in_the_page_that_tells_the_whole() {
+        let plain = notice("red").slack();
+        assert_eq!(with_page(&plain, None), plain);
+        let linked = with_page(&plain, Some("https://andon.example.com/pipelines/chat"));
+        let link = "<https://andon.example.com/pipelines/chat>";
+        assert!(linked["text"].as_str().is_some_and(|text| text.ends_with(link)), "{linked}");
+        let last = linked["blocks"].as_array().and_then(|blocks| blocks.last());
+        assert_eq!(last.map(|block| &block["text"]["text"]), Some(&json!(link)));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::body::{Body, StatusState};
+use super::body::{Body, StatusState, Stored};
 use super::channel::{publish_target_of, target_of};
 use super::message::{Notice, description};
 use super::webhook::cycle_body;
@@ -18,7 +18,11 @@ use crate::domain::outcome::{Change, Verdict, VoidReason};
 use crate::domain::revision::Sha;
 use crate::domain::spec::{NewsKind, Notify, NotifyChannel, Pipeline};
 use crate::domain::state::CycleState;
+use crate::report;
 use crate::store::NewMessage;
+
+/// Of commits that were taken together, the pull requests of so many hear of their cycle, the newest ones.
+const MAX_COVERED: usize = 20;
 
 /// A cycle that was over before: how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +119,7 @@ impl News {
 /// its commit's status, and the report itself for the branch that reports are pushed to. `earlier` are the finished cycles before it, newest first.
 pub fn finished(pipeline: &Pipeline, state: &CycleState, earlier: &[Earlier]) -> Vec<NewMessage> {
     let queued = &state.queued;
-    let mut out = Messages::of(pipeline);
+    let mut out = Messages::of(pipeline).about(queued.cycle);
     out.publish(state);
     if !is_told(queued) {
         return out.messages;
@@ -137,13 +141,16 @@ pub fn finished(pipeline: &Pipeline, state: &CycleState, earlier: &[Earlier]) ->
     if let Some(sha) = sha_of(state) {
         let text = description(state, verdict);
         out.status(&end_key(queued), &sha, StatusState::of(verdict), &text);
+        if findings.is_some() {
+            out.comments(state, &sha, news.as_ref().map(News::kinds).as_deref());
+        }
     }
     out.messages
 }
 
 /// The messages of a cycle that begins for a commit: it is pending.
 pub fn started(pipeline: &Pipeline, queued: &Queued, sha: &Sha) -> Vec<NewMessage> {
-    let mut out = Messages::of(pipeline);
+    let mut out = Messages::of(pipeline).about(queued.cycle);
     if is_told(queued) {
         let keys = pending_keys(queued);
         let text = format!("cycle {} runs: {}", queued.cycle, queued.trigger.detail);
@@ -166,7 +173,8 @@ pub fn ends_of_pending(state: &CycleState, told: Vec<NewMessage>) -> Vec<NewMess
         let description = text.clone();
         let body = Body::Status { sha, state: StatusState::of(verdict), context, description };
         let key = format!("{}/{}", end_key(&state.queued), one.target);
-        Some(NewMessage { key, body: body.stored(), ..one })
+        let stored = Stored { body, about_cycle: Some(state.queued.cycle) };
+        Some(NewMessage { key, body: stored.text(), ..one })
     };
     told.into_iter().filter_map(end_of).collect()
 }
@@ -183,7 +191,7 @@ fn end_key(queued: &Queued) -> String {
 /// The messages of a cycle that waits for a person from now on. `state` is as it was before.
 pub fn held(pipeline: &Pipeline, state: &CycleState, held: &Held) -> Vec<NewMessage> {
     let queued = &state.queued;
-    let mut out = Messages::of(pipeline);
+    let mut out = Messages::of(pipeline).about(queued.cycle);
     if !is_told(queued) {
         return Vec::new();
     }
@@ -283,12 +291,18 @@ fn deciding(
 /// Collects messages for the channels of a pipeline.
 pub(super) struct Messages<'a> {
     pipeline: &'a Pipeline,
+    about_cycle: Option<u32>,
     pub(super) messages: Vec<NewMessage>,
 }
 
 impl<'a> Messages<'a> {
     pub(super) fn of(pipeline: &'a Pipeline) -> Self {
-        Self { pipeline, messages: Vec::new() }
+        Self { pipeline, about_cycle: None, messages: Vec::new() }
+    }
+
+    /// The messages are about that cycle: its page tells the whole.
+    pub(super) fn about(self, cycle: u32) -> Self {
+        Self { about_cycle: Some(cycle), ..self }
     }
 
     /// News of these kinds, for each channel that wants one of them. `json` is made once, and only
@@ -314,7 +328,7 @@ impl<'a> Messages<'a> {
                     let json = made.get_or_insert_with(&json).clone();
                     Body::Webhook { event: notice.event.to_owned(), json }
                 }
-                NotifyChannel::CommitStatus(_) => continue,
+                NotifyChannel::CommitStatus(_) | NotifyChannel::PullRequestComment(_) => continue,
             };
             self.push(channel, key, &body, None);
         }
@@ -333,6 +347,32 @@ impl<'a> Messages<'a> {
                     description: super::message::one_line(text, super::message::MAX_DESCRIPTION),
                 };
                 self.push(channel, key, &body, Some(format!("{sha} {context}")));
+            }
+        }
+    }
+
+    /// A comment on the pull requests that brought a cycle's commits, for each channel that makes them. The one
+    /// that is there is kept up to date, so by default every cycle is told.
+    fn comments(&mut self, state: &CycleState, sha: &Sha, kinds: Option<&[NewsKind]>) {
+        let queued = &state.queued;
+        let mut text = None;
+        for Notify { channel, on } in &self.pipeline.notify {
+            let NotifyChannel::PullRequestComment(_) = channel else { continue };
+            let is_wanted = |kind| kinds.is_some_and(|kinds| kinds.contains(kind));
+            if !on.is_empty() && !on.iter().any(is_wanted) {
+                continue;
+            }
+            let text: &String = text.get_or_insert_with(|| report::comment(state));
+            let taken = queued.taken_together.iter().rev().filter(|taken| *taken != sha);
+            for sha in std::iter::once(sha).chain(taken.take(MAX_COVERED)) {
+                let body = Body::Comment {
+                    sha: sha.clone(),
+                    of: queued.pipeline.clone(),
+                    text: text.clone(),
+                    report: state.report.as_ref().map(|report| report.path.clone()),
+                };
+                let key = format!("{}/{}/comment/{sha}", queued.pipeline, queued.cycle);
+                self.push(channel, &key, &body, Some(format!("{sha} comment")));
             }
         }
     }
@@ -359,7 +399,9 @@ impl<'a> Messages<'a> {
         // The same channel named twice, perhaps with two filters, is told once.
         if self.messages.iter().all(|message| message.key != key) {
             let pipeline = self.pipeline.name.clone();
-            self.messages.push(NewMessage { key, pipeline, target, body: body.stored(), topic });
+            let stored = Stored { body: body.clone(), about_cycle: self.about_cycle };
+            let body = stored.text();
+            self.messages.push(NewMessage { key, pipeline, target, body, topic });
         }
     }
 }

@@ -5,11 +5,12 @@ use serde_json::Value;
 
 use super::body::Body;
 use super::fate::Refusal;
-use super::http::{Http, Post};
-use super::{mail, status, webhook};
+use super::forge::ForgeApi;
+use super::http::{Http, Request, Verb};
+use super::{comment, mail, message, status, webhook};
 use crate::domain::address::render_address;
 use crate::domain::redact::Secret;
-use crate::domain::spec::{NotifyChannel, Pipeline, SecretSpec};
+use crate::domain::spec::{ForgeRepo, NotifyChannel, Pipeline, SecretSpec};
 use crate::domain::template::{JsonTemplate, Lookup, Origin, Piece, Template, text_of};
 use crate::suite::HostEnv;
 
@@ -18,6 +19,8 @@ pub(super) struct Settings<'a> {
     pub(super) pipeline: &'a Pipeline,
     pub(super) secrets: &'a [(String, Secret)],
     pub(super) host: &'a HostEnv,
+    /// The page that tells the whole, where people reach one.
+    pub(super) page: Option<&'a str>,
 }
 
 impl Settings<'_> {
@@ -59,6 +62,11 @@ impl Settings<'_> {
         render_address(template, self).map_err(|fault| Refusal::Later(fault.to_string()))
     }
 
+    fn forge<'f>(&self, at: &'f ForgeRepo) -> Result<ForgeApi<'f>, Refusal> {
+        let api = at.api.as_ref().map(|api| self.address(api)).transpose()?;
+        Ok(ForgeApi { at, api, token: self.fill(&at.token)? })
+    }
+
     fn fill(&self, template: &Template) -> Result<String, Refusal> {
         template.render(self).map_err(|fault| Refusal::Later(fault.to_string()))
     }
@@ -98,8 +106,8 @@ pub(super) fn secrets_of(pipeline: &Pipeline, channel: &NotifyChannel) -> Vec<Se
             [Some(&webhook.url), webhook.secret.as_ref()].into_iter().flatten().collect()
         }
         NotifyChannel::Email(email) => vec![&email.smtp],
-        NotifyChannel::CommitStatus(status) => {
-            [Some(&status.token), status.api.as_ref()].into_iter().flatten().collect()
+        NotifyChannel::CommitStatus(at) | NotifyChannel::PullRequestComment(at) => {
+            [Some(&at.token), at.api.as_ref()].into_iter().flatten().collect()
         }
     };
     let mut wanted: Vec<String> =
@@ -126,8 +134,9 @@ pub(super) async fn send(
 ) -> Result<(), Refusal> {
     match (channel, body) {
         (NotifyChannel::Slack(slack), Body::Slack { payload }) => {
-            let body = payload.to_string().into_bytes();
-            http.post(Post { url: settings.address(&slack.url)?, headers: vec![], body }, now).await
+            let body = message::with_page(payload, settings.page).to_string().into_bytes();
+            let url = settings.address(&slack.url)?;
+            http.send(Request { verb: Verb::Post, url, headers: vec![], body }, now).await
         }
         (NotifyChannel::Webhook(webhook), Body::Webhook { event, json }) => {
             let body = json.to_string().into_bytes();
@@ -137,28 +146,36 @@ pub(super) async fn send(
                 let secret = settings.fill(secret)?;
                 headers.push(("x-andon-signature", webhook::signature(&secret, &body)));
             }
-            http.post(Post { url: settings.address(&webhook.url)?, headers, body }, now).await
+            let url = settings.address(&webhook.url)?;
+            http.send(Request { verb: Verb::Post, url, headers, body }, now).await
         }
         (NotifyChannel::Email(email), Body::Email { subject, text }) => {
-            mail::send(email, &settings.address(&email.smtp)?, subject, text, key).await
+            let page = settings.page.map_or_else(String::new, |page| format!("Page: {page}\n"));
+            let text = format!("{text}{page}");
+            mail::send(email, &settings.address(&email.smtp)?, subject, &text, key).await
         }
         (
             NotifyChannel::CommitStatus(channel),
             Body::Status { sha, state, context, description },
         ) => {
-            let api = channel.api.as_ref().map(|api| settings.address(api)).transpose()?;
-            let token = settings.fill(&channel.token)?;
-            let status = status::Status { sha, state: *state, context, description };
-            let post = status::request(channel, api.as_deref(), &token, &status)?;
-            match http.post(post, now).await {
+            let page = settings.page;
+            let status = status::Status { sha, state: *state, context, description, page };
+            let request = status::request(&settings.forge(channel)?, &status)?;
+            match http.send(request, now).await {
                 Err(refusal) if status::is_so_already(channel.forge, &refusal) => Ok(()),
                 done => done,
             }
+        }
+        (NotifyChannel::PullRequestComment(channel), Body::Comment { sha, of, text, report }) => {
+            let (page, report) = (settings.page, report.as_deref());
+            let comment = comment::Comment { of, text, page, report };
+            comment::send(http, &settings.forge(channel)?, sha, &comment, now).await
         }
         (
             NotifyChannel::Slack(_)
             | NotifyChannel::Webhook(_)
             | NotifyChannel::Email(_)
+            | NotifyChannel::PullRequestComment(_)
             | NotifyChannel::CommitStatus(_),
             _,
         ) => Err(Refusal::Never("it was made for another kind of channel".to_owned())),

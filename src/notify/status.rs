@@ -1,16 +1,13 @@
 //! The status of a commit as each forge wants it. Pure: the request in parts; nothing is sent here.
 
-use serde_json::{Value, json};
-use url::Url;
+use serde_json::json;
 
 use super::body::StatusState;
 use super::fate::Refusal;
-use super::http::Post;
+use super::forge::ForgeApi;
+use super::http::{Request, Verb};
 use crate::domain::revision::Sha;
-use crate::domain::spec::{CommitStatus, Forge};
-
-const GITHUB: &str = "https://api.github.com";
-const GITLAB: &str = "https://gitlab.com/api/v4";
+use crate::domain::spec::Forge;
 
 /// What to say of a commit.
 pub(super) struct Status<'a> {
@@ -18,42 +15,23 @@ pub(super) struct Status<'a> {
     pub(super) state: StatusState,
     pub(super) context: &'a str,
     pub(super) description: &'a str,
+    /// The page that tells the whole.
+    pub(super) page: Option<&'a str>,
 }
 
-/// The request. `api` and `token` are filled in.
-pub(super) fn request(
-    channel: &CommitStatus,
-    api: Option<&str>,
-    token: &str,
-    status: &Status<'_>,
-) -> Result<Post, Refusal> {
-    let state = word(channel.forge, status.state);
-    let (description, context, sha) = (status.description, status.context, status.sha.as_str());
-    let named = json!({ "state": state, "context": context, "description": description });
-    let (url, headers, json): (String, Vec<(&'static str, String)>, Value) = match channel.forge {
-        Forge::Github => {
-            let headers = vec![
-                ("authorization", format!("Bearer {token}")),
-                ("accept", "application/vnd.github+json".to_owned()),
-                ("x-github-api-version", "2022-11-28".to_owned()),
-            ];
-            let parts = in_repo(&channel.repo, sha);
-            (address(api.unwrap_or(GITHUB), "", &parts)?, headers, named)
-        }
-        Forge::Gitea => {
-            let headers = vec![("authorization", format!("token {token}"))];
-            let api = api.ok_or_else(|| Refusal::Never("gitea needs an `api`".to_owned()))?;
-            (address(api, "/api/v1", &in_repo(&channel.repo, sha))?, headers, named)
-        }
-        Forge::Gitlab => {
-            let headers = vec![("private-token", token.to_owned())];
-            let parts = ["projects", &channel.repo, "statuses", sha];
-            let url = address(api.unwrap_or(GITLAB), "/api/v4", &parts)?;
-            let json = json!({ "state": state, "name": context, "description": description });
-            (url, headers, json)
-        }
+/// The request.
+pub(super) fn request(forge: &ForgeApi<'_>, status: &Status<'_>) -> Result<Request, Refusal> {
+    let (state, sha) = (word(forge.at.forge, status.state), status.sha.as_str());
+    let called = match forge.at.forge {
+        Forge::Github | Forge::Gitea => "context",
+        Forge::Gitlab => "name",
     };
-    Ok(Post { url, headers, body: json.to_string().into_bytes() })
+    let mut json =
+        json!({ "state": state, called: status.context, "description": status.description });
+    if let Some(page) = status.page {
+        json["target_url"] = json!(page);
+    }
+    Ok(forge.request(Verb::Post, &["statuses", sha])?.with(&json))
 }
 
 /// Whether a refusal says that the commit has this very status already: GitLab takes no state twice.
@@ -78,40 +56,27 @@ fn word(forge: Forge, state: StatusState) -> &'static str {
     }
 }
 
-fn in_repo<'a>(repo: &'a str, sha: &'a str) -> Vec<&'a str> {
-    let mut parts = vec!["repos"];
-    parts.extend(repo.split('/'));
-    parts.extend(["statuses", sha]);
-    parts
-}
-
-/// An address under an API whose root may be given with or without the path that all have.
-fn address(api: &str, root: &str, parts: &[&str]) -> Result<String, Refusal> {
-    let unusable = |why: String| Refusal::Never(format!("`api` cannot be used: {why}"));
-    let mut url = Url::parse(api).map_err(|fault| unusable(fault.to_string()))?;
-    let path = url.path().trim_end_matches('/').to_owned();
-    if !path.ends_with(root) {
-        url.set_path(&format!("{path}{root}"));
-    }
-    url.path_segments_mut()
-        .map_err(|()| unusable("it has no host".to_owned()))?
-        .pop_if_empty()
-        .extend(parts);
-    Ok(url.into())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use serde_json::Value;
+
     use super::*;
+    use crate::domain::spec::ForgeRepo;
     use crate::domain::template::Template;
 
-    fn post(forge: Forge, api: Option<&str>, repo: &str, state: StatusState) -> (Post, Value) {
-        let channel =
-            CommitStatus { forge, repo: repo.to_owned(), token: Template::literal("t"), api: None };
+    fn post(forge: Forge, api: Option<&str>, repo: &str, state: StatusState) -> (Request, Value) {
+        let at =
+            ForgeRepo { forge, repo: repo.to_owned(), token: Template::literal("t"), api: None };
+        let forge = ForgeApi { at: &at, api: api.map(str::to_owned), token: "tok".to_owned() };
         let sha = Sha::parse("4f1c2aa000000000000000000000000000000001").unwrap();
-        let status = Status { sha: &sha, state, context: "andon/chat", description: "d" };
-        let post = request(&channel, api, "tok", &status).unwrap();
+        let page = None;
+        let status = Status { sha: &sha, state, context: "andon/chat", description: "d", page };
+        let linked = Status { page: Some("https://andon.example.com/x"), ..status };
+        let linked: Value =
+            serde_json::from_slice(&request(&forge, &linked).unwrap().body).unwrap();
+        assert_eq!(linked["target_url"], "https://andon.example.com/x");
+        let post = request(&forge, &status).unwrap();
         let json = serde_json::from_slice(&post.body).unwrap();
         (post, json)
     }

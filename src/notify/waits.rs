@@ -64,7 +64,7 @@ pub fn hears(pipeline: &Pipeline, told: &ToldWaiting) -> Hears {
             let text = format!("cycle {number} ended and tested no commit");
             if asked_for == sha {
                 // It may have told an end of the commit that it was asked for: then this has its key, and is no news.
-                let mut out = Messages::of(pipeline);
+                let mut out = Messages::of(pipeline).about(*number);
                 let key = format!("{}/{number}/status/end", pipeline.name);
                 out.status(&key, sha, StatusState::Cancelled, &text);
                 return Hears::End(out.messages);
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
     use crate::cycle::testing;
     use crate::domain::outcome::Verdict;
-    use crate::domain::spec::{CommitStatus, Forge, Notify};
+    use crate::domain::spec::{Forge, ForgeRepo, Notify};
     use crate::domain::template::Template;
     use crate::notify::Body;
 
@@ -142,7 +142,7 @@ mod tests {
     fn pipeline() -> Pipeline {
         let token = Template::literal("t");
         let repo = "acme/chat".to_owned();
-        let status = CommitStatus { forge: Forge::Github, repo, token, api: None };
+        let status = ForgeRepo { forge: Forge::Github, repo, token, api: None };
         let channel = NotifyChannel::CommitStatus(status);
         Pipeline { notify: vec![Notify { channel, on: vec![] }], ..testing::pipeline() }
     }

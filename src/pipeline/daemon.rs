@@ -3,6 +3,8 @@
 use core::net::SocketAddr;
 use std::path::PathBuf;
 
+use url::Url;
+
 use crate::domain::retention::Limits;
 use crate::domain::spec::SecretSource;
 
@@ -16,6 +18,8 @@ pub struct DaemonSettings {
     pub listen: Option<SocketAddr>,
     /// Other names under which the daemon is reached, as through a proxy.
     pub hosts: Vec<String>,
+    /// Where people reach the pages: what is told leads there.
+    pub public_url: Option<Url>,
     /// The folder with pipelines.
     pub pipelines: Option<PathBuf>,
     /// The folder for state.
@@ -43,6 +47,7 @@ impl Default for DaemonSettings {
         Self {
             listen: None,
             hosts: Vec::new(),
+            public_url: None,
             pipelines: None,
             state: None,
             reports: None,

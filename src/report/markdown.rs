@@ -6,6 +6,7 @@
 
 mod actions;
 mod changes;
+mod comment;
 mod culprit;
 mod deploy;
 mod events;
@@ -28,6 +29,8 @@ use crate::domain::revision::Sha;
 use crate::domain::state::CycleState;
 use crate::report::view::View;
 use page::Page;
+
+pub use comment::comment;
 
 /// At most so many rows of one list; the rest is counted.
 const MAX_ROWS: usize = 40;

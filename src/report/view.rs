@@ -32,6 +32,8 @@ pub struct View<'a> {
     pub findings: Option<&'a Findings>,
     /// Every case: planned ones in the order of the plan, then removed ones.
     pub cases: Vec<CaseView<'a>>,
+    /// Whether no other file lies beside what is written, so that nothing can be linked.
+    pub stands_alone: bool,
     index: HashMap<&'a CaseId, usize>,
     not_run: HashMap<&'a CaseId, &'a NotRunReason>,
 }
@@ -75,7 +77,7 @@ impl<'a> View<'a> {
         }
         let not_run = state.suite_ended.iter().flat_map(|ended| &ended.not_run);
         let not_run = not_run.map(|entry| (&entry.case, &entry.reason)).collect();
-        Self { state, findings, cases, index, not_run }
+        Self { state, findings, cases, stands_alone: false, index, not_run }
     }
 
     /// The case with that id.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use andon::domain::names::PipelineName;
 use andon::domain::spec::Pipeline;
-use andon::notify::{Body, Deliverer, Left, Parts, Publish, Served, StatusState, target_of};
+use andon::notify::{Body, Deliverer, Left, Pages, Parts, Publish, Served, StatusState, target_of};
 use andon::pipeline::{MemoryFiles, load};
 use andon::store::sqlite::{Mode, SqliteStore};
 use andon::store::{NewMessage, Store};
@@ -23,6 +23,8 @@ pub(crate) struct Bench {
     folder: tempfile::TempDir,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) pipeline: Arc<Pipeline>,
+    /// Where people reach the pages.
+    pub(crate) pages: Option<Pages>,
     clock: Arc<AtomicI64>,
 }
 
@@ -33,7 +35,7 @@ impl Bench {
         let path = folder.path().join("andon.db");
         let store = Arc::new(SqliteStore::open(&path, Mode::ReadWrite).await.unwrap());
         let clock = Arc::new(AtomicI64::new(1_780_000_000));
-        Self { folder, store, pipeline: Arc::new(pipeline(notify)), clock }
+        Self { folder, store, pipeline: Arc::new(pipeline(notify)), pages: None, clock }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -61,6 +63,7 @@ impl Bench {
             host: Arc::new(|name| (name == "KEY").then(|| KEY.to_owned())),
             served,
             publish,
+            pages: self.pages.clone(),
         })
     }
 
@@ -75,11 +78,26 @@ impl Bench {
 
     /// Stores a message for the channel at that place.
     pub(crate) async fn put(&self, place: usize, key: &str, body: &Body, topic: Option<&str>) {
+        self.put_about(place, key, serde_json::to_value(body).unwrap(), topic).await;
+    }
+
+    /// Stores a message as it lies in the store.
+    pub(crate) async fn put_stored(&self, place: usize, key: &str, body: serde_json::Value) {
+        self.put_about(place, key, body, None).await;
+    }
+
+    async fn put_about(
+        &self,
+        place: usize,
+        key: &str,
+        body: serde_json::Value,
+        topic: Option<&str>,
+    ) {
         let message = NewMessage {
             key: key.to_owned(),
             pipeline: self.pipeline.name.clone(),
             target: self.target(place),
-            body: serde_json::to_string(body).unwrap(),
+            body: body.to_string(),
             topic: topic.map(str::to_owned),
         };
         assert_eq!(self.store.put_messages(vec![message], self.now()).await.unwrap(), 1);

@@ -14,8 +14,9 @@ mod support;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use andon::notify::{Publish, Served, StatusState, Unpublished};
+use andon::notify::{Body, Pages, Publish, Served, StatusState, Unpublished};
 use bench::{Bench, KEY, LONG, commit, hook, name, slack};
+use serde_json::json;
 use sink::{Reply, Sink, status};
 
 fn webhook(sink: &Sink, path: &str) -> String {
@@ -329,4 +330,117 @@ async fn h13_reports_that_a_branch_refuses_are_told_once() {
     let last = sink.asked("/hook").pop().unwrap().json();
     assert_eq!(last["event"], "unpublished");
     assert_eq!(last["detail"], "chat: reports are not pushed to their branch");
+}
+
+fn comment_on(sink: &Sink, forge: &str) -> String {
+    let api = sink.url("/api");
+    format!(
+        "  - pull_request_comment: {{ forge: {forge}, repo: acme/chat, token: \"${{secret.key}}\", api: \"{api}\" }}\n"
+    )
+}
+
+fn comment(text: &str) -> Body {
+    Body::Comment {
+        sha: andon::domain::revision::Sha::parse(bench::SHA).unwrap(),
+        of: name(),
+        text: text.to_owned(),
+        report: Some("reports/chat/cycle-0007.md".to_owned()),
+    }
+}
+
+fn answer(value: serde_json::Value) -> Reply {
+    Reply::Answer(200, "", value.to_string())
+}
+
+/// What was asked for a path, as method and the body of the comment.
+fn said(sink: &Sink, path: &str) -> Vec<(String, String)> {
+    let text = |asked: &sink::Asked| asked.json()["body"].as_str().unwrap().to_owned();
+    sink.asked(path).iter().map(|asked| (asked.method.clone(), text(asked))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pull_requests_of_a_commit_have_one_comment_that_is_kept_up_to_date() {
+    for (forge, api, asked, requests, comments, query, edit, verb) in [
+        (
+            "github",
+            "/api/repos/acme/chat",
+            "/commits/SHA/pulls",
+            json!([{ "number": 7 }]),
+            "/issues/7/comments",
+            "?per_page=50&page=1",
+            "/issues/comments/42",
+            "PATCH",
+        ),
+        (
+            "gitlab",
+            "/api/api/v4/projects/acme%2Fchat",
+            "/repository/commits/SHA/merge_requests",
+            json!([{ "iid": 7 }]),
+            "/merge_requests/7/notes",
+            "?per_page=50&page=1&sort=asc&order_by=created_at",
+            "/merge_requests/7/notes/42",
+            "PUT",
+        ),
+        (
+            "gitea",
+            "/api/api/v1/repos/acme/chat",
+            "/commits/SHA/pull",
+            json!({ "number": 7 }),
+            "/issues/7/comments",
+            "?limit=50&page=1",
+            "/issues/comments/42",
+            "PATCH",
+        ),
+    ] {
+        let sink = Sink::new();
+        let mut bench = Bench::new(&comment_on(&sink, forge)).await;
+        bench.pages = Some(Pages::at("https://andon.example.com".parse().unwrap()));
+        let at = |path: &str| format!("{api}{}", path.replace("SHA", bench::SHA));
+        let listed = at(&format!("{comments}{query}"));
+        sink.always(&at(asked), answer(requests));
+        let others = json!({ "id": 41, "body": "see <!-- andon:comment chat -->" });
+        sink.next(&listed, [answer(json!([others]))]);
+        bench.put(0, "7", &comment("### red"), None).await;
+        assert_eq!(bench.deliver().await, [], "{forge}");
+        let first = said(&sink, &at(comments));
+        let link = "[The whole cycle](https://andon.example.com/pipelines/chat)";
+        let text = format!("<!-- andon:comment chat -->\n### red\n\n{link}\n");
+        assert_eq!(first, [("POST".to_owned(), text.clone())], "{forge}");
+
+        let ours = json!({ "id": 42, "body": text });
+        sink.next(&listed, [answer(json!([others, ours]))]);
+        bench.put(0, "8", &comment("### green"), None).await;
+        assert_eq!(bench.deliver().await, [], "{forge}");
+        let second = said(&sink, &at(edit));
+        assert_eq!(second[0].0, verb);
+        assert!(second[0].1.contains("### green"), "{second:?}");
+        assert_eq!(said(&sink, &at(comments)).len(), 1, "no second comment: {forge}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_no_pull_request_brought_is_told_nowhere() {
+    let sink = Sink::new();
+    let bench = Bench::new(&comment_on(&sink, "gitea")).await;
+    let asked = format!("/api/api/v1/repos/acme/chat/commits/{}/pull", bench::SHA);
+    sink.always(&asked, status(404));
+    bench.put(0, "7", &comment("red"), None).await;
+    assert_eq!(bench.deliver().await, []);
+    assert_eq!((sink.asked(&asked).len(), bench.counts().await), (1, (0, 0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_leads_to_its_page() {
+    let sink = Sink::new();
+    let slack_at = format!("  - slack: {{ url: \"{}\" }}\n", sink.url("/slack"));
+    let mut bench = Bench::new(&format!("{slack_at}{}", github(&sink))).await;
+    bench.pages = Some(Pages::at("https://ci.example.com/andon/".parse().unwrap()));
+    let mut about = serde_json::to_value(slack("red")).unwrap();
+    about["about_cycle"] = json!(7);
+    bench.put_stored(0, "1", about).await;
+    bench.put(1, "2", &commit(StatusState::Failure), None).await;
+    assert_eq!(bench.deliver().await, []);
+    let page = "https://ci.example.com/andon/pipelines/chat";
+    assert_eq!(sink.asked("/slack")[0].json()["text"], format!("red\n<{page}/cycles/7>"));
+    assert_eq!(sink.asked(&status_path())[0].json()["target_url"], page);
 }

@@ -8,7 +8,7 @@ use andon::domain::state::{CycleState, PhaseRecord};
 use andon::report::index::{PipelineLine, all_index, pipeline_chart, pipeline_index};
 use andon::report::json::{CycleJson, cycle_json, schema};
 use andon::report::view::View;
-use andon::report::{Contradiction, ReportFile, drafts, junit, markdown, verify};
+use andon::report::{Contradiction, ReportFile, comment, drafts, junit, markdown, verify};
 
 use crate::cycles::{CASES, HEAD, Story, cluster, http_evidence, http_failure};
 use crate::golden::compare;
@@ -327,6 +327,20 @@ fn a_hundred_thousand_cases_stay_readable() {
     assert!(text.contains("… and 33,294 more, in `cycle-0007.json`"));
     assert_eq!(text.matches("\n### ").count(), 3, "three failures in full; no document was read");
     assert_eq!(told(&state), [""; 0]);
+}
+
+#[test]
+fn a_comment_fits_every_forge_and_leads_to_no_file() {
+    let text = comment(&huge());
+    assert!(text.chars().count() <= 60_000, "{} characters", text.chars().count());
+    assert!(text.starts_with("### CYCLE 7: chat-staging P1: RED\n"), "{}", &text[..200]);
+    assert!(text.contains("Ran 66667 of 100000"), "{}", &text[..600]);
+    assert!(text.contains("Status 500 instead of 200") && text.contains("Next actions"));
+    for (name, state) in stories::all() {
+        let text = comment(&state);
+        assert!(!text.contains("]("), "{name} has no files beside it: {text}");
+        assert!(!text.contains("\n## ") && text.starts_with("### CYCLE "), "{name}: {text}");
+    }
 }
 
 /// Every file of a report.

@@ -203,7 +203,9 @@ pub enum NotifyChannel {
     /// Mail.
     Email(EmailNotify),
     /// A status on the commit.
-    CommitStatus(CommitStatus),
+    CommitStatus(ForgeRepo),
+    /// A comment on the pull requests that brought the commit, kept up to date.
+    PullRequestComment(ForgeRepo),
 }
 
 /// A Slack-compatible incoming webhook.
@@ -233,9 +235,9 @@ pub struct EmailNotify {
     pub smtp: Template,
 }
 
-/// A status on the commit.
+/// A repository on a forge, and the way to it.
 #[derive(Debug, Clone, Serialize)]
-pub struct CommitStatus {
+pub struct ForgeRepo {
     /// Which forge.
     pub forge: Forge,
     /// `owner/name`.

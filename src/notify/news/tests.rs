@@ -11,7 +11,7 @@ use crate::cycle::{fold, testing};
 use crate::domain::event::{Event, PlannedCase, Quarantined, RollbackPlanned};
 use crate::domain::outcome::Outcome;
 use crate::domain::search::{SearchCause, SearchEnding, SearchResult};
-use crate::domain::spec::{CommitStatus, Forge, SlackNotify, WebhookNotify};
+use crate::domain::spec::{Forge, ForgeRepo, SlackNotify, WebhookNotify};
 use crate::domain::state::{RollbackRecord, Stamped};
 use crate::domain::template::Template;
 
@@ -31,7 +31,7 @@ fn webhook() -> Notify {
 fn status() -> Notify {
     let token = Template::parse("${secret.gh}").unwrap();
     let repo = "acme/chat".to_owned();
-    let status = CommitStatus { forge: Forge::Github, repo, token, api: None };
+    let status = ForgeRepo { forge: Forge::Github, repo, token, api: None };
     // A filter of a status does not count.
     Notify { channel: NotifyChannel::CommitStatus(status), on: vec![NewsKind::Culprit] }
 }
@@ -229,6 +229,34 @@ fn no_verdict_leaves_a_commit_without_an_end() {
         assert!(description.starts_with(verdict.as_str()), "{description}");
         assert!(description.chars().count() <= 140);
     }
+}
+
+#[test]
+fn the_requests_of_every_commit_of_a_cycle_hear_of_it() {
+    let comment = |on: &[NewsKind]| {
+        let Notify { channel: NotifyChannel::CommitStatus(at), .. } = status() else { panic!() };
+        Notify { channel: NotifyChannel::PullRequestComment(at), on: on.to_vec() }
+    };
+    let mut state = cycle(Verdict::Green, &[("a", Change::StillPassing)]);
+    let other = "5f1c2aa000000000000000000000000000000002";
+    state.queued.taken_together = vec![Sha::parse(other).unwrap(), Sha::parse(SHA).unwrap()];
+    let every = told(&pipeline(vec![comment(&[])]), &state, &[Verdict::Green]);
+    let of: Vec<String> = every
+        .iter()
+        .map(|message| {
+            let body: Value = serde_json::from_str(&message.body).unwrap();
+            assert_eq!((&body["of"], &body["about_cycle"]), (&"chat".into(), &1.into()));
+            assert!(body["text"].as_str().unwrap().starts_with("### CYCLE 1: chat"), "{body}");
+            body["sha"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(of, [SHA, other], "a cycle that is as before, too; each commit once");
+    let topics: Vec<_> = every.iter().map(|message| message.topic.clone().unwrap()).collect();
+    assert_eq!(topics, [format!("{SHA} comment"), format!("{other} comment")]);
+    // Those that want to hear of news only do.
+    let filtered = pipeline(vec![comment(&[NewsKind::Fixed])]);
+    assert_eq!(told(&filtered, &state, &[Verdict::Green]), []);
+    assert_eq!(told(&filtered, &state, &[Verdict::Red]).len(), 2);
 }
 
 /// RELIABILITY A5: who waits for a person is told of.

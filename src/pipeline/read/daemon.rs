@@ -2,6 +2,8 @@
 
 use core::net::SocketAddr;
 
+use url::Url;
+
 use crate::domain::spec::SecretSource;
 use crate::pipeline::daemon::{
     ApiToken, DEFAULT_BALLAST, DaemonSettings, InboundWebhook, LogFormat, Role,
@@ -18,6 +20,7 @@ pub(crate) static DAEMON: Shape = Shape {
     keys: &[
         "listen",
         "hosts",
+        "public_url",
         "pipelines",
         "state",
         "reports",
@@ -57,6 +60,7 @@ pub(crate) fn daemon(cx: &mut Cx<'_>, root: &Node) -> DaemonSettings {
     let settings = DaemonSettings {
         listen: fields.optional(cx, "listen", listen).flatten(),
         hosts: fields.few(cx, "hosts", 100, host),
+        public_url: fields.optional(cx, "public_url", public_url).flatten(),
         pipelines: fields.optional(cx, "pipelines", Cx::path),
         state: fields.optional(cx, "state", Cx::path),
         reports: fields.optional(cx, "reports", Cx::path),
@@ -84,6 +88,21 @@ fn listen(cx: &mut Cx<'_>, node: &Node) -> Option<SocketAddr> {
             .help("write an IP address and a port, as in `127.0.0.1:7070` or `[::1]:7070`");
     }
     address.ok()
+}
+
+/// Where people reach the pages.
+fn public_url(cx: &mut Cx<'_>, node: &Node) -> Option<Url> {
+    let text = cx.text(node);
+    let url = Url::parse(&text).ok().filter(|url| {
+        let is_web = matches!(url.scheme(), "https" | "http") && url.has_host();
+        let is_plain = url.query().is_none() && url.fragment().is_none();
+        is_web && is_plain && url.username().is_empty() && url.password().is_none()
+    });
+    if url.is_none() && !text.is_empty() {
+        cx.error(node.span, format!("{} is no address of pages", quoted(&text)))
+            .help("write what stands in the browser, as in `https://andon.example.com`");
+    }
+    url
 }
 
 /// A name without scheme, port and path: what a browser sends in front of the port.

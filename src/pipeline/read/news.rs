@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::refname::branch_fault;
 use crate::domain::spec::{
-    Alarm, CommitStatus, Culprit, Cycles, EmailNotify, Forge, NewsKind, Notify, NotifyChannel,
+    Alarm, Culprit, Cycles, EmailNotify, Forge, ForgeRepo, NewsKind, Notify, NotifyChannel,
     PublishGit, ReportSpec, SlackNotify, Until, WebhookNotify,
 };
 use crate::pipeline::diagnostic::quoted;
@@ -14,7 +14,7 @@ use crate::pipeline::reader::{Cx, Fields, Placeholder, Shape};
 use crate::pipeline::yaml::{Node, Value};
 
 const DEFAULT_PAUSE: Duration = Duration::from_secs(2 * 60);
-const CHANNELS: &[&str] = &["slack", "webhook", "email", "commit_status"];
+const CHANNELS: &[&str] = &["slack", "webhook", "email", "commit_status", "pull_request_comment"];
 const WEB: &[&str] = &["https", "http"];
 
 const NEWS: &[(&str, NewsKind)] = &[
@@ -64,7 +64,7 @@ pub(crate) static GIT: Shape =
 pub(crate) static NOTIFY: Shape = Shape {
     name: "Notify",
     what: "an entry of `notify`",
-    keys: &["slack", "webhook", "email", "commit_status", "on"],
+    keys: &["slack", "webhook", "email", "commit_status", "pull_request_comment", "on"],
     elsewhere: &[("when", "did you mean `on`?")],
 };
 
@@ -78,8 +78,15 @@ pub(crate) static EMAIL: Shape =
     Shape { name: "Email", what: "`email`", keys: &["to", "from", "smtp"], elsewhere: &[] };
 
 pub(crate) static COMMIT_STATUS: Shape = Shape {
-    name: "CommitStatus",
+    name: "ForgeRepo",
     what: "`commit_status`",
+    keys: &["forge", "repo", "token", "api"],
+    elsewhere: &[],
+};
+
+pub(crate) static COMMENT: Shape = Shape {
+    name: "ForgeRepo",
+    what: "`pull_request_comment`",
     keys: &["forge", "repo", "token", "api"],
     elsewhere: &[],
 };
@@ -215,7 +222,8 @@ pub(crate) fn notify(cx: &mut Cx<'_>, node: &Node) -> Notify {
             "slack" => NotifyChannel::Slack(slack(cx, node)),
             "webhook" => NotifyChannel::Webhook(webhook(cx, node)),
             "email" => NotifyChannel::Email(email(cx, node)),
-            _ => NotifyChannel::CommitStatus(commit_status(cx, node)),
+            "commit_status" => NotifyChannel::CommitStatus(forge_repo(cx, node, &COMMIT_STATUS)),
+            _ => NotifyChannel::PullRequestComment(forge_repo(cx, node, &COMMENT)),
         })
     });
     let nothing = || NotifyChannel::Slack(SlackNotify { url: Placeholder::placeholder() });
@@ -267,9 +275,9 @@ fn mail_address(cx: &mut Cx<'_>, node: &Node) -> String {
     text
 }
 
-fn commit_status(cx: &mut Cx<'_>, node: &Node) -> CommitStatus {
+fn forge_repo(cx: &mut Cx<'_>, node: &Node, shape: &'static Shape) -> ForgeRepo {
     let forges = [("github", Forge::Github), ("gitlab", Forge::Gitlab), ("gitea", Forge::Gitea)];
-    let fields = Fields::open(cx, node, &COMMIT_STATUS);
+    let fields = Fields::open(cx, node, shape);
     if !fields.has("forge") {
         fields.missing(cx, "forge");
     }
@@ -279,7 +287,7 @@ fn commit_status(cx: &mut Cx<'_>, node: &Node) -> CommitStatus {
         cx.error(fields.at, "`api` is missing")
             .label("gitea is hosted by yourselves, so its address is not known");
     }
-    CommitStatus {
+    ForgeRepo {
         forge: forge.unwrap_or(Forge::Github),
         repo: fields.required(cx, "repo", owner_and_name),
         token: fields.required(cx, "token", Cx::filled_template),

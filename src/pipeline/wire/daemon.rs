@@ -15,6 +15,9 @@ pub(super) struct DaemonFile {
     /// Other names under which the daemon is reached, as through a proxy.
     #[schemars(extend("examples" = [["andon.example.com"]]))]
     hosts: Option<Vec<String>>,
+    /// Where people reach the pages: news, statuses of commits and comments lead there.
+    #[schemars(extend("examples" = ["https://andon.example.com"]))]
+    public_url: Option<String>,
     /// The folder with pipelines.
     #[schemars(extend("default" = "pipelines"))]
     pipelines: Option<Path>,

@@ -95,7 +95,8 @@ struct PublishGit {
 #[schemars(
     deny_unknown_fields,
     extend("oneOf" = [
-        {"required": ["slack"]}, {"required": ["webhook"]}, {"required": ["email"]}, {"required": ["commit_status"]}
+        {"required": ["slack"]}, {"required": ["webhook"]}, {"required": ["email"]}, {"required": ["commit_status"]},
+        {"required": ["pull_request_comment"]}
     ])
 )]
 pub(super) struct Notify {
@@ -106,7 +107,9 @@ pub(super) struct Notify {
     /// Mail.
     email: Option<Email>,
     /// A status on the commit.
-    commit_status: Option<CommitStatus>,
+    commit_status: Option<ForgeRepo>,
+    /// A comment on the pull requests that brought the commit; the same one is kept up to date.
+    pull_request_comment: Option<ForgeRepo>,
     /// What is news for it. Default: everything.
     on: Option<OneOrMany<NewsKind>>,
 }
@@ -156,10 +159,10 @@ struct Email {
     smtp: Address,
 }
 
-/// A status on the commit.
+/// A repository on a forge.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
-struct CommitStatus {
+struct ForgeRepo {
     /// Which forge.
     #[schemars(extend("enum" = ["github", "gitlab", "gitea"]))]
     forge: String,

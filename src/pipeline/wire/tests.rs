@@ -61,6 +61,7 @@ fn shapes() -> Vec<&'static Shape> {
         &news::WEBHOOK,
         &news::EMAIL,
         &news::COMMIT_STATUS,
+        &news::COMMENT,
         &news::ALARM,
         &daemon::DAEMON,
         &daemon::TOKEN,

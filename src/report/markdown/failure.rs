@@ -328,6 +328,7 @@ pub(super) fn commit_line(commit: &CommitInfo) -> String {
 /// A link to the five-whys document, or its id while its file is not known.
 pub(super) fn investigation_link(view: &View<'_>, cluster: &Cluster) -> Option<String> {
     match view.investigation(cluster) {
+        Some(snapshot) if view.stands_alone => Some(snapshot.id.to_string()),
         Some(snapshot) => {
             let target = escape::destination(&format!("investigations/{}", snapshot.file));
             Some(format!("[{}]({target})", snapshot.id))

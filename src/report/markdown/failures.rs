@@ -13,6 +13,11 @@ use crate::report::words;
 const FOLDED_CLUSTERS: usize = 20;
 
 pub fn write(page: &mut Page, view: &View<'_>) {
+    write_at_most(page, view, FULL_CLUSTERS, FOLDED_CLUSTERS);
+}
+
+/// The same with so many sections in full and so many folded.
+pub fn write_at_most(page: &mut Page, view: &View<'_>, full: usize, folded: usize) {
     page.section("Failures");
     fixtures(page, view);
     let clusters = view.clusters();
@@ -21,15 +26,15 @@ pub fn write(page: &mut Page, view: &View<'_>) {
         search::write(page, view);
         return;
     }
-    for (at, cluster) in clusters.iter().take(FULL_CLUSTERS).enumerate() {
+    for (at, cluster) in clusters.iter().take(full).enumerate() {
         failure::write(page, view, cluster, at + 1);
     }
-    for (at, cluster) in clusters.iter().enumerate().skip(FULL_CLUSTERS).take(FOLDED_CLUSTERS) {
+    for (at, cluster) in clusters.iter().enumerate().skip(full).take(folded) {
         failure::write_folded(page, view, cluster, at + 1);
     }
-    let rest = &clusters[clusters.len().min(FULL_CLUSTERS + FOLDED_CLUSTERS)..];
-    if !rest.is_empty() {
-        folded(page, view, rest);
+    let told = clusters.len().min(full + folded);
+    if told < clusters.len() {
+        in_lines(page, view, &clusters[told..], told);
     }
     search::write(page, view);
     if let Some(why) = view.state.suite_ended.as_ref().and_then(|e| e.retries_withheld.as_ref()) {
@@ -58,7 +63,7 @@ fn fixtures(page: &mut Page, view: &View<'_>) {
     page.list(&items);
 }
 
-fn folded(page: &mut Page, view: &View<'_>, clusters: &[Cluster]) {
+fn in_lines(page: &mut Page, view: &View<'_>, clusters: &[Cluster], told: usize) {
     let cases: usize = clusters.iter().map(|cluster| cluster.cases.len()).sum();
     let summary = format!(
         "{} with {}",
@@ -70,9 +75,7 @@ fn folded(page: &mut Page, view: &View<'_>, clusters: &[Cluster]) {
             .iter()
             .take(MAX_ROWS)
             .enumerate()
-            .map(|(at, cluster)| {
-                folded_row(view, cluster, at + FULL_CLUSTERS + FOLDED_CLUSTERS + 1)
-            })
+            .map(|(at, cluster)| folded_row(view, cluster, at + told + 1))
             .collect();
         page.table(&["", "failure", "cases", "cause", "since", "investigation"], &rows);
         let note = cut_note(view, clusters.len().saturating_sub(MAX_ROWS));

@@ -19,7 +19,7 @@ pub fn write(page: &mut Page, view: &View<'_>) {
     let queued = &view.state.queued;
     let suite = view.suite_name().map_or_else(|| "no-suite".to_owned(), escape::text);
     let verdict = view.verdict().map_or("RUNNING".to_owned(), |v| v.as_str().to_uppercase());
-    page.block(&format!("# CYCLE {}: {} {suite}: {verdict}", queued.cycle, queued.pipeline));
+    page.title(&format!("CYCLE {}: {} {suite}: {verdict}", queued.cycle, queued.pipeline));
     page.block(&format!("**{}** {}", claim(view), tally(view)));
     page.block(&identity(view));
     if let Some(output) = failed_output(view) {

@@ -6,17 +6,33 @@
 #[derive(Default)]
 pub struct Page {
     out: String,
+    /// By so many levels headings are lower than those of a report.
+    lower: usize,
 }
 
 impl Page {
+    /// A page within one of others, whose headings are lower by so many levels.
+    pub fn lowered(by: usize) -> Self {
+        Self { lower: by, ..Self::default() }
+    }
+
+    /// The title of the page.
+    pub fn title(&mut self, title: &str) {
+        self.heading(1, title);
+    }
+
     /// A heading of the second level, as SPEC section 8 names it.
     pub fn section(&mut self, title: &str) {
-        self.block(&format!("## {title}"));
+        self.heading(2, title);
     }
 
     /// A heading of the third level.
     pub fn subsection(&mut self, title: &str) {
-        self.block(&format!("### {title}"));
+        self.heading(3, title);
+    }
+
+    fn heading(&mut self, level: usize, title: &str) {
+        self.block(&format!("{} {title}", "#".repeat(level + self.lower)));
     }
 
     /// A paragraph, a list or a fenced block.
