@@ -5,6 +5,8 @@
 //! scripted world, and with a store that fails after each append.
 
 mod clock;
+mod document_lock;
+mod editing;
 mod error;
 mod files;
 mod indexes;
@@ -31,6 +33,8 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 pub use clock::{Clock, SystemClock};
+pub use document_lock::DocumentLock;
+pub use editing::{Clashed, Edit, EditError, Editing, MAX_EDITED, Saved, ThreeTexts};
 pub use error::EngineError;
 pub use files::{Beside, put_all, write_atomically, write_atomically_with};
 pub use indexes::indexes;
@@ -48,8 +52,8 @@ pub use request::Request;
 pub use resume::{Resume, ResumeError, resume};
 pub use went_back::gone_back_to;
 pub use world::{
-    NoSearch, Resolved, SearchState, Setup, World, case_ids, cycle_to_search, cycles_to_search,
-    document_of, may_select, pipeline_of_records,
+    NoDocument, NoSearch, Resolved, SearchState, Setup, World, case_ids, cycle_to_search,
+    cycles_to_search, document_of, may_select, pipeline_of_records,
 };
 
 use crate::cycle::{self, Action, NextStep, next_step};

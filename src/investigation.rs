@@ -9,14 +9,18 @@
 
 mod anchor;
 mod answers;
+mod changes;
 pub mod claims;
 mod document;
 mod facts;
+mod lines;
 mod lint;
+pub mod merge;
 mod questions;
 mod update;
 
 pub use answers::{Answer, Confidence};
+pub use changes::{Changes, changes};
 pub use claims::{Sighting, named_in_trailer};
 pub use document::{Document, Kept, Meta, Slot};
 pub use facts::{Facts, Known};

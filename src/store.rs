@@ -6,6 +6,7 @@
 
 mod chain;
 mod codec;
+mod edits;
 mod error;
 mod lease;
 mod outbox;
@@ -21,6 +22,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use chain::{Broken, DeployChains, RecordKey};
+pub use edits::{DocumentKey, EditEnd, EditRow, EditStore, KeptText, NewEdit};
 pub use error::StoreError;
 pub use lease::{Acquisition, Claim, Holder, Judge, Lease, Liveness, Owner};
 pub use outbox::{Attempted, Delivery, Message, NewMessage, OutboxStore};
@@ -52,7 +54,7 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// What a call acknowledged is durable, attempts of the last moment before a power cut excepted
 /// ([`crate::domain::event::Event::may_be_batched`]).
 #[async_trait]
-pub trait Store: TriggerStore + OutboxStore + UpkeepStore + Send + Sync {
+pub trait Store: TriggerStore + OutboxStore + UpkeepStore + EditStore + Send + Sync {
     /// Creates the next cycle of a pipeline with `queued` as its first event. The number in
     /// `queued` is the least that it may get, and is replaced by the one that the store gives out:
     /// that was never used before.

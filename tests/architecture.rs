@@ -90,7 +90,20 @@ const MAP: &[(&str, &[&str])] = &[
         ],
     ),
     // L4
-    ("web", &["domain", "pipeline", "cycle", "verdict", "report", "store", "engine", "daemon"]),
+    (
+        "web",
+        &[
+            "domain",
+            "pipeline",
+            "cycle",
+            "verdict",
+            "investigation",
+            "report",
+            "store",
+            "engine",
+            "daemon",
+        ],
+    ),
     (
         "cli",
         &[

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use andon::domain::claim::ClaimResult;
 use andon::domain::commit::Echo;
 use andon::domain::findings::InvestigationState;
-use andon::domain::names::{CaseId, EnvironmentName, Fingerprint, PipelineName};
+use andon::domain::names::{CaseId, EnvironmentName, Fingerprint, InvestigationId, PipelineName};
 use andon::domain::outcome::{Outcome, Phase, TriggerKind, Verdict};
 use andon::store::sqlite::{Mode, SqliteStore};
 use andon::store::{
-    CommitFate, Heard, OutboxStore, Store, TriggerStore, UpkeepStore, WaitsNow, Which,
+    CommitFate, DocumentKey, EditStore, Heard, OutboxStore, Store, TriggerStore, UpkeepStore,
+    WaitsNow, Which,
 };
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -104,6 +105,9 @@ async fn every_schema_with_data_becomes_the_present_one() {
         if version >= 9 {
             the_data_of_schema_9_is_there(&store).await;
         }
+        if version >= 10 {
+            the_data_of_schema_10_is_there(&store).await;
+        }
         store.close().await;
         SqliteStore::open(&path, Mode::ReadOnly).await.unwrap().close().await;
     }
@@ -116,6 +120,16 @@ async fn a_new_database_has_the_newest_schema() {
     SqliteStore::open(&path, Mode::ReadWrite).await.unwrap().close().await;
     let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
     assert_eq!(Some(user_version(&mut connection).await), versions().last().copied());
+}
+
+async fn the_data_of_schema_10_is_there(store: &SqliteStore) {
+    let pipeline = PipelineName::parse("chat-staging").unwrap();
+    let of = DocumentKey { pipeline, id: InvestigationId::from_number(3) };
+    let edits = store.list_edits(&of, None, 10).await.unwrap();
+    let told: Vec<_> = edits.iter().map(|edit| (edit.position, edit.is_written)).collect();
+    assert_eq!(told, [(2, false), (1, true)]);
+    assert_eq!(edits[1].by, "ada (token ops)");
+    assert_eq!(store.kept_text(&of, "bb").await.unwrap().as_deref(), Some("after"));
 }
 
 async fn the_data_of_schema_8_is_there(store: &SqliteStore) {

@@ -114,6 +114,7 @@ macro_rules! contract {
             investigations {
                 a_failure_keeps_its_investigation,
                 claimed_fixes_are_kept,
+                edits_are_remembered,
                 numbers_count_by_pipeline,
                 states_follow_the_cycle,
                 a_new_number_is_no_less_than_was_asked_for,

@@ -560,6 +560,8 @@ async fn every_table_expires_or_is_exempt() {
             "fix_claim",
             "a person or a commit made it, and what became of it is asked for years later",
         ),
+        ("document_text", "at most a hundred a document that people write in"),
+        ("document_edit", "who wrote what about a failure is asked for years later"),
         ("branch_cursor", "a branch that returns must be told from a new one, and there are few"),
         ("schedule_cursor", "one row a schedule"),
         ("look", "one row a pipeline"),

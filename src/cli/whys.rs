@@ -16,7 +16,7 @@ use super::error::{CliError, CliResult, Status};
 use super::output::{Out, Table, bold, clean};
 use crate::domain::findings::InvestigationState;
 use crate::domain::names::InvestigationId;
-use crate::engine::{Clock as _, SystemClock};
+use crate::engine::{Clock as _, DocumentLock, SystemClock};
 use crate::investigation::{self, Closing, Lint};
 use crate::store::{InvestigationRow, Store, Which};
 
@@ -180,6 +180,7 @@ async fn close(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
     let by = context.host.user();
     let on = jiff::tz::TimeZone::UTC.to_datetime(SystemClock.now()).date();
     let closing = Closing { by: &by, on, reason: None };
+    let _lock = lock(store.as_ref(), &row).await?;
     let Some(text) = investigation::close(&read_text(&path)?, &closing) else {
         let text = format!("{} does not say in which state it is", path.display());
         return Err(CliError::usage_text(text)
@@ -233,16 +234,29 @@ async fn find(
     }
 }
 
-/// Its file: in the report folder of the newest cycle of its pipeline.
-async fn file(store: &dyn Store, row: &InvestigationRow) -> Result<PathBuf, CliError> {
+/// The report folder of the newest cycle of its pipeline.
+async fn root(store: &dyn Store, row: &InvestigationRow) -> Result<PathBuf, CliError> {
     let newest = store.find_cycle(&row.pipeline, Which::Latest).await?;
     let newest = newest.ok_or_else(|| {
         CliError::usage_text(format_args!("pipeline {} has no cycles", row.pipeline))
     })?;
     let state = load_state(store, &newest).await?;
-    let root = Path::new(&state.queued.definition.report_dir);
+    Ok(PathBuf::from(&state.queued.definition.report_dir))
+}
+
+/// Keeps a daemon and others from writing its file in between.
+async fn lock(store: &dyn Store, row: &InvestigationRow) -> Result<DocumentLock, CliError> {
+    let folder = report_folder(&root(store, row).await?)?;
+    DocumentLock::take(&folder, &row.pipeline)
+        .with_context(|| format!("cannot lock the investigations of {}", row.pipeline))
+        .map_err(CliError::usage)
+}
+
+/// Its file.
+async fn file(store: &dyn Store, row: &InvestigationRow) -> Result<PathBuf, CliError> {
+    let root = root(store, row).await?;
     let place = Path::new(row.pipeline.as_str()).join("investigations").join(row.file());
-    report_folder(root)?.check(&place).map_err(led_out)?;
+    report_folder(&root)?.check(&place).map_err(led_out)?;
     let path = root.join(place);
     if path.is_file() {
         return Ok(path);

@@ -318,6 +318,15 @@ impl LeftAsItIs {
     /// The longest file that is merged, in MiB.
     pub const MAX_MIB: u64 = 4;
 
+    /// What is the matter with the file, after "its file".
+    pub fn matter(self) -> String {
+        match self {
+            Self::TooLong => format!("is longer than {} MiB", Self::MAX_MIB),
+            Self::NotText => "is not UTF-8 text".to_owned(),
+            Self::Unreadable => "cannot be read".to_owned(),
+        }
+    }
+
     /// What is the matter with the file, and what a report then shows, after "its file".
     pub fn words(self) -> String {
         match self {

@@ -41,7 +41,7 @@ use crate::process::Launcher;
 use crate::suite::{EnvError, EnvParts, Facts, HostEnv, RunEnv, SecretError, load_secrets};
 
 pub use checkout::Resolved;
-pub use documents::document_of;
+pub use documents::{NoDocument, document_of};
 pub use search::{NoSearch, SearchState, cycle_to_search, cycles_to_search};
 pub use stand_in::pipeline_of_records;
 pub use suite::{case_ids, may_select};

@@ -7,6 +7,7 @@ mod append;
 mod chain;
 mod claims;
 mod cycles;
+mod edits;
 mod expiry;
 mod fingerprints;
 mod investigations;

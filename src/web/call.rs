@@ -57,6 +57,11 @@ impl Form {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
+    /// Whether it is of a page of this session: only such a page knows the key that it must carry.
+    pub(super) fn is_of(&self, key: &str) -> bool {
+        !key.is_empty() && bool::from(self.raw("form_key").as_bytes().ct_eq(key.as_bytes()))
+    }
+
     /// A field as it was sent.
     pub(super) fn raw(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
@@ -148,11 +153,11 @@ impl Call {
         row.ok_or_else(|| Problem::not_found(format!("pipeline {name} has no cycle {given}")))
     }
 
-    /// What a form of one of our pages sent. Only such a page knows the key that it must carry.
+    /// What a form of one of our pages sent.
     pub(super) async fn form(self) -> Result<Form, Problem> {
         let key = self.form_key.clone();
         let form = self.form_of_anybody().await?;
-        if key.is_empty() || !bool::from(form.raw("form_key").as_bytes().ct_eq(key.as_bytes())) {
+        if !form.is_of(&key) {
             let detail = "the form is not of a page of this session";
             return Err(Problem::new(StatusCode::FORBIDDEN, detail)
                 .help("go back, load the page again, and send it once more"));
@@ -162,7 +167,12 @@ impl Call {
 
     /// The same from somebody who is not known yet.
     pub(super) async fn form_of_anybody(self) -> Result<Form, Problem> {
-        let body = collect(self.into_body(), MAX_BODY).await?;
+        self.form_within(MAX_BODY).await
+    }
+
+    /// The same of at most so many bytes. Whose it is ([`Form::is_of`]) is for the caller to ask.
+    pub(super) async fn form_within(self, limit: usize) -> Result<Form, Problem> {
+        let body = collect(self.into_body(), limit).await?;
         let fields = url::form_urlencoded::parse(&body);
         Ok(Form(fields.into_owned().collect()))
     }

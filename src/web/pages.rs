@@ -8,6 +8,7 @@ pub(super) mod acting;
 pub(super) mod assets;
 pub(super) mod case;
 pub(super) mod cycle;
+pub(super) mod editing;
 pub(super) mod evidence;
 mod frame;
 mod grid;

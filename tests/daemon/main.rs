@@ -5,6 +5,7 @@
 mod access;
 mod acting;
 mod client;
+mod editing;
 mod forge;
 mod full_disk;
 mod hooks;

@@ -13,7 +13,7 @@ async fn with_a_cycle(tokens: &[(&str, Role)]) -> House {
 }
 
 /// The value of a hidden field of a page's forms.
-fn field<'a>(html: &'a str, name: &str) -> &'a str {
+pub(crate) fn field<'a>(html: &'a str, name: &str) -> &'a str {
     let (_, rest) = html.split_once(&format!("name=\"{name}\" value=\"")).expect("there is one");
     rest.split('"').next().unwrap()
 }
@@ -25,7 +25,7 @@ fn cookie(reply: &Reply) -> String {
     set.split(';').next().unwrap().to_owned()
 }
 
-async fn log_in(house: &House, token: &str) -> String {
+pub(crate) async fn log_in(house: &House, token: &str) -> String {
     let to =
         house.ask(send("/login", &[("token", token), ("next", "/pipelines/chat")])).await.is(303);
     assert_eq!(to.header("location"), "/pipelines/chat");

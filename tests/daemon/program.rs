@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::client::{Ask, post};
+use crate::client::{Ask, Reply, post};
 use crate::hooks::sign;
 use crate::support::{Place, Running, until};
 
@@ -58,9 +58,14 @@ pub(crate) fn daemon(place: &Place, args: &[&str]) -> Running {
 
 /// Sends a request to the daemon of a place, and gives back the status.
 pub(crate) fn send(place: &Place, ask: Ask) -> u16 {
+    send_for_reply(place, ask).status
+}
+
+/// Sends a request to the daemon of a place.
+pub(crate) fn send_for_reply(place: &Place, ask: Ask) -> Reply {
     let file: Value = serde_json::from_str(&place.read(".andon/daemon.json")).unwrap();
     let address = file["url"].as_str().unwrap().strip_prefix("http://").unwrap().parse().unwrap();
-    tokio::runtime::Runtime::new().unwrap().block_on(ask.of(address)).status
+    tokio::runtime::Runtime::new().unwrap().block_on(ask.of(address))
 }
 
 pub(crate) fn state_of(place: &Place) -> Value {

@@ -4,7 +4,10 @@ use andon::domain::claim::{ClaimResult, ClaimSource, FixClaim};
 use andon::domain::findings::InvestigationState;
 use andon::domain::names::InvestigationId;
 use andon::domain::revision::Sha;
-use andon::store::{Adopted, Append, InvestigationSeen, NewFixClaim, NewInvestigation, Projection};
+use andon::store::{
+    Adopted, Append, DocumentKey, EditEnd, InvestigationSeen, KeptText, NewEdit, NewFixClaim,
+    NewInvestigation, Projection,
+};
 
 use crate::Backend;
 use crate::sample::{append, at, case, fingerprint, new_cycle, pipeline, resolved, wanted};
@@ -146,4 +149,58 @@ pub async fn claimed_fixes_are_kept<B: Backend>() {
     assert_eq!(cases, [case("one"), case("two"), case("three")]);
     assert_eq!(store.investigated_cases(&chat, &unknown).await.unwrap(), []);
     assert_eq!(store.fix_claims(&pipeline("web")).await.unwrap(), []);
+}
+
+/// Edits are remembered before and after they are written, with the texts that they are about.
+pub async fn edits_are_remembered<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let chat = pipeline("chat");
+    let opened = store.allocate_investigation(wanted(&chat, "aa", "slug", 1)).await.unwrap();
+    let of = DocumentKey { pipeline: chat.clone(), id: opened.id };
+    let unknown = DocumentKey { id: InvestigationId::from_number(77), ..of.clone() };
+    let text = |name: &str| KeptText { digest: name.to_owned(), text: format!("the {name}") };
+    assert!(!store.keep_text(&unknown, text("a"), at(1)).await.unwrap());
+    for number in 0..120 {
+        assert!(store.keep_text(&of, text(&number.to_string()), at(number)).await.unwrap());
+    }
+    // Kept once more, it is among the newest.
+    assert!(store.keep_text(&of, text("25"), at(200)).await.unwrap());
+    let edit = |by: &str, before: &str, after: &str| NewEdit {
+        by: by.to_owned(),
+        at: at(300),
+        before: text(before),
+        after: text(after),
+        is_merged: by == "lin",
+        added: 2,
+        removed: 1,
+        lines: "@Notes\n+more\n".to_owned(),
+    };
+    assert_eq!(store.begin_edit(&unknown, edit("ada", "a", "b")).await.unwrap(), None);
+    for (position, by) in [(1, "ada"), (2, "lin"), (3, "gone")] {
+        let begun = store.begin_edit(&of, edit(by, "before", by)).await.unwrap();
+        assert_eq!(begun, Some(position));
+    }
+    store.end_edit(&of, 2, EditEnd::Written).await.unwrap();
+    store.end_edit(&of, 3, EditEnd::Dropped).await.unwrap();
+    store.end_edit(&of, 2, EditEnd::Dropped).await.unwrap();
+    let store = backend.open().await;
+    let edits = store.list_edits(&of, None, 10).await.unwrap();
+    let told: Vec<_> =
+        edits.iter().map(|it| (it.position, it.by.as_str(), it.is_merged, it.is_written)).collect();
+    assert_eq!(told, [(2, "lin", true, true), (1, "ada", false, false)], "what is written stays");
+    assert_eq!((edits[0].at, edits[0].added, edits[0].removed), (at(300), 2, 1));
+    assert_eq!(store.list_edits(&of, Some(2), 10).await.unwrap(), edits[1..]);
+    assert_eq!(store.list_edits(&of, None, 1).await.unwrap(), edits[..1]);
+    let mut kept = Vec::new();
+    for name in ["before", "ada", "lin", "25", "119", "26", "5"] {
+        kept.push(store.kept_text(&of, name).await.unwrap());
+    }
+    let the = |name: &str| Some(format!("the {name}"));
+    // A hundred: four of edits, the one kept again, and the newest of the others.
+    assert_eq!(
+        kept,
+        [the("before"), the("ada"), the("lin"), the("25"), the("119"), the("26"), None]
+    );
+    assert_eq!(store.kept_text(&unknown, "ada").await.unwrap(), None);
 }

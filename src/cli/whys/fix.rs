@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{file, find};
+use super::{file, find, lock};
 use crate::cli::args::WhysFix;
 use crate::cli::context::{
     Context, is_path, load_file, load_state, printing, read_text, write_file,
@@ -46,7 +46,12 @@ pub async fn fix(context: &Context, args: &WhysFix, as_json: bool) -> CliResult 
     let state = claims::state_after(was, Sighting::Undecided, &all, row.last_seen);
     let (pipeline, id) = (row.pipeline.clone(), row.id.clone());
     store.add_fix_claim(NewFixClaim { pipeline, id, claim: claim.clone(), state }).await?;
+    let lock = match &document {
+        Document::Here { .. } => Some(lock(store.as_ref(), &row).await?),
+        Document::Elsewhere => None,
+    };
     document.record(context, &row.id, &all, state)?;
+    drop(lock);
     if as_json {
         let row = InvestigationRow { state, ..row };
         let path = document.path();
@@ -184,8 +189,9 @@ impl Document {
         state: InvestigationState,
     ) -> Result<(), CliError> {
         let written = match self {
-            Self::Here { path, text } => {
-                let told = investigation::record(text, claims, state, None);
+            Self::Here { path, .. } => {
+                // Somebody may have written in it since it was read.
+                let told = investigation::record(&read_text(path)?, claims, state, None);
                 told.map(|told| write_file(path, |out| out.write_all(told.as_bytes())))
             }
             Self::Elsewhere => None,

@@ -64,14 +64,30 @@ pub(super) fn read(path: &Path) -> Existing {
     }
 }
 
-/// The document of an investigation as it lies in the report folder; `None` where there is none, or what
-/// stands in its place cannot be read as one.
-pub fn document_of(folder: &ReportFolder, pipeline: &PipelineName, file: &str) -> Option<String> {
+/// Why there is no text of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoDocument {
+    /// There is no file, or a link that leads out.
+    Absent,
+    /// What stands in its place cannot be read as one.
+    Left(LeftAsItIs),
+}
+
+/// The document of an investigation as it lies in the report folder.
+///
+/// # Errors
+/// When there is none, or what stands in its place cannot be read as one.
+pub fn document_of(
+    folder: &ReportFolder,
+    pipeline: &PipelineName,
+    file: &str,
+) -> Result<String, NoDocument> {
     let place = Path::new(pipeline.as_str()).join("investigations").join(file);
-    folder.check(&place).ok()?;
+    folder.check(&place).map_err(|_| NoDocument::Absent)?;
     match read(&folder.path_of(&place)) {
-        Existing::Text(text) => Some(text),
-        Existing::Absent | Existing::Left { .. } => None,
+        Existing::Text(text) => Ok(text),
+        Existing::Absent => Err(NoDocument::Absent),
+        Existing::Left { why, .. } => Err(NoDocument::Left(why)),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::domain::findings::{
 };
 use crate::domain::names::InvestigationId;
 use crate::engine::numbering::least_investigation;
-use crate::engine::{EngineError, Journal, Progress, load_state};
+use crate::engine::{DocumentLock, EngineError, Journal, Progress, load_state};
 use crate::investigation::{self, Facts, Known};
 use crate::store::{Adopted, CycleKey, InvestigationRow, NewInvestigation};
 
@@ -165,6 +165,7 @@ impl World {
     pub(super) fn write_investigations(&self, journal: &Journal) -> std::io::Result<()> {
         let Some(found) = &journal.state().findings else { return Ok(()) };
         let findings = &found.what;
+        let _lock = DocumentLock::take(&self.report_folder(journal), &journal.key().pipeline)?;
         for snapshot in &findings.investigations {
             let cluster =
                 findings.clusters.iter().find(|c| c.investigation.as_ref() == Some(&snapshot.id));
@@ -230,7 +231,16 @@ impl World {
         let lives = |id: &InvestigationId| {
             findings.clusters.iter().any(|cluster| cluster.investigation.as_ref() == Some(id))
         };
-        for row in journal.store().list_investigations(Some(&journal.key().pipeline)).await? {
+        let rows = journal.store().list_investigations(Some(&journal.key().pipeline)).await?;
+        let _lock = match DocumentLock::take(&self.report_folder(journal), &journal.key().pipeline)
+        {
+            Ok(lock) => lock,
+            Err(fault) => {
+                tracing::warn!(%fault, "cannot note which failures are gone");
+                return Ok(());
+            }
+        };
+        for row in rows {
             if row.state == InvestigationState::Closed || lives(&row.id) {
                 continue;
             }

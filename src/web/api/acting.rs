@@ -68,7 +68,8 @@ impl By {
         Self { site: call.site.clone(), caller: call.caller.clone() }
     }
 
-    fn person(&self, named: Option<&str>) -> String {
+    /// Who it is, for the records.
+    pub(in crate::web) fn person(&self, named: Option<&str>) -> String {
         person(self.caller.as_ref(), named)
     }
 

@@ -100,6 +100,13 @@ fn said(query: Option<&str>) -> Option<&'static str> {
         "started" => Some("A cycle was asked for. It starts as soon as its environment is free."),
         "cancelled" => Some("The cycle comes to a safe point and ends."),
         "dropped" => Some("What waited starts no cycle."),
+        "saved" => Some(
+            "Saved. The next report shows it beside the failure, as long as the failure lives.",
+        ),
+        "merged" => {
+            Some("Saved, together with what others changed meanwhile: look at it once more.")
+        }
+        "unchanged" => Some("There was nothing to save."),
         "resumed" => Some("The cycle goes on."),
         _ => None,
     }

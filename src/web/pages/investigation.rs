@@ -1,40 +1,158 @@
-//! `GET /pipelines/{pipeline}/investigations/{investigation}`: five whys as they stand in the report folder.
+//! `GET /pipelines/{pipeline}/investigations/{investigation}`: five whys as they stand in the report
+//! folder, with what could be better about them, and who edited them here.
 
+use axum::response::IntoResponse as _;
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use minijinja::Value;
+use serde::{Deserialize, Serialize};
 
 use super::frame::Frame;
-use super::report::{Document, Link};
+use super::report::Link;
 use super::{markdown, template};
 use crate::engine::document_of;
+use crate::investigation::{self, Lint};
+use crate::store::{DocumentKey, EditRow, InvestigationRow};
 use crate::web::call::{Answer, Call};
 use crate::web::problem::Problem;
 
+/// So many edits are shown on a page.
+const SHOWN_EDITS: u32 = 20;
+
+#[derive(Serialize)]
+struct Shown {
+    links: Vec<Link>,
+    html: Value,
+    edit: String,
+    remarks: Vec<Remark>,
+    edits: Vec<EditView>,
+    older: Option<String>,
+}
+
+/// What could be better.
+#[derive(Debug, Serialize)]
+pub(super) struct Remark {
+    place: String,
+    says: String,
+}
+
+impl From<Lint> for Remark {
+    fn from(lint: Lint) -> Self {
+        Self { place: lint.place, says: lint.remark }
+    }
+}
+
+/// What could be better about a document.
+pub(super) fn remarks(text: &str) -> Vec<Remark> {
+    investigation::lint(&investigation::parse(text)).into_iter().map(Remark::from).collect()
+}
+
+/// An edit in the history.
+#[derive(Serialize)]
+struct EditView {
+    by: String,
+    at: String,
+    is_merged: bool,
+    is_written: bool,
+    added: u32,
+    removed: u32,
+    lines: Vec<LineView>,
+}
+
+/// A line that an edit changed, or that is around one.
+#[derive(Serialize)]
+struct LineView {
+    kind: &'static str,
+    says: String,
+}
+
+impl From<EditRow> for EditView {
+    fn from(edit: EditRow) -> Self {
+        let line = |line: &str| {
+            let mut rest = line.chars();
+            let kind = match rest.next() {
+                Some('+') => "added",
+                Some('-') => "removed",
+                Some('@') => "place",
+                Some(_) | None => "around",
+            };
+            LineView { kind, says: rest.as_str().to_owned() }
+        };
+        Self {
+            by: edit.by,
+            at: edit.at.to_string(),
+            is_merged: edit.is_merged,
+            is_written: edit.is_written,
+            added: edit.added,
+            removed: edit.removed,
+            lines: edit.lines.lines().map(line).collect(),
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Asked {
+    before: Option<u32>,
+}
+
 /// `GET /pipelines/{pipeline}/investigations/{investigation}`
 pub(in crate::web) async fn page(call: Call) -> Answer {
-    let name = call.pipeline().await?;
-    let given = call.parameter("investigation");
-    let rows = call.site.store().list_investigations(Some(&name)).await?;
-    let row = rows.into_iter().find(|row| row.id.to_string() == given).ok_or_else(|| {
-        Problem::not_found(format!("pipeline {name} has no investigation {given:?}"))
-    })?;
-    let (folder, file, of) = (call.site.reports_of(&name), row.file(), name.clone());
-    let reading = tokio::task::spawn_blocking(move || document_of(&folder, &of, &file));
-    let text = reading.await.ok().flatten().ok_or_else(|| {
-        Problem::not_found(format!("the document {} is not in the report folder", row.file()))
-            .help("the next cycle that sees the failure writes it again")
-    })?;
+    let row = row_of(&call).await?;
+    let asked: Asked = call.query()?;
+    let text = text_of(&call, &row).await?;
+    let (name, id) = (row.pipeline.clone(), row.id.to_string());
     let pipeline = format!("/pipelines/{name}");
-    let place = markdown::Place { pipeline: &pipeline };
-    let own = Document {
-        html: Value::from_safe_string(markdown::html(&text, &place)),
+    let here = format!("{pipeline}/investigations/{id}");
+    let of = DocumentKey { pipeline: name.clone(), id: row.id.clone() };
+    let mut edits = call.site.store().list_edits(&of, asked.before, SHOWN_EDITS + 1).await?;
+    let has_older = edits.len() > SHOWN_EDITS as usize;
+    edits.truncate(SHOWN_EDITS as usize);
+    let oldest = edits.last().map(|edit| edit.position).filter(|_| has_older);
+    let frame =
+        Frame::of(&call, format!("{id} of {name}")).under(&[(name.as_str(), &pipeline), (&id, "")]);
+    let own = Shown {
+        html: rendered(&text, &pipeline),
+        remarks: remarks(&text),
         links: vec![
             Link { text: "Opened in", href: format!("{pipeline}/cycles/{}", row.opened_in) },
             Link { text: "Last seen in", href: format!("{pipeline}/cycles/{}", row.last_seen) },
+            Link { text: "Markdown", href: format!("{here}/document.md") },
         ],
+        edit: format!("{here}/edit"),
+        edits: edits.into_iter().map(EditView::from).collect(),
+        older: oldest.map(|position| format!("{here}?before={position}#edits")),
     };
-    let id = row.id.to_string();
-    let frame =
-        Frame::of(&call, format!("{id} of {name}")).under(&[(name.as_str(), &pipeline), (&id, "")]);
-    Ok(template::page(StatusCode::OK, "document.html", &frame, &own))
+    Ok(template::page(StatusCode::OK, "investigation.html", &frame, &own))
+}
+
+/// `GET …/document.md`
+pub(in crate::web) async fn markdown(call: Call) -> Answer {
+    let row = row_of(&call).await?;
+    let text = text_of(&call, &row).await?;
+    Ok(([(CONTENT_TYPE, "text/markdown; charset=utf-8")], text).into_response())
+}
+
+/// A document as HTML.
+pub(super) fn rendered(text: &str, pipeline: &str) -> Value {
+    Value::from_safe_string(markdown::html(text, &markdown::Place { pipeline }))
+}
+
+/// The investigation that a call is about.
+pub(super) async fn row_of(call: &Call) -> Result<InvestigationRow, Problem> {
+    let name = call.pipeline().await?;
+    let given = call.parameter("investigation");
+    let rows = call.site.store().list_investigations(Some(&name)).await?;
+    rows.into_iter().find(|row| row.id.to_string() == given).ok_or_else(|| {
+        Problem::not_found(format!("pipeline {name} has no investigation {given:?}"))
+    })
+}
+
+async fn text_of(call: &Call, row: &InvestigationRow) -> Result<String, Problem> {
+    let (folder, of, file) =
+        (call.site.reports_of(&row.pipeline), row.pipeline.clone(), row.file());
+    let reading = tokio::task::spawn_blocking(move || document_of(&folder, &of, &file).ok());
+    reading.await.ok().flatten().ok_or_else(|| {
+        Problem::not_found(format!("the document {} is not in the report folder", row.file()))
+            .help("the next cycle that sees the failure writes it again")
+    })
 }

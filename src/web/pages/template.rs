@@ -28,6 +28,10 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("case.html", include_str!("templates/case.html")),
     ("log.html", include_str!("templates/log.html")),
     ("document.html", include_str!("templates/document.html")),
+    ("investigation.html", include_str!("templates/investigation.html")),
+    ("editor.html", include_str!("templates/editor.html")),
+    ("edit.html", include_str!("templates/edit.html")),
+    ("clash.html", include_str!("templates/clash.html")),
     ("login.html", include_str!("templates/login.html")),
     ("problem.html", include_str!("templates/problem.html")),
 ];

@@ -231,9 +231,27 @@ pub(super) static ROUTES: &[Route] = &[
     page(
         "/pipelines/{pipeline}/investigations/{investigation}",
         "pageOfInvestigation",
-        "Five whys, rendered",
+        "Five whys, rendered, with who edited them here",
         to!(pages::investigation::page),
     ),
+    Route {
+        answer: Content::Other("text/markdown"),
+        ..page(
+            "/pipelines/{pipeline}/investigations/{investigation}/document.md",
+            "markdownOfInvestigation",
+            "Five whys as Markdown",
+            to!(pages::investigation::markdown),
+        )
+    },
+    Route {
+        need: Need::Role(Role::Trigger),
+        ..page(
+            "/pipelines/{pipeline}/investigations/{investigation}/edit",
+            "pageOfEdit",
+            "Five whys, to be edited",
+            to!(pages::editing::page),
+        )
+    },
     page(
         "/pipelines/{pipeline}/cycles/{cycle}/logs/{log}",
         "pageOfLog",
@@ -284,6 +302,20 @@ pub(super) static ROUTES: &[Route] = &[
         "sendRerun",
         "Asks for the failing cases of a cycle again, without a deploy",
         to!(pages::acting::rerun),
+    ),
+    sent(
+        Need::Role(Role::Trigger),
+        "/pipelines/{pipeline}/investigations/{investigation}/edit",
+        "sendEdit",
+        "Saves an edit of five whys, with what others changed meanwhile",
+        to!(pages::editing::send),
+    ),
+    sent(
+        Need::Role(Role::Trigger),
+        "/pipelines/{pipeline}/investigations/{investigation}/merge",
+        "sendMerge",
+        "Saves what a person decided where two edits clash",
+        to!(pages::editing::decide),
     ),
     sent(
         Need::Role(Role::Admin),

@@ -194,8 +194,40 @@ function colours(text) {
   return parts;
 }
 
+// ---- An edit: looked at while it is typed, and not left by accident.
+function editor() {
+  const form = document.querySelector("[data-editor]");
+  if (!form) return;
+  const typed = () => new URLSearchParams(new FormData(form)).toString();
+  const before = typed();
+  let leaves = false;
+  form.addEventListener("submit", () => { leaves = true; });
+  addEventListener("beforeunload", (event) => { if (!leaves && typed() !== before) event.preventDefault(); });
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit(form.querySelector("button.primary"));
+  });
+  const place = document.getElementById("looked-at");
+  if (!place) return;
+  let timer = 0, asked = 0;
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      const mine = asked += 1;
+      const fields = new FormData(form);
+      fields.set("do", "preview");
+      try {
+        const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(fields), redirect: "error" });
+        if (!answer.ok || mine !== asked) return;
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("looked-at");
+        if (fresh) { place.innerHTML = fresh.innerHTML; localTimes(place); }
+      } catch { /* The button does the same. */ }
+    }, 600);
+  });
+}
+
 function enhance(root) { localTimes(root); filters(root); copying(root); }
 // First, while the parts are as the server said.
 liveParts();
 enhance(document);
 logView();
+editor();

@@ -1,0 +1,305 @@
+//! Editing an investigation in a page: the whole text, looked at before it is saved, saved with what
+//! others changed meanwhile, and, where both changed the same lines, decided by the person.
+//!
+//! What a person typed is never lost: whatever is refused comes back in the form that sent it.
+
+use axum::response::Response;
+use http::StatusCode;
+use minijinja::Value;
+use serde::Serialize;
+
+use super::frame::Frame;
+use super::investigation::{Remark, remarks, rendered, row_of};
+use super::login::to;
+use super::template;
+use crate::engine::{Edit, EditError, Editing, MAX_EDITED, Saved, ThreeTexts};
+use crate::investigation::merge::Merge;
+use crate::store::{DocumentKey, InvestigationRow};
+use crate::web::api::acting::By;
+use crate::web::call::{Answer, Call, Form};
+use crate::web::problem::Problem;
+use crate::web::site::Site;
+
+/// A form takes at most three characters for a byte of the text, and has little else.
+const MAX_FORM: usize = 3 * MAX_EDITED + (64 << 10);
+/// More places than this are decided in the whole text.
+const MAX_CLASHES: usize = 100;
+/// Among so many edits the one is looked for that another clashes with.
+const LOOKED_AT: u32 = 20;
+
+const NOT_OURS: &str =
+    "Nothing is saved yet: the form is not of a page of this session. Look at it, and save again.";
+
+/// The form of the whole text.
+#[derive(Serialize)]
+struct TextForm {
+    here: String,
+    base: String,
+    text: String,
+    most: usize,
+    by: String,
+    /// Why it is not saved.
+    refused: Option<String>,
+    remarks: Vec<Remark>,
+    preview: Option<Value>,
+}
+
+/// The form of what a person decides.
+#[derive(Serialize)]
+struct ClashForm {
+    here: String,
+    of: Of,
+    by: String,
+    theirs_by: Option<String>,
+    theirs_at: Option<String>,
+    clashes: Vec<ClashView>,
+    refused: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Of {
+    base: String,
+    theirs: String,
+    mine: String,
+}
+
+#[derive(Serialize)]
+struct ClashView {
+    under: Option<String>,
+    base: String,
+    theirs: String,
+    mine: String,
+    decided: String,
+}
+
+/// Two edits that clash.
+struct Clash {
+    merge: Merge,
+    of: ThreeTexts,
+    /// What the person decided so far.
+    decided: Option<Vec<String>>,
+    by: String,
+    refused: Option<String>,
+}
+
+/// `GET …/edit`
+pub(in crate::web) async fn page(call: Call) -> Answer {
+    let desk = Desk::of(&call).await?;
+    let opened = desk.editing.open(call.site.now()).await.map_err(|fault| problem(&fault))?;
+    let looked_at = desk.looked_at(&opened.text);
+    let form = TextForm { base: opened.digest, preview: None, ..looked_at };
+    Ok(desk.text_page(StatusCode::OK, &form))
+}
+
+/// `POST …/edit`
+pub(in crate::web) async fn send(call: Call) -> Answer {
+    let desk = Desk::of(&call).await?;
+    let key = call.form_key.clone();
+    let form = call.form_within(MAX_FORM).await?;
+    let again = |status, refused: Option<String>| {
+        let (base, by) = (form.raw("base").to_owned(), form.raw("by").to_owned());
+        let looked_at = desk.looked_at(form.raw("text"));
+        Ok(desk.text_page(status, &TextForm { base, by, refused, ..looked_at }))
+    };
+    if !form.is_of(&key) {
+        return again(StatusCode::FORBIDDEN, Some(NOT_OURS.to_owned()));
+    }
+    if form.field("do") == Some("preview") {
+        return again(StatusCode::OK, None);
+    }
+    match desk.save(&form, form.raw("base"), form.raw("text")).await {
+        Ok(saved) => desk.saved(saved, &form).await,
+        Err(fault) => again(status_of(&fault), Some(refusal(&fault))),
+    }
+}
+
+/// `POST …/merge`
+pub(in crate::web) async fn decide(call: Call) -> Answer {
+    let desk = Desk::of(&call).await?;
+    let key = call.form_key.clone();
+    let form = call.form_within(2 * MAX_FORM).await?;
+    let field = |name| form.raw(name).to_owned();
+    let of = ThreeTexts { base: field("base"), theirs: field("theirs"), mine: field("mine") };
+    let merge = desk.editing.clash_of(&of).await.map_err(|fault| problem(&fault))?;
+    let decided: Vec<String> = (0..merge.clashes().count())
+        .map(|number| form.raw(&format!("decided-{number}")).replace("\r\n", "\n"))
+        .collect();
+    let refused = match form.is_of(&key) {
+        false => (StatusCode::FORBIDDEN, NOT_OURS.to_owned()),
+        true => {
+            let text = merge.settled(&decided).unwrap_or_default();
+            match desk.save(&form, &of.theirs, &text).await {
+                Ok(saved) => return desk.saved(saved, &form).await,
+                Err(fault) => (status_of(&fault), refusal(&fault)),
+            }
+        }
+    };
+    let (decided, by) = (Some(decided), field("by"));
+    let clash = Clash { merge, of, decided, by, refused: Some(refused.1) };
+    desk.clash_page(refused.0, clash).await
+}
+
+/// An investigation that somebody edits, and what its pages are made with.
+struct Desk {
+    site: Site,
+    row: InvestigationRow,
+    pipeline: String,
+    here: String,
+    frame: Frame,
+    who: By,
+    editing: Editing,
+}
+
+impl Desk {
+    async fn of(call: &Call) -> Result<Self, Problem> {
+        let row = row_of(call).await?;
+        let (name, id) = (row.pipeline.as_str(), row.id.to_string());
+        let pipeline = format!("/pipelines/{name}");
+        let here = format!("{pipeline}/investigations/{id}");
+        let crumbs = [(name, pipeline.as_str()), (&id, &here), ("Edit", "")];
+        let frame = Frame::of(call, format!("Edit {id} of {name}")).under(&crumbs);
+        let folder = call.site.reports_of(&row.pipeline);
+        let store = std::sync::Arc::clone(call.site.handle().store());
+        let editing = Editing::of(store, folder, row.clone());
+        let (site, who) = (call.site.clone(), By::of(call));
+        Ok(Self { site, row, pipeline, here, frame, who, editing })
+    }
+
+    /// A form with a text, and what there is to say of it.
+    fn looked_at(&self, text: &str) -> TextForm {
+        TextForm {
+            here: self.here.clone(),
+            base: String::new(),
+            text: text.to_owned(),
+            most: MAX_EDITED,
+            by: String::new(),
+            refused: None,
+            remarks: remarks(text),
+            preview: Some(rendered(text, &self.pipeline)),
+        }
+    }
+
+    fn text_page(&self, status: StatusCode, form: &TextForm) -> Response {
+        template::page(status, "edit.html", &self.frame, form)
+    }
+
+    /// Saves to its end, also when the browser hangs up.
+    async fn save(&self, form: &Form, base: &str, text: &str) -> Result<Saved, EditError> {
+        let by = self.who.person(form.field("by"));
+        let edit = Edit {
+            base: base.to_owned(),
+            text: text.to_owned(),
+            by: by.clone(),
+            at: self.site.now(),
+        };
+        let editing = self.editing.clone();
+        let saving = tokio::spawn(async move { editing.save(edit).await });
+        let saved = saving.await.map_err(|fault| EditError::Io(std::io::Error::other(fault)))?;
+        if let Ok(Saved::Written { .. }) = &saved {
+            tracing::info!("{} of {} is edited by {by}", self.row.id, self.row.pipeline);
+        }
+        saved
+    }
+
+    /// The page to go on with.
+    async fn saved(&self, saved: Saved, form: &Form) -> Answer {
+        let done = match saved {
+            Saved::Unchanged => "unchanged",
+            Saved::Written { is_merged: false } => "saved",
+            Saved::Written { is_merged: true } => "merged",
+            Saved::Clashed(clashed) => {
+                let (merge, of, by) = (clashed.merge, clashed.of, form.raw("by").to_owned());
+                let clash = Clash { merge, of, decided: None, by, refused: None };
+                return self.clash_page(StatusCode::CONFLICT, clash).await;
+            }
+        };
+        Ok(to(&format!("{}?done={done}", self.here), None))
+    }
+
+    async fn clash_page(&self, status: StatusCode, clash: Clash) -> Answer {
+        let Clash { merge, of, decided, by, refused } = clash;
+        let both = || merge.clashes().map(|clash| clash.both()).collect::<Vec<String>>();
+        let decided = decided.unwrap_or_else(both);
+        if decided.len() > MAX_CLASHES {
+            let text = merge.settled(&decided).unwrap_or_default();
+            let refused = Some(
+                "Others changed the same lines in many places; both stand here, one after the other."
+                    .to_owned(),
+            );
+            let form = TextForm { base: of.theirs, by, refused, ..self.looked_at(&text) };
+            return Ok(self.text_page(status, &form));
+        }
+        let author = self.author_of(&of.theirs).await?;
+        let view = |(clash, decided): (&crate::investigation::merge::Clash, String)| ClashView {
+            under: clash.under.clone(),
+            base: clash.base.clone(),
+            theirs: clash.theirs.clone(),
+            mine: clash.mine.clone(),
+            decided,
+        };
+        let (theirs_by, theirs_at) = author.unzip();
+        let form = ClashForm {
+            here: self.here.clone(),
+            clashes: merge.clashes().zip(decided).map(view).collect(),
+            of: Of { base: of.base, theirs: of.theirs, mine: of.mine },
+            by,
+            theirs_by,
+            theirs_at,
+            refused,
+        };
+        Ok(template::page(status, "clash.html", &self.frame, &form))
+    }
+
+    /// Who left this text behind here, and when.
+    async fn author_of(&self, digest: &str) -> Result<Option<(String, String)>, Problem> {
+        let of = DocumentKey { pipeline: self.row.pipeline.clone(), id: self.row.id.clone() };
+        let edits = self.site.store().list_edits(&of, None, LOOKED_AT).await?;
+        let edit = edits.into_iter().find(|edit| edit.after == digest);
+        Ok(edit.map(|edit| (edit.by, edit.at.to_string())))
+    }
+}
+
+fn status_of(fault: &EditError) -> StatusCode {
+    match fault {
+        EditError::Absent(_) => StatusCode::NOT_FOUND,
+        EditError::TooLong | EditError::NotText | EditError::Emptied => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        EditError::Left { .. } | EditError::Forgotten | EditError::Busy => StatusCode::CONFLICT,
+        EditError::Io(_) | EditError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// What can be done.
+fn help_of(fault: &EditError) -> &'static str {
+    match fault {
+        EditError::Absent(_) => "the next cycle that sees the failure writes it again",
+        EditError::Left { .. } | EditError::TooLong => {
+            "`andon whys edit` opens it in an editor of yours"
+        }
+        EditError::NotText => "remove that character",
+        EditError::Emptied => {
+            "to take words back delete those; `andon whys close` ends an investigation"
+        }
+        EditError::Forgotten => "open the page anew",
+        EditError::Busy => "save once more",
+        EditError::Io(_) | EditError::Store(_) => {
+            "save once more; the log of the daemon says what is wrong"
+        }
+    }
+}
+
+fn told(fault: &EditError) -> String {
+    if status_of(fault).is_server_error() {
+        tracing::error!("an edit is not saved: {}", crate::domain::errors::chain(fault));
+    }
+    fault.to_string()
+}
+
+fn refusal(fault: &EditError) -> String {
+    format!("Nothing is saved: {}; {}.", told(fault), help_of(fault))
+}
+
+fn problem(fault: &EditError) -> Problem {
+    Problem::new(status_of(fault), told(fault)).help(help_of(fault))
+}

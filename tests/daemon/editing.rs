@@ -1,0 +1,359 @@
+//! Investigations edited in pages: by one, by two at once, beside an editor on the machine, and in the next
+//! report. What the script of the pages adds is not tried here.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use andon::domain::findings::InvestigationState;
+use andon::domain::names::{Fingerprint, InvestigationId};
+use andon::investigation::{Document, Meta, Slot, render};
+use andon::store::{DocumentKey, EditRow, NewInvestigation};
+
+use crate::client::{Ask, Reply, get, send};
+use crate::house::{ADMIN, House, READ, TRIGGER, all_tokens, house};
+use crate::pages::{field, log_in};
+use crate::program::{daemon, send_for_reply, state_of};
+use crate::support::until;
+use crate::unattended;
+
+const HERE: &str = "/pipelines/chat/investigations/INV-0001";
+
+/// A document as the tool writes it the first time.
+fn fresh() -> String {
+    let meta = Meta {
+        id: InvestigationId::from_number(1),
+        fingerprint: "v1-aabbccddeeff".to_owned(),
+        state: InvestigationState::New,
+        opened: 1,
+        reopened: None,
+        gone: None,
+    };
+    let lines = |slot: Slot| -> Vec<String> {
+        let text = match slot {
+            Slot::Head => "# INV-0001: GET /one answers 500",
+            Slot::Seen => "## What was seen\n\nExpected 200, got 500.",
+            Slot::Commits => "## Commits between",
+            Slot::Why(2) => "### Why 2. Why does the endpoint answer with this status?",
+            Slot::Why(3) => "### Why 3. What in the commits since leads to that?",
+            Slot::Actions => "## Countermeasures",
+            Slot::Notes => "## Notes",
+            _ => "",
+        };
+        text.lines().map(str::to_owned).collect()
+    };
+    let tool: BTreeMap<Slot, Vec<String>> =
+        Slot::all().filter(|slot| *slot != Slot::Top).map(|slot| (slot, lines(slot))).collect();
+    render(&Document { meta: Some(meta), tool, ..Document::default() })
+}
+
+impl House {
+    /// Gives the pipeline `chat` an investigation with this document.
+    async fn with_document(self, text: &str) -> Self {
+        let wanted = NewInvestigation {
+            pipeline: self.name("chat"),
+            fingerprint: Fingerprint::new(1, "aabbccddeeff"),
+            slug: "get-one".to_owned(),
+            cycle: 1,
+            least: 1,
+            adopts: None,
+        };
+        self.begin_cycle("chat").await;
+        self.store.allocate_investigation(wanted).await.unwrap();
+        fs::create_dir_all(self.document().parent().unwrap()).unwrap();
+        self.leave(text);
+        self
+    }
+
+    fn document(&self) -> PathBuf {
+        self.folder.path().join("reports/chat/investigations/INV-0001-get-one.md")
+    }
+
+    fn written(&self) -> String {
+        fs::read_to_string(self.document()).unwrap()
+    }
+
+    /// An editor on the machine, or git, leaves another text.
+    fn leave(&self, text: &str) {
+        fs::write(self.document(), text).unwrap();
+    }
+
+    async fn edits(&self) -> Vec<EditRow> {
+        let of = DocumentKey { pipeline: self.name("chat"), id: InvestigationId::from_number(1) };
+        self.store.list_edits(&of, None, 100).await.unwrap()
+    }
+
+    async fn open(&self) -> Opened {
+        self.open_within("").await
+    }
+
+    async fn open_within(&self, session: &str) -> Opened {
+        let ask = get(&format!("{HERE}/edit")).with("cookie", session);
+        let page = self.ask(ask).await.page(200).html();
+        Opened {
+            key: field(&page, "form_key").to_owned(),
+            base: field(&page, "base").to_owned(),
+            text: typed(&page, "text"),
+            session: session.to_owned(),
+        }
+    }
+}
+
+/// An edit that somebody has open.
+struct Opened {
+    key: String,
+    base: String,
+    text: String,
+    session: String,
+}
+
+impl Opened {
+    /// As a browser sends it: each line ends with CR LF.
+    fn form(&self, text: &str, by: &str) -> Ask {
+        let text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
+        let fields = [
+            ("form_key", self.key.as_str()),
+            ("base", &self.base),
+            ("text", &text),
+            ("by", by),
+            ("do", "save"),
+        ];
+        send(&format!("{HERE}/edit"), &fields).with("cookie", &self.session)
+    }
+}
+
+/// What a field of a page holds, as a browser has it.
+fn typed(html: &str, id: &str) -> String {
+    let (_, rest) = html.split_once(&format!("<textarea id=\"{id}\"")).expect("there is one");
+    let (_, rest) = rest.split_once(">\n").unwrap();
+    unescaped(rest.split("</textarea>").next().unwrap())
+}
+
+fn unescaped(html: &str) -> String {
+    html.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&#x27;", "'")
+        .replace("&amp;", "&")
+}
+
+#[track_caller]
+fn led_to(reply: Reply, done: &str) {
+    let reply = reply.is(303);
+    assert_eq!(reply.header("location"), format!("{HERE}?done={done}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_is_in_the_file_and_in_the_history() {
+    let house = house(&all_tokens()).await.with_document(&fresh()).await;
+    let session = log_in(&house, TRIGGER).await;
+    let opened = house.open_within(&session).await;
+    assert_eq!(opened.text, fresh(), "to the last character");
+    let text = fresh().replacen("- Claim:", "- Claim: the cache forgot <b>it</b>", 1);
+    led_to(house.ask(opened.form(&text, "ada")).await, "saved");
+    assert_eq!(house.written(), text);
+    let page = house.ask(get(&format!("{HERE}?done=saved")).with("cookie", &session)).await;
+    let page = page.page(200).html();
+    assert!(page.contains("role=\"status\">Saved."), "{page}");
+    assert!(page.contains("<b>ada (token trig)</b>"), "{page}");
+    assert!(page.contains("d-added\">- Claim: the cache forgot &lt;b&gt;it&lt;/b&gt;"), "{page}");
+    assert!(page.contains("a guess without evidence"), "its remarks stand beside it: {page}");
+    let raw = house.ask(get(&format!("{HERE}/document.md")).with("cookie", &session)).await;
+    assert_eq!(raw.text(), text);
+    let edits = house.edits().await;
+    let [edit] = edits.as_slice() else { panic!("{edits:?}") };
+    assert_eq!((edit.added, edit.removed, edit.is_merged, edit.is_written), (1, 1, false, true));
+    assert!(edit.lines.starts_with("@Why 2. "), "{}", edit.lines);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_save_without_a_change_is_none() {
+    for text in [fresh(), fresh().replace('\n', "\r\n"), fresh() + "\na lone\rCR, and no end"] {
+        let house = house(&[]).await.with_document(&text).await;
+        let opened = house.open().await;
+        led_to(house.ask(opened.form(&opened.text, "")).await, "unchanged");
+        assert_eq!(house.written(), text);
+        assert!(house.edits().await.is_empty());
+        // What is changed is one line, and ends as the others do.
+        let changed = opened.text.replacen("- Claim:", "- Claim: x", 1);
+        led_to(house.ask(opened.form(&changed, "")).await, "saved");
+        assert_eq!(house.written(), text.replacen("- Claim:", "- Claim: x", 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_who_edit_at_once_are_brought_together() {
+    let house = house(&[]).await.with_document(&fresh()).await;
+    let (ada, lin) = (house.open().await, house.open().await);
+    let text = ada.text.replacen("- Claim:", "- Claim: the cache", 1);
+    led_to(house.ask(ada.form(&text, "ada")).await, "saved");
+    // A field beside that one, and a note.
+    let text = lin.text.replacen("- Evidence:", "- Evidence: its log", 1);
+    let text =
+        text.replace("<!-- andon:end notes -->\n", "<!-- andon:end notes -->\n\nseen on Monday\n");
+    led_to(house.ask(lin.form(&text, "lin")).await, "merged");
+    let both = fresh()
+        .replacen("- Claim:", "- Claim: the cache", 1)
+        .replacen("- Evidence:", "- Evidence: its log", 1)
+        .replace("<!-- andon:end notes -->\n", "<!-- andon:end notes -->\n\nseen on Monday\n");
+    assert_eq!(house.written(), both);
+    let by: Vec<(String, bool)> =
+        house.edits().await.into_iter().map(|edit| (edit.by, edit.is_merged)).collect();
+    assert_eq!(by, [("lin".to_owned(), true), ("ada".to_owned(), false)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_tool_or_an_editor_wrote_meanwhile_stays() {
+    let house = house(&[]).await.with_document(&fresh()).await;
+    let opened = house.open().await;
+    let anew = fresh().replace("got 500.", "got 502.").replace("state=new", "state=analysed");
+    house.leave(&anew);
+    let text = opened.text.replacen("- Claim:", "- Claim: the cache", 1);
+    led_to(house.ask(opened.form(&text, "ada")).await, "merged");
+    assert_eq!(house.written(), anew.replacen("- Claim:", "- Claim: the cache", 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_both_changed_the_same_the_person_decides() {
+    let house = house(&[]).await.with_document(&fresh()).await;
+    let (ada, lin) = (house.open().await, house.open().await);
+    let text = ada.text.replacen("- Claim:", "- Claim: the cache", 1);
+    led_to(house.ask(ada.form(&text, "ada")).await, "saved");
+    let mine = lin.text.replacen("- Claim:", "- Claim: <the> proxy", 1);
+    let mine = mine.replacen("## Notes", "## Notes of lin", 1);
+    let page = house.ask(lin.form(&mine, "lin")).await.page(409).html();
+    assert_eq!(house.written(), text, "nothing is written");
+    assert!(page.contains("Under “Why 2. ") && page.contains("ada saved <time"), "{page}");
+    assert_eq!(typed(&page, "decided-0"), "- Claim: the cache\n- Claim: <the> proxy\n");
+    // Somebody leaves a line elsewhere before that is decided.
+    house.leave(&text.replace("got 500.", "got 502."));
+    let fields = |decided: &'static str| {
+        let of = ["form_key", "base", "theirs", "mine"].map(|name| (name, field(&page, name)));
+        let more = [("by", "lin"), ("decided-0", decided)];
+        send(&format!("{HERE}/merge"), &of.into_iter().chain(more).collect::<Vec<_>>())
+    };
+    led_to(house.ask(fields("- Claim: the proxy's cache\r\n")).await, "merged");
+    let expected = text
+        .replace("got 500.", "got 502.")
+        .replacen("- Claim: the cache", "- Claim: the proxy's cache", 1)
+        .replacen("## Notes", "## Notes of lin", 1);
+    assert_eq!(house.written(), expected);
+    // Decided once more, what is there now clashes again.
+    let again = house.ask(fields("- Claim: another")).await.page(409).html();
+    assert_eq!(typed(&again, "decided-0"), "- Claim: the proxy's cache\n- Claim: another\n");
+    assert_eq!(house.written(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_comes_back_and_is_not_written() {
+    let house = house(&all_tokens()).await.with_document(&fresh()).await;
+    let session = log_in(&house, TRIGGER).await;
+    let opened = house.open_within(&session).await;
+    for (text, why) in [
+        ("  \n".to_owned(), "the text is empty"),
+        ("a\0b".to_owned(), "NUL"),
+        ("x".repeat(257 << 10), "more than 256 KiB"),
+        ("\n".repeat(10_100), "or 10000 lines"),
+    ] {
+        let page = house.ask(opened.form(&text, "ada")).await.page(422).html();
+        assert!(page.contains("Nothing is saved") && page.contains(why), "{why}");
+        assert_eq!(typed(&page, "text"), text.replace('\n', "\r\n"), "{why}");
+    }
+    house.ask(opened.form(&"€".repeat(400 << 10), "")).await.page(413);
+    // Of another session, or of none: not saved, but not lost.
+    let guessed = Opened { key: "guessed".to_owned(), ..house.open_within(&session).await };
+    let page = house.ask(guessed.form("mine", "ada")).await.page(403).html();
+    assert_eq!((typed(&page, "text").as_str(), field(&page, "form_key")), ("mine", &*opened.key));
+    assert_eq!((house.written(), house.edits().await.len()), (fresh(), 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_only_read_may_not_edit() {
+    let house = house(&all_tokens()).await.with_document(&fresh()).await;
+    let (reader, editor) = (log_in(&house, READ).await, log_in(&house, TRIGGER).await);
+    let within = |ask: Ask| ask.with("cookie", &reader);
+    let page = house.ask(within(get(HERE))).await.page(200).html();
+    assert!(!page.contains("/edit\""), "{page}");
+    house.ask(within(get(&format!("{HERE}/edit")))).await.page(403);
+    let opened = Opened { session: reader, ..house.open_within(&editor).await };
+    house.ask(opened.form("x", "")).await.page(403);
+    assert_eq!(house.written(), fresh());
+    let page = house.ask(get(HERE).token(ADMIN)).await.page(200).html();
+    assert!(page.contains(&format!("{HERE}/edit\"")), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_text_is_text() {
+    let house = house(&[]).await.with_document(&fresh()).await;
+    let hostile = "</textarea><script>alert(1)</script>{{ 7919*7907 }}&lt;&amp;\"'`<!-- andon:begin notes\n\u{202e}";
+    let text = fresh() + hostile + "\n";
+    let opened = house.open().await;
+    led_to(house.ask(opened.form(&text, "</b><script>alert(2)</script>")).await, "saved");
+    assert_eq!(house.written(), text);
+    let again = house.open().await;
+    assert_eq!(again.text, text, "it comes back as it was");
+    led_to(house.ask(again.form(&(text.clone() + "## more\n"), "")).await, "saved");
+    for path in [HERE.to_owned(), format!("{HERE}/edit")] {
+        let html = house.ask(get(&path)).await.page(200).html();
+        assert!(!html.contains("<script>") && !html.contains("62615533"), "{html}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_is_looked_at_before_it_is_saved() {
+    let house = house(&[]).await.with_document(&fresh()).await;
+    let opened = house.open().await;
+    let text = opened.text.replacen("- Claim:", "- Claim: lin forgot **it**", 1);
+    let fields =
+        [("form_key", &*opened.key), ("base", &opened.base), ("text", &text), ("do", "preview")];
+    let page = house.ask(send(&format!("{HERE}/edit"), &fields)).await.page(200).html();
+    assert_eq!((typed(&page, "text"), field(&page, "base")), (text, &*opened.base));
+    assert!(page.contains("lin forgot <strong>it</strong>"), "{page}");
+    assert!(page.contains("ask what made the mistake possible"), "{page}");
+    assert_eq!(house.written(), fresh());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_starts_anew_knows_what_an_edit_began_with() {
+    let house = house(&[]).await.with_document(&fresh()).await;
+    let opened = house.open().await;
+    house.leave(&fresh().replace("got 500.", "got 502."));
+    let house = house.started_anew().await;
+    let text = opened.text.replacen("- Claim:", "- Claim: x", 1);
+    let page = house.ask(opened.form(&text, "ada")).await.page(403).html();
+    let opened = Opened { key: field(&page, "form_key").to_owned(), ..opened };
+    led_to(house.ask(opened.form(&text, "ada")).await, "merged");
+    assert_eq!(
+        house.written(),
+        fresh().replace("got 500.", "got 502.").replacen("- Claim:", "- Claim: x", 1)
+    );
+}
+
+/// From a red cycle to what the next report shows.
+#[test]
+fn what_was_written_in_a_page_stands_in_the_next_report() {
+    let mut place = unattended::place(&unattended::PIPELINE);
+    let _daemon = daemon(&place, &[]);
+    unattended::has_looked(&place, "shop");
+    let bad = |text: &str| {
+        format!(r#"{{ "routes": {{ "/one": [{{ "status": 500, "text": "{text}" }}] }} }}"#)
+    };
+    place.commit("Second version", &unattended::files(&bad("a")));
+    unattended::wait_for_cycles(&place, 1);
+    let here = "/pipelines/shop/investigations/INV-0001/edit";
+    let page = send_for_reply(&place, get(here)).page(200).html();
+    let text = typed(&page, "text").replacen("- Claim:", "- Claim: the route is not registered", 1);
+    let fields = [
+        ("form_key", field(&page, "form_key")),
+        ("base", field(&page, "base")),
+        ("text", &text.replace('\n', "\r\n")),
+    ];
+    send_for_reply(&place, send(here, &fields)).is(303);
+    place.commit("Third version", &unattended::files(&bad("b")));
+    unattended::wait_for_cycles(&place, 2);
+    until("it is idle", || state_of(&place)["state"] == "idle");
+    let report = place.read("reports/shop/cycle-0002.md");
+    assert!(report.contains("the route is not registered"), "{report}");
+    let shown = place.andon(&["whys", "show", "INV-0001", "--json"]).expect_code(0).json();
+    assert_eq!(shown["document"]["state"], "analysed", "{shown}");
+}
