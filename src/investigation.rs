@@ -17,6 +17,7 @@ mod lines;
 mod lint;
 pub mod merge;
 mod questions;
+mod sheet;
 mod update;
 
 pub use answers::{Answer, Confidence};
@@ -25,6 +26,7 @@ pub use claims::{Sighting, named_in_trailer};
 pub use document::{Document, Kept, Meta, Slot};
 pub use facts::{Facts, Known};
 pub use lint::{Lint, lint};
+pub use sheet::{ActionSheet, Field, Sheet, WhySheet};
 pub use update::{
     Closing, Updated, claims_in, close, left, mark_gone, meta_of, overdue, record, snapshot, update,
 };

@@ -215,7 +215,11 @@ impl Editing {
         is_merged: bool,
     ) -> Result<bool, EditError> {
         let (expected, text) = (theirs.digest.clone(), after.text.clone());
-        let told = changes(&theirs.text, &after.text);
+        let (theirs, after, told) = computed(move || {
+            let told = changes(&theirs.text, &after.text);
+            (theirs, after, told)
+        })
+        .await?;
         let begun = NewEdit {
             by: edit.by.clone(),
             at: edit.at,

@@ -48,7 +48,7 @@ impl Answer {
         Confidence::parse(&self.confidence)
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         [&self.claim, &self.evidence, &self.confidence, &self.disproof]
             .iter()
             .all(|text| text.trim().is_empty())
@@ -73,89 +73,230 @@ impl Answer {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Field {
+/// A part of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
     Claim,
     Evidence,
     Confidence,
     Disproof,
 }
 
+impl Part {
+    pub(super) const ALL: [Self; 4] =
+        [Self::Claim, Self::Evidence, Self::Confidence, Self::Disproof];
+
+    /// Its name in a form.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Claim => "claim",
+            Self::Evidence => "evidence",
+            Self::Confidence => "confidence",
+            Self::Disproof => "disproof",
+        }
+    }
+
+    /// What it is called in a document.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Claim => "Claim",
+            Self::Evidence => "Evidence",
+            Self::Confidence => "Confidence (seen, likely, guess)",
+            Self::Disproof => "Would be false if",
+        }
+    }
+
+    /// The part of a new answer, whose claim has this much space before it.
+    pub(super) fn written(self, indent: &str, text: &str) -> Vec<String> {
+        let within = if self == Self::Claim { "" } else { "  " };
+        rewritten(&format!("{indent}{within}- {}:", self.label()), text)
+    }
+}
+
+impl Answer {
+    /// The text of a part.
+    pub(super) fn part(&self, part: Part) -> &str {
+        match part {
+            Part::Claim => &self.claim,
+            Part::Evidence => &self.evidence,
+            Part::Confidence => &self.confidence,
+            Part::Disproof => &self.disproof,
+        }
+    }
+
+    fn append(&mut self, part: Part, text: &str) {
+        let target = match part {
+            Part::Claim => &mut self.claim,
+            Part::Evidence => &mut self.evidence,
+            Part::Confidence => &mut self.confidence,
+            Part::Disproof => &mut self.disproof,
+        };
+        if !target.is_empty() && !text.is_empty() {
+            target.push('\n');
+        }
+        target.push_str(text);
+    }
+}
+
+/// An answer, and where it stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub(super) answer: Answer,
+    /// The lines of each part, in the order of [`Part::ALL`].
+    pub(super) at: [Vec<usize>; 4],
+    /// The space before its first line.
+    pub(super) indent: String,
+}
+
+impl Placed {
+    fn stands(&self) -> bool {
+        self.at.iter().any(|lines| !lines.is_empty())
+    }
+}
+
 /// The answers within what people wrote under a why. An answer begins with its claim; words before
 /// the first claim are an answer of their own.
 pub fn answers(lines: &[String]) -> Vec<Answer> {
-    let mut answers: Vec<Answer> = Vec::new();
-    let mut current = Answer::default();
-    let mut field = Field::Claim;
-    for line in lines.iter().filter(|line| !line.trim().is_empty()) {
-        let (text, begins) = match labelled(line) {
-            Some((named, text)) => {
-                field = named;
-                (text, matches!(named, Field::Claim))
-            }
-            None if is_skeleton(line) => continue,
-            None => (line.trim(), false),
-        };
-        if begins && !current.is_empty() {
-            answers.push(std::mem::take(&mut current));
-        }
-        append(&mut current, field, text);
-    }
-    answers.push(current);
+    let mut answers: Vec<Answer> = placed(lines).into_iter().map(|placed| placed.answer).collect();
     answers.retain(|answer| !answer.is_empty());
     answers
 }
 
-fn append(answer: &mut Answer, field: Field, text: &str) {
-    let target = match field {
-        Field::Claim => &mut answer.claim,
-        Field::Evidence => &mut answer.evidence,
-        Field::Confidence => &mut answer.confidence,
-        Field::Disproof => &mut answer.disproof,
-    };
-    if !target.is_empty() && !text.is_empty() {
-        target.push('\n');
+/// The same, with empty forms, and with the lines on which they stand.
+pub(super) fn placed(lines: &[String]) -> Vec<Placed> {
+    let mut all: Vec<Placed> = Vec::new();
+    let mut current = Placed::default();
+    let mut part = Part::Claim;
+    for (at, line) in lines.iter().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let (text, begins) = match labelled(line) {
+            Some((named, text)) => {
+                part = named;
+                (text, named == Part::Claim)
+            }
+            None if is_skeleton(line) => continue,
+            None => (line.trim(), false),
+        };
+        if begins && current.stands() {
+            all.push(std::mem::take(&mut current));
+        }
+        if !current.stands() {
+            current.indent = line[..line.len() - line.trim_start().len()].to_owned();
+        }
+        current.answer.append(part, text);
+        current.at[part as usize].push(at);
     }
-    target.push_str(text);
+    if current.stands() {
+        all.push(current);
+    }
+    all
 }
 
-/// The field that a line names, and the text after the colon.
-fn labelled(line: &str) -> Option<(Field, &str)> {
+/// The part that a line names, and the text after the colon.
+fn labelled(line: &str) -> Option<(Part, &str)> {
     let line = line.trim().trim_start_matches(['-', '*', '+', ' ']);
     let (label, text) = line.split_once(':')?;
     let label = label.trim_matches(['*', '_', ' ']).to_lowercase();
     let label = label.split('(').next().unwrap_or_default().trim();
-    let field = match label {
-        "claim" | "answer" | "because" => Field::Claim,
-        "evidence" => Field::Evidence,
-        "confidence" => Field::Confidence,
-        "would be false if" | "disproved by" | "what would disprove it" => Field::Disproof,
+    let part = match label {
+        "claim" | "answer" | "because" => Part::Claim,
+        "evidence" => Part::Evidence,
+        "confidence" => Part::Confidence,
+        "would be false if" | "disproved by" | "what would disprove it" => Part::Disproof,
         _ => return None,
     };
-    Some((field, text.trim_start_matches(['*', '_']).trim()))
+    Some((part, text.trim_start_matches(['*', '_']).trim()))
 }
+
+/// The lines that take the place of one: its label stays as it was written.
+pub(super) fn rewritten(line: &str, text: &str) -> Vec<String> {
+    let space = &line[..line.len() - line.trim_start().len()];
+    let (mut first, within) = match labelled(line) {
+        Some(_) => {
+            let colon = line.find(':').map_or(0, |at| at + 1);
+            let marks = line[colon..].len() - line[colon..].trim_start_matches(['*', '_']).len();
+            let is_item = line.trim_start().starts_with(['-', '*', '+']);
+            let within = if is_item { "  " } else { "" };
+            (line[..colon + marks].to_owned(), within)
+        }
+        None => (space.to_owned(), ""),
+    };
+    let is_label = !first.trim().is_empty();
+    let mut lines = text.split('\n');
+    let begin = lines.next().unwrap_or_default();
+    if begin.is_empty() && !is_label {
+        return Vec::new();
+    }
+    if is_label && !begin.is_empty() {
+        first.push(' ');
+    }
+    first.push_str(begin);
+    let more = lines.map(|line| format!("{space}{within}{line}"));
+    std::iter::once(first).chain(more).collect()
+}
+
+/// The columns of the table that Andon writes.
+const COLUMNS: [&str; 7] = ["What", "Kind", "Owner", "Due", "Priority", "Commit", "Proved by"];
 
 /// The countermeasures in a table that people keep, and the lines that belong to none.
 pub fn countermeasures(lines: &[String]) -> (Vec<Countermeasure>, Vec<String>) {
-    let mut columns: Vec<String> =
-        ["what", "kind", "owner", "due", "priority", "commit", "proved by"]
-            .map(str::to_owned)
-            .into();
-    let mut found = Vec::new();
-    let mut other = Vec::new();
-    for line in lines.iter().filter(|line| !line.trim().is_empty()) {
-        let Some(cells) = cells(line) else {
-            other.push(line.clone());
-            continue;
+    let is_other = |line: &&String| !line.trim().is_empty() && cells(line).is_none();
+    let other = lines.iter().filter(is_other).cloned().collect();
+    let found = rows(lines).iter().filter(|row| !row.is_empty()).map(measure).collect();
+    (found, other)
+}
+
+/// A row of such a table, and where it stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Row {
+    /// The columns as they are called there.
+    pub(super) columns: Vec<String>,
+    pub(super) cells: Vec<String>,
+    /// Its line; `None` for one that is not there yet.
+    pub(super) line: Option<usize>,
+    /// The line after which such a one comes; `None` where there is no table.
+    pub(super) after: Option<usize>,
+}
+
+impl Row {
+    pub(super) fn is_empty(&self) -> bool {
+        self.cells.iter().all(|cell| cell.is_empty())
+    }
+}
+
+/// The rows of the tables; the last is empty, for one more.
+pub(super) fn rows(lines: &[String]) -> Vec<Row> {
+    let mut columns: Vec<String> = COLUMNS.map(str::to_owned).into();
+    let mut rows: Vec<Row> = Vec::new();
+    let mut after = None;
+    for (at, line) in lines.iter().enumerate() {
+        let Some(cells) = cells(line) else { continue };
+        after = Some(at);
+        let is_head = |cell: &String| {
+            matches!(cell.to_lowercase().as_str(), "what" | "countermeasure" | "action")
         };
-        let lower: Vec<String> = cells.iter().map(|cell| cell.to_lowercase()).collect();
-        if lower.iter().any(|cell| matches!(cell.as_str(), "what" | "countermeasure" | "action")) {
-            columns = lower;
-        } else if cells.iter().any(|cell| cell.contains(|c: char| !matches!(c, '-' | ':' | ' '))) {
-            found.push(measure(&columns, &cells));
+        let is_rule = |cell: &String| !cell.is_empty() && cell.chars().all(|c| "-: ".contains(c));
+        if cells.iter().any(is_head) {
+            columns = cells;
+        } else if !cells.iter().any(is_rule)
+            || cells.iter().any(|cell| !is_rule(cell) && !cell.is_empty())
+        {
+            rows.push(Row { columns: columns.clone(), cells, line: Some(at), after: None });
         }
     }
-    (found, other)
+    if rows.last().is_none_or(|last| !last.is_empty()) {
+        rows.push(Row { columns, cells: Vec::new(), line: None, after });
+    }
+    rows
+}
+
+/// A row with these cells.
+pub(super) fn row_of(cells: &[String]) -> String {
+    let mut row = "|".to_owned();
+    for cell in cells {
+        let cell = cell.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
+        row.push_str(&if cell.is_empty() { " |".to_owned() } else { format!(" {cell} |") });
+    }
+    row
 }
 
 /// The cells of a table row; a pipe after a backslash belongs to its cell.
@@ -179,7 +320,9 @@ fn cells(line: &str) -> Option<Vec<String>> {
     Some(cells.iter().map(|cell| cell.trim().to_owned()).collect())
 }
 
-fn measure(columns: &[String], cells: &[String]) -> Countermeasure {
+fn measure(row: &Row) -> Countermeasure {
+    let columns: Vec<String> = row.columns.iter().map(|column| column.to_lowercase()).collect();
+    let cells = &row.cells;
     let get = |names: &[&str]| {
         let at = columns.iter().position(|column| names.contains(&column.as_str()));
         at.and_then(|at| cells.get(at)).cloned().unwrap_or_default()

@@ -57,6 +57,16 @@ impl Form {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
+    /// A field as it was sent, if it was.
+    pub(super) fn sent(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// All of them, by name.
+    pub(super) fn sent_all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Whether it is of a page of this session: only such a page knows the key that it must carry.
     pub(super) fn is_of(&self, key: &str) -> bool {
         !key.is_empty() && bool::from(self.raw("form_key").as_bytes().ct_eq(key.as_bytes()))

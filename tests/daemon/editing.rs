@@ -88,7 +88,7 @@ impl House {
     }
 
     async fn open_within(&self, session: &str) -> Opened {
-        let ask = get(&format!("{HERE}/edit")).with("cookie", session);
+        let ask = get(&format!("{HERE}/edit?text")).with("cookie", session);
         let page = self.ask(ask).await.page(200).html();
         Opened {
             key: field(&page, "form_key").to_owned(),
@@ -293,7 +293,7 @@ async fn hostile_text_is_text() {
     let again = house.open().await;
     assert_eq!(again.text, text, "it comes back as it was");
     led_to(house.ask(again.form(&(text.clone() + "## more\n"), "")).await, "saved");
-    for path in [HERE.to_owned(), format!("{HERE}/edit")] {
+    for path in [HERE.to_owned(), format!("{HERE}/edit"), format!("{HERE}/edit?text")] {
         let html = house.ask(get(&path)).await.page(200).html();
         assert!(!html.contains("<script>") && !html.contains("62615533"), "{html}");
     }
@@ -311,6 +311,106 @@ async fn an_edit_is_looked_at_before_it_is_saved() {
     assert!(page.contains("lin forgot <strong>it</strong>"), "{page}");
     assert!(page.contains("ask what made the mistake possible"), "{page}");
     assert_eq!(house.written(), fresh());
+}
+
+/// The fields of a page with what somebody fills in, as a browser sends them.
+fn filled_in(page: &str, given: &[(&str, &str)]) -> Ask {
+    let hidden =
+        ["form_key", "base", "mode"].map(|name| (name.to_owned(), field(page, name).to_owned()));
+    let mut fields: BTreeMap<String, String> = hidden.into();
+    for part in page.split("<textarea id=\"").skip(1) {
+        let name = part.split('"').next().unwrap();
+        fields.insert(name.to_owned(), typed(page, name).replace('\n', "\r\n"));
+    }
+    for part in page.split("<select id=\"").skip(1) {
+        let (options, name) =
+            (part.split("</select>").next().unwrap(), part.split('"').next().unwrap());
+        let (_, chosen) = options.split_once(" selected>").unwrap();
+        let chosen = chosen.split('<').next().unwrap().replace("not said", "");
+        fields.insert(name.to_owned(), unescaped(&chosen));
+    }
+    for (name, value) in given {
+        fields.insert((*name).to_owned(), (*value).to_owned());
+    }
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    send(&format!("{HERE}/edit"), &fields)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_and_countermeasures_are_filled_into_fields() {
+    let house = house(&[]).await.with_document(&fresh()).await;
+    let fields = async || house.ask(get(&format!("{HERE}/edit"))).await.page(200).html();
+    let page = fields().await;
+    assert!(
+        page.contains("<legend>Why 2. Why does the endpoint answer with this status?"),
+        "{page}"
+    );
+    led_to(house.ask(filled_in(&page, &[])).await, "unchanged");
+    assert_eq!(house.written(), fresh());
+    let given = [
+        ("why-2-0-claim", "the cache\r\nis cold"),
+        ("why-2-0-confidence", "likely"),
+        ("measure-0-0", "warm | fill it"),
+        ("measure-0-2", "ada"),
+        ("by", "ada"),
+    ];
+    led_to(house.ask(filled_in(&page, &given)).await, "saved");
+    let expected = fresh()
+        .replacen("- Claim:\n", "- Claim: the cache\n  is cold\n", 1)
+        .replacen("guess):\n", "guess): likely\n", 1)
+        .replacen("| | | | | | | |", "| warm \\| fill it | | ada | | | | |", 1);
+    assert_eq!(house.written(), expected);
+    // The page is opened again: what was written stands in its fields, with room for one more.
+    let again = fields().await;
+    assert_eq!(typed(&again, "why-2-0-claim"), "the cache\nis cold");
+    assert_eq!(
+        (typed(&again, "measure-0-0"), typed(&again, "measure-1-0")),
+        ("warm | fill it".into(), String::new())
+    );
+    assert!(again.contains("<option selected>likely</option>"), "{again}");
+    led_to(house.ask(filled_in(&again, &[])).await, "unchanged");
+    // Somebody else fills in other fields of the page as it was before.
+    led_to(
+        house
+            .ask(filled_in(&page, &[("why-3-0-claim", "a <b>branch</b>"), ("notes", "more")]))
+            .await,
+        "merged",
+    );
+    let expected = expected
+        .replacen("- Claim:\n", "- Claim: a <b>branch</b>\n", 1)
+        .replace("<!-- andon:end notes -->\n", "<!-- andon:end notes -->\n\nmore\n");
+    assert_eq!(house.written(), expected);
+    // Two who fill in the same field: a person decides.
+    let clash =
+        house.ask(filled_in(&page, &[("why-2-0-claim", "the proxy")])).await.page(409).html();
+    assert!(typed(&clash, "decided-0").contains("- Claim: the proxy"), "{clash}");
+    assert_eq!(house.written(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_are_looked_at_refused_and_shown_as_text_without_a_loss() {
+    let house = house(&[]).await.with_document(&fresh()).await;
+    let page = house.ask(get(&format!("{HERE}/edit"))).await.page(200).html();
+    let given = |name| [("why-2-0-claim", "ada forgot </textarea><script>"), name];
+    let looked_at = house.ask(filled_in(&page, &given(("do", "preview")))).await.page(200).html();
+    assert_eq!(typed(&looked_at, "why-2-0-claim"), given(("", ""))[0].1);
+    assert!(looked_at.contains("ask what made the mistake possible"), "{looked_at}");
+    assert!(!looked_at.contains("<script>"), "{looked_at}");
+    let text = house.ask(filled_in(&page, &given(("do", "text")))).await.page(200).html();
+    let expected = fresh().replacen("- Claim:", &format!("- Claim: {}", given(("", ""))[0].1), 1);
+    assert_eq!((typed(&text, "text"), field(&text, "base")), (expected, field(&page, "base")));
+    let refused =
+        house.ask(filled_in(&page, &given(("form_key", "guessed")))).await.page(403).html();
+    assert_eq!(typed(&refused, "why-2-0-claim"), given(("", ""))[0].1);
+    // What it began with is not kept: what was filled in stands at the end of what there is.
+    let lost = house.ask(filled_in(&page, &given(("base", "00")))).await.page(409).html();
+    let rescued = format!("{}\n\nwhy-2-0-claim: {}\n", fresh().trim_end(), given(("", ""))[0].1);
+    assert_eq!(typed(&lost, "text"), rescued);
+    assert_eq!(house.written(), fresh());
+    // Where an anchor is damaged nobody knows what is whose: there the whole text is edited.
+    house.leave(&fresh().replacen("<!-- andon:end why-3 -->", "", 1));
+    let page = house.ask(get(&format!("{HERE}/edit"))).await.page(200).html();
+    assert!(page.contains("<textarea id=\"text\""), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -341,7 +441,7 @@ fn what_was_written_in_a_page_stands_in_the_next_report() {
     place.commit("Second version", &unattended::files(&bad("a")));
     unattended::wait_for_cycles(&place, 1);
     let here = "/pipelines/shop/investigations/INV-0001/edit";
-    let page = send_for_reply(&place, get(here)).page(200).html();
+    let page = send_for_reply(&place, get(&format!("{here}?text"))).page(200).html();
     let text = typed(&page, "text").replacen("- Claim:", "- Claim: the route is not registered", 1);
     let fields = [
         ("form_key", field(&page, "form_key")),

@@ -1,19 +1,24 @@
-//! Editing an investigation in a page: the whole text, looked at before it is saved, saved with what
-//! others changed meanwhile, and, where both changed the same lines, decided by the person.
+//! Editing an investigation in a page: by fields or as the whole text, looked at before it is saved, saved
+//! with what others changed meanwhile, and, where both changed the same lines, decided by the person.
 //!
 //! What a person typed is never lost: whatever is refused comes back in the form that sent it.
+
+mod fields;
 
 use axum::response::Response;
 use http::StatusCode;
 use minijinja::Value;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use fields::{FieldsForm, Given};
 
 use super::frame::Frame;
 use super::investigation::{Remark, remarks, rendered, row_of};
 use super::login::to;
 use super::template;
 use crate::engine::{Edit, EditError, Editing, MAX_EDITED, Saved, ThreeTexts};
-use crate::investigation::merge::Merge;
+use crate::investigation::Sheet;
+use crate::investigation::merge::{self, Merge};
 use crate::store::{DocumentKey, InvestigationRow};
 use crate::web::api::acting::By;
 use crate::web::call::{Answer, Call, Form};
@@ -82,13 +87,40 @@ struct Clash {
     refused: Option<String>,
 }
 
+/// What a form sent.
+enum Typed {
+    /// The whole text.
+    Text(String),
+    /// Fields, and the text with them.
+    Fields { sheet: Box<Sheet>, text: String },
+}
+
+impl Typed {
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Fields { text, .. } => text,
+        }
+    }
+}
+
+/// How a page of an edit is wanted.
+#[derive(Debug, Default, Deserialize)]
+struct Asked {
+    /// With the whole text.
+    text: Option<String>,
+}
+
 /// `GET …/edit`
 pub(in crate::web) async fn page(call: Call) -> Answer {
     let desk = Desk::of(&call).await?;
+    let asked: Asked = call.query()?;
     let opened = desk.editing.open(call.site.now()).await.map_err(|fault| problem(&fault))?;
     let looked_at = desk.looked_at(&opened.text);
     let form = TextForm { base: opened.digest, preview: None, ..looked_at };
-    Ok(desk.text_page(StatusCode::OK, &form))
+    match Sheet::of(&opened.text).filter(|_| asked.text.is_none()) {
+        Some(sheet) => Ok(desk.fields_page(StatusCode::OK, form, &sheet, Given(None))),
+        None => Ok(desk.text_page(StatusCode::OK, &form)),
+    }
 }
 
 /// `POST …/edit`
@@ -96,18 +128,32 @@ pub(in crate::web) async fn send(call: Call) -> Answer {
     let desk = Desk::of(&call).await?;
     let key = call.form_key.clone();
     let form = call.form_within(MAX_FORM).await?;
-    let again = |status, refused: Option<String>| {
+    let typed = match desk.typed(&form).await {
+        Ok(typed) => typed,
+        Err(fault) => return desk.rescued(&form, &fault).await,
+    };
+    let text_form = |refused: Option<String>| {
         let (base, by) = (form.raw("base").to_owned(), form.raw("by").to_owned());
-        let looked_at = desk.looked_at(form.raw("text"));
-        Ok(desk.text_page(status, &TextForm { base, by, refused, ..looked_at }))
+        TextForm { base, by, refused, ..desk.looked_at(typed.text()) }
+    };
+    let again = |status, refused: Option<String>| {
+        let form_again = text_form(refused);
+        Ok(match &typed {
+            Typed::Text(_) => desk.text_page(status, &form_again),
+            Typed::Fields { sheet, .. } => {
+                desk.fields_page(status, form_again, sheet, Given(Some(&form)))
+            }
+        })
     };
     if !form.is_of(&key) {
         return again(StatusCode::FORBIDDEN, Some(NOT_OURS.to_owned()));
     }
-    if form.field("do") == Some("preview") {
-        return again(StatusCode::OK, None);
+    match form.field("do") {
+        Some("preview") => return again(StatusCode::OK, None),
+        Some("text") => return Ok(desk.text_page(StatusCode::OK, &text_form(None))),
+        Some(_) | None => {}
     }
-    match desk.save(&form, form.raw("base"), form.raw("text")).await {
+    match desk.save(&form, form.raw("base"), typed.text()).await {
         Ok(saved) => desk.saved(saved, &form).await,
         Err(fault) => again(status_of(&fault), Some(refusal(&fault))),
     }
@@ -121,9 +167,12 @@ pub(in crate::web) async fn decide(call: Call) -> Answer {
     let field = |name| form.raw(name).to_owned();
     let of = ThreeTexts { base: field("base"), theirs: field("theirs"), mine: field("mine") };
     let merge = desk.editing.clash_of(&of).await.map_err(|fault| problem(&fault))?;
-    let decided: Vec<String> = (0..merge.clashes().count())
-        .map(|number| form.raw(&format!("decided-{number}")).replace("\r\n", "\n"))
-        .collect();
+    // What was not decided stays as both had it.
+    let decision = |(number, clash): (usize, &merge::Clash)| {
+        let sent = form.sent(&format!("decided-{number}"));
+        sent.map_or_else(|| clash.both(), |text| text.replace("\r\n", "\n"))
+    };
+    let decided: Vec<String> = merge.clashes().enumerate().map(decision).collect();
     let refused = match form.is_of(&key) {
         false => (StatusCode::FORBIDDEN, NOT_OURS.to_owned()),
         true => {
@@ -183,6 +232,47 @@ impl Desk {
         template::page(status, "edit.html", &self.frame, form)
     }
 
+    fn fields_page(
+        &self,
+        status: StatusCode,
+        form: TextForm,
+        sheet: &Sheet,
+        given: Given<'_>,
+    ) -> Response {
+        let TextForm { here, base, by, refused, remarks, preview, .. } = form;
+        let (whys, measures, notes) =
+            (given.whys(sheet), given.measures(sheet), given.notes(sheet));
+        let form = FieldsForm { here, base, by, refused, remarks, preview, whys, measures, notes };
+        template::page(status, "fields.html", &self.frame, &form)
+    }
+
+    /// What a form sent, as the whole text.
+    async fn typed(&self, form: &Form) -> Result<Typed, EditError> {
+        if form.field("mode") != Some("fields") {
+            return Ok(Typed::Text(form.raw("text").to_owned()));
+        }
+        let base = self.editing.kept(form.raw("base")).await?;
+        let sheet = Box::new(Sheet::of(&base).ok_or(EditError::Forgotten)?);
+        let text = sheet.filled(|name| Given(Some(form)).of(name));
+        Ok(Typed::Fields { sheet, text })
+    }
+
+    /// The document as it is now, and at its end what was filled into fields that fit it no more.
+    async fn rescued(&self, form: &Form, fault: &EditError) -> Answer {
+        let now = self.editing.open(self.site.now()).await.map_err(|fault| problem(&fault))?;
+        let mut text = format!("{}\n", now.text.trim_end());
+        for (name, value) in form.sent_all() {
+            let is_field = ["why-", "measure-", "notes"].iter().any(|kind| name.starts_with(kind));
+            if is_field && !value.trim().is_empty() {
+                text.push_str(&format!("\n{name}: {}\n", value.replace("\r\n", "\n").trim()));
+            }
+        }
+        let refused = format!("{} What you filled in stands at the end.", refusal(fault));
+        let (by, refused) = (form.raw("by").to_owned(), Some(refused));
+        let form = TextForm { base: now.digest, by, refused, ..self.looked_at(&text) };
+        Ok(self.text_page(status_of(fault), &form))
+    }
+
     /// Saves to its end, also when the browser hangs up.
     async fn save(&self, form: &Form, base: &str, text: &str) -> Result<Saved, EditError> {
         let by = self.who.person(form.field("by"));
@@ -230,7 +320,7 @@ impl Desk {
             return Ok(self.text_page(status, &form));
         }
         let author = self.author_of(&of.theirs).await?;
-        let view = |(clash, decided): (&crate::investigation::merge::Clash, String)| ClashView {
+        let view = |(clash, decided): (&merge::Clash, String)| ClashView {
             under: clash.under.clone(),
             base: clash.base.clone(),
             theirs: clash.theirs.clone(),

@@ -31,6 +31,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("investigation.html", include_str!("templates/investigation.html")),
     ("editor.html", include_str!("templates/editor.html")),
     ("edit.html", include_str!("templates/edit.html")),
+    ("fields.html", include_str!("templates/fields.html")),
     ("clash.html", include_str!("templates/clash.html")),
     ("login.html", include_str!("templates/login.html")),
     ("problem.html", include_str!("templates/problem.html")),
