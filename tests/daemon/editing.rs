@@ -202,6 +202,28 @@ async fn two_who_edit_at_once_are_brought_together() {
     assert_eq!(by, [("lin".to_owned(), true), ("ada".to_owned(), false)]);
 }
 
+/// Who comes second sees that the file is another than it was merged with, and merges anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_saves_in_the_same_moment_all_stay() {
+    let house = house(&[]).await.with_document(&fresh()).await;
+    let answered = |text: &str, which: usize| {
+        let (at, claim) = text.match_indices("- Claim:").nth(which).unwrap();
+        format!("{}{claim} {which}{}", &text[..at], &text[at + claim.len()..])
+    };
+    let mut forms = Vec::new();
+    for which in 0..4 {
+        let opened = house.open().await;
+        forms.push(opened.form(&answered(&opened.text, which), &which.to_string()));
+    }
+    let replies = futures_util::future::join_all(forms.into_iter().map(|form| house.ask(form)));
+    assert!(replies.await.iter().all(|reply| reply.status == 303));
+    assert_eq!(house.written(), (0..4).fold(fresh(), |text, which| answered(&text, which)));
+    let mut edits = house.edits().await;
+    edits.reverse();
+    assert!(edits.iter().all(|edit| edit.is_written) && edits.len() == 4, "{edits:?}");
+    assert!(edits.windows(2).all(|pair| pair[0].after == pair[1].before), "{edits:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_tool_or_an_editor_wrote_meanwhile_stays() {
     let house = house(&[]).await.with_document(&fresh()).await;

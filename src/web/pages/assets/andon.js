@@ -225,9 +225,48 @@ function editor() {
   });
 }
 
+// What was sent outlives a session that had ended by then: it is offered again in the same tab. It goes with the text that it
+// began with, so that nothing of others is undone.
+function drafts() {
+  const kept = (path, mode) => `edit of ${path} by ${mode}`;
+  if (/[?&]done=(saved|merged|unchanged)/.test(location.search)) {
+    for (const mode of ["fields", "text"]) sessionStorage.removeItem(kept(`${location.pathname}/edit`, mode));
+  }
+  const form = document.querySelector("[data-editor]");
+  if (!form || !form.action.endsWith("/edit")) return;
+  const typed = () => [...new FormData(form)].filter(([name]) => name !== "form_key");
+  const name = kept(new URL(form.action).pathname, form.elements.mode ? "fields" : "text");
+  const draft = sessionStorage.getItem(name);
+  if (draft && draft !== JSON.stringify(typed())) {
+    const offer = document.createElement("p");
+    offer.className = "said";
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Put it back";
+    button.addEventListener("click", () => {
+      for (const [field, value] of JSON.parse(draft)) {
+        let place = form.elements.namedItem(field);
+        if (!place) {
+          place = Object.assign(document.createElement("input"), { type: "hidden", name: field });
+          form.append(place);
+        }
+        place.value = value;
+      }
+      offer.remove();
+      form.dispatchEvent(new Event("input"));
+    });
+    offer.append("What you sent last from here was not saved. ", button);
+    form.before(offer);
+  }
+  form.addEventListener("submit", () => {
+    try { sessionStorage.setItem(name, JSON.stringify(typed())); } catch { /* There is no room: then it is not offered. */ }
+  });
+}
+
 function enhance(root) { localTimes(root); filters(root); copying(root); }
 // First, while the parts are as the server said.
 liveParts();
 enhance(document);
 logView();
+drafts();
 editor();
