@@ -21,7 +21,7 @@ mod spelling;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use conclude::{Conclusion, conclude, why_not_reported};
+pub use conclude::{Conclusion, conclude, reconcile, why_not_reported};
 pub use definition::Definitions;
 pub use folder::{Printed, RunFolder, list_limit, listing};
 pub use growth::Growth;

@@ -121,7 +121,7 @@ fn sound(command: &SuiteCommand, ended: &CommandEnded) -> Conclusion {
 }
 
 /// Why a command that ended by itself cannot be believed, if so.
-fn reconcile(ended: &CommandEnded) -> Option<String> {
+pub fn reconcile(ended: &CommandEnded) -> Option<String> {
     let (left, how) = (&ended.left, &ended.detail);
     if let Some(first) = left.suite_errors.first() {
         let more = match left.suite_errors_total.saturating_sub(1) {

@@ -35,7 +35,11 @@ impl Names {
     pub fn of(state: &CycleState, command: &str, masker: &Masker) -> Self {
         let foreign =
             state.planned().iter().filter(|case| case.command.as_deref() != Some(command));
-        let foreign = foreign.map(|case| case.id.clone()).collect();
+        Self::beside(foreign.map(|case| case.id.clone()).collect(), command, masker)
+    }
+
+    /// Beside other cases of the suite.
+    pub fn beside(foreign: HashSet<CaseId>, command: &str, masker: &Masker) -> Self {
         Self { foreign, command: command.to_owned(), masker: masker.clone() }
     }
 

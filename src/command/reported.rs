@@ -110,7 +110,12 @@ impl Reported {
 
     /// Whether its last attempt is failing.
     pub fn is_failing(&self) -> bool {
-        self.attempts.last().is_some_and(|attempt| attempt.failure.is_some())
+        self.failure().is_some()
+    }
+
+    /// Why its last attempt is failing, if so.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.attempts.last()?.failure.as_deref()
     }
 }
 

@@ -13,8 +13,8 @@ use crate::domain::evidence::{Excerpt, MAX_EXCERPT_BYTES};
 use crate::domain::outcome::PhaseOutcome;
 use crate::domain::spec::Command;
 use crate::process::{
-    Attachment, CommandSpec, Deadline, End, Exit, Launcher, Orphan, OrphanEnd, ProcessError,
-    Supervised, attach,
+    Attachment, CommandSpec, Deadline, End, Exit, Launcher, Leftovers, Orphan, OrphanEnd,
+    ProcessError, Supervised, attach,
 };
 
 /// How often the output of a running step is looked at.
@@ -37,6 +37,8 @@ pub struct CommandStep<'a> {
     pub deadline_at: Timestamp,
     /// The instant now.
     pub now: Timestamp,
+    /// What becomes of processes that it leaves behind when it ends by itself.
+    pub leftovers: Leftovers,
 }
 
 /// What a run folder says about a step whose start was recorded.
@@ -180,7 +182,7 @@ fn spec_of(step: CommandStep<'_>) -> CommandSpec {
     for (name, value) in step.variables {
         spec = spec.env(name, value);
     }
-    spec.mask(step.mask)
+    spec.mask(step.mask).leftovers(step.leftovers)
 }
 
 fn end_of(exit: &Exit, run_dir: &Path) -> StepEnd {

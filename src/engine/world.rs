@@ -33,7 +33,7 @@ use crate::domain::errors::chain;
 use crate::domain::event::{Event, PhaseEnded};
 use crate::domain::outcome::{Phase, PhaseOutcome};
 use crate::domain::redact::{Masker, Secret};
-use crate::domain::revision::Sha;
+use crate::domain::revision::{Revision, Sha};
 use crate::domain::spec::{Pipeline, Suite};
 use crate::git::{self, Fetched, Mirror};
 use crate::probe::WallClock;
@@ -140,6 +140,20 @@ impl World {
         let env = env.map_err(|fault| EngineError::Internal { what: chain(&fault) })?;
         *made = Some((queued.cycle, sha.cloned(), env.clone()));
         Ok(env)
+    }
+
+    /// What is known outside any cycle, of a revision.
+    ///
+    /// # Errors
+    /// When a variable or a host refers to something that has no value.
+    pub fn env_beside(&self, revision: Revision) -> Result<RunEnv, EnvError> {
+        let pipeline = self.pipeline();
+        self.make_env(Facts {
+            pipeline: pipeline.name.to_string(),
+            environment: pipeline.environment.to_string(),
+            cycle: 0,
+            revision: Some(revision),
+        })
     }
 
     fn make_env(&self, facts: Facts) -> Result<RunEnv, EnvError> {

@@ -9,7 +9,9 @@ use std::time::Duration;
 use andon::deploy::{self, CommandStep};
 use andon::domain::outcome::PhaseOutcome;
 use andon::domain::spec::Command::Shell;
-use andon::process::{Attachment, End, Launcher, OrphanEnd, OutputCaps, ProcessError, attach};
+use andon::process::{
+    Attachment, End, Launcher, Leftovers, OrphanEnd, OutputCaps, ProcessError, attach,
+};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -188,6 +190,7 @@ async fn a_step_gets_another_supervisor_when_one_dies_before_the_start() {
             mask: vec![],
             deadline_at: Timestamp::now() + SignedDuration::from_mins(5),
             now: Timestamp::now(),
+            leftovers: Leftovers::Keep,
         };
         let (launcher, never) = (Launcher::new(&mortal), CancellationToken::new());
         let end = deploy::run(&launcher, &place.run_dir(), step, |_| (), &never).await;

@@ -129,23 +129,33 @@ impl World {
         let folder = self.setup.paths.root().join(&relative);
         // A checkout that a crash left behind was never recorded: it may be incomplete.
         remove_leftover(&folder);
+        let left_out = self.lay_out_at(&folder, sha).await?;
+        Ok(LaidOut { checkout: relative.to_string_lossy().into_owned(), left_out })
+    }
+
+    /// Lays the files of a commit out in a new folder. Gives back the entries that were left out, each with
+    /// the reason.
+    ///
+    /// # Errors
+    /// When the commit cannot be had, or the disk refuses.
+    pub async fn lay_out_at(
+        &self,
+        folder: &Path,
+        sha: &Sha,
+    ) -> Result<Vec<String>, Arc<git::Error>> {
         let limits = CheckoutLimits::default;
-        let here = self.mirror_as_it_is().await?.checkout(sha, &folder, limits()).await;
+        let here = self.mirror_as_it_is().await?.checkout(sha, folder, limits()).await;
         let done = match here {
             Ok(done) => done,
             // What is missing or damaged is fetched, and the mirror made anew if need be.
             Err(fault) => {
                 tracing::info!(%fault, "the mirror cannot lay out {}; it is fetched", sha.short());
-                remove_leftover(&folder);
-                self.mirror().await?.checkout(sha, &folder, limits()).await?
+                remove_leftover(folder);
+                self.mirror().await?.checkout(sha, folder, limits()).await?
             }
         };
-        let left_out = done
-            .skipped
-            .iter()
-            .map(|entry| format!("{}: {}", entry.path, entry.reason.as_str()))
-            .collect();
-        Ok(LaidOut { checkout: relative.to_string_lossy().into_owned(), left_out })
+        let told = |entry: &git::Skipped| format!("{}: {}", entry.path, entry.reason.as_str());
+        Ok(done.skipped.iter().map(told).collect())
     }
 
     /// What a surface says it serves, when git knows that commit: a cycle that deploys nothing tests

@@ -14,7 +14,7 @@ use crate::domain::spec::{Command, DeployAction, DeployStep, Expect, HttpRequest
 use crate::domain::state::StepRecord;
 use crate::engine::{EngineError, Journal, Progress, StatePaths};
 use crate::probe::ConnectionUse;
-use crate::process::was_asked_to_end;
+use crate::process::{Leftovers, was_asked_to_end};
 use crate::suite::{Checked, check_request, shown_name};
 
 impl World {
@@ -137,6 +137,8 @@ impl World {
             mask: self.secret_values(),
             deadline_at: record.started.deadline_at,
             now: journal.now(),
+            // The step may start the service itself.
+            leftovers: Leftovers::Keep,
         };
         Ok(deploy::run(&self.setup.launcher, &run_dir, to_run, on_output, cancel).await)
     }

@@ -15,6 +15,7 @@ use crate::domain::spec::{Command, SuiteCommand};
 use crate::domain::state::CommandRecord;
 use crate::engine::{EngineError, Journal, Progress};
 use crate::observe::{Access, Proxy, Settings};
+use crate::process::Leftovers;
 
 /// How a run ended.
 pub(super) struct Ended {
@@ -76,8 +77,15 @@ impl World {
                 }
             }
             let mask = self.secret_values();
-            let to_run =
-                CommandStep { command: &to_run, cwd: &checkout, variables, mask, deadline_at, now };
+            let to_run = CommandStep {
+                command: &to_run,
+                cwd: &checkout,
+                variables,
+                mask,
+                deadline_at,
+                now,
+                leftovers: Leftovers::Keep,
+            };
             let end = match taken_up {
                 Some(end) => end,
                 None => {
