@@ -6,8 +6,8 @@
 //! ```text
 //! L5  app                                                     wiring, settings, telemetry, signals
 //! L4  web  cli  demo                                          surfaces
-//! L3  engine  upkeep  daemon                                  runs cycles, one or all
-//! L2  store git process deploy readiness probe observe suite rehearsal command trigger notify    adapters: async, I/O
+//! L3  engine  upkeep  daemon  trial                           runs cycles, one or all; and commands behind faults
+//! L2  store git process deploy readiness probe observe impair suite rehearsal command trigger notify    adapters: async, I/O
 //! L1  pipeline cycle verdict diff cluster investigation ingest compare report watch culprit prove queue retention room    decisions: sync, no I/O, no clock
 //! L0  domain                                                  types
 //! ```
@@ -26,6 +26,7 @@ pub mod diff;
 pub mod domain;
 pub mod engine;
 pub mod git;
+pub mod impair;
 pub mod ingest;
 pub mod investigation;
 pub mod notify;
@@ -42,6 +43,7 @@ pub mod retention;
 pub mod room;
 pub mod store;
 pub mod suite;
+pub mod trial;
 pub mod trigger;
 pub mod trust;
 pub mod upkeep;

@@ -37,6 +37,8 @@ use crate::domain::hosts::HostList;
 use crate::domain::observed::Observed;
 use record::Recorder;
 
+pub(crate) use headers::{Target, ask_upgrade, strip};
+
 /// How long the end of a run waits for its connections to be closed.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -120,17 +122,9 @@ impl Proxy {
         Ok(Self { shared, url })
     }
 
-    /// The variables by which a command learns of it. `NO_PROXY` is emptied, so that a proxy of the
-    /// machine's own surroundings leaves no holes; that proxy itself is not used.
+    /// The variables by which a command learns of it.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        let mut variables: Vec<(&'static str, String)> =
-            ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"]
-                .map(|name| (name, self.url.clone()))
-                .into();
-        variables.extend(["NO_PROXY", "no_proxy"].map(|name| (name, String::new())));
-        // Node from 24 on goes through a proxy only where it is told to.
-        variables.push(("NODE_USE_ENV_PROXY", "1".to_owned()));
-        variables
+        proxy_variables(&self.url)
     }
 
     /// Where it listens.
@@ -158,6 +152,19 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.ending.cancel();
     }
+}
+
+/// The variables by which a command learns of a proxy at this address. `NO_PROXY` is emptied, so that a proxy
+/// of the machine's own surroundings leaves no holes; that proxy itself is not used.
+pub fn proxy_variables(url: &str) -> Vec<(&'static str, String)> {
+    let mut variables: Vec<(&'static str, String)> =
+        ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"]
+            .map(|name| (name, url.to_owned()))
+            .into();
+    variables.extend(["NO_PROXY", "no_proxy"].map(|name| (name, String::new())));
+    // Node from 24 on goes through a proxy only where it is told to.
+    variables.push(("NODE_USE_ENV_PROXY", "1".to_owned()));
+    variables
 }
 
 /// The name in the credential.

@@ -2,11 +2,13 @@
 //! one answers, and what the findings add up to.
 //!
 //! A case that passes although nothing works is worse than none. So each is run against answers that are
-//! made up from its own expectations, first right and then wrong in one way at a time. Everything here is
-//! pure: who answers, and how long that takes, is for `rehearsal`.
+//! made up from its own expectations, first right and then wrong in one way at a time. A suite command, whose
+//! expectations nobody knows, meets the real service first and then faults. Everything here is
+//! pure: who answers, and how long that takes, is for `rehearsal`, and for `impair` and `trial`.
 
 mod answer;
 mod applies;
+mod command;
 mod document;
 mod example;
 mod haste;
@@ -16,14 +18,17 @@ mod names;
 mod pattern;
 mod place;
 mod schema;
+mod traffic;
 
 pub use answer::{Ideal, NoExample, Reply, Script, StreamEvent, perfect};
 pub use applies::{Aim, Applies, aims, applies};
+pub use command::{Candidate, CommandEnd, CommandProof, CommandTrial, Planned, Told};
 pub use example::Fresh;
 pub use haste::{Pace, hastened, hastened_step};
 pub use inject::{Injection, inject};
 pub use matrix::{CaseProof, MatrixJson, Proof, Shown};
 pub use names::{OwnNames, Stranger};
+pub use traffic::{CaseUse, Content, Exchange, IsService, Traffic};
 
 /// What is wrong with the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

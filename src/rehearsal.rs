@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use given::Given;
 
 use crate::domain::spec::{Case, CaseGroup, Step};
-use crate::prove::{Aim, Applies, CaseProof, Fault, OwnNames, Proof, Shown, aims, applies};
+use crate::prove::{Aim, Applies, CaseProof, Fault, OwnNames, Shown, aims, applies};
 use crate::suite::EnvError;
 use run::{Ended, Trial};
 
@@ -41,16 +41,15 @@ pub enum RehearsalError {
     Defect(#[from] tokio::task::JoinError),
 }
 
-/// Shows of every native case whether it can fail. Commands are named, and not tried.
+/// Shows of every native case whether it can fail, in the order written.
 ///
 /// # Errors
 /// When a variable has no value, or on a cancel.
 pub async fn rehearse(
     given: Given,
     groups: &[CaseGroup],
-    commands: Vec<String>,
     cancel: &CancellationToken,
-) -> Result<Proof, RehearsalError> {
+) -> Result<Vec<CaseProof>, RehearsalError> {
     let hall = Arc::new(Hall {
         given,
         setup: groups.iter().flat_map(|group| group.setup.clone()).collect(),
@@ -73,7 +72,7 @@ pub async fn rehearse(
         proofs.push((place, proof?));
     }
     proofs.sort_by_key(|(place, _)| *place);
-    Ok(Proof { cases: proofs.into_iter().map(|(_, proof)| proof).collect(), commands })
+    Ok(proofs.into_iter().map(|(_, proof)| proof).collect())
 }
 
 /// What the trials of all cases share.
@@ -88,9 +87,8 @@ impl Hall {
         let own = OwnNames::of(self.given.vars(), self.setup.iter(), case);
         let id = case.id.clone();
         if let Ended::Failed(reason) = self.perform(case, &own, None, Aim::Everywhere).await? {
-            let why = || Shown::NotApplicable("nothing was tried".to_owned());
-            let shown = Fault::ALL.map(|fault| (fault, why())).to_vec();
-            return Ok(CaseProof { id, shown, unnoticed: Vec::new(), not_tried: Some(reason) });
+            let what = "no service that it passes with could be made up";
+            return Ok(CaseProof::not_tried(id, format!("{what}: {reason}")));
         }
         let own = &own;
         let trials = Fault::ALL.map(|fault| self.try_fault(case, own, fault));

@@ -34,6 +34,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("process", &["domain"]),
     ("probe", &["domain", "verdict"]),
     ("observe", &["domain"]),
+    ("impair", &["domain", "observe", "prove", "trust"]),
     ("suite", &["domain", "probe", "verdict"]),
     ("rehearsal", &["domain", "probe", "prove", "suite"]),
     ("deploy", &["domain", "process", "probe", "suite", "verdict"]),
@@ -66,6 +67,10 @@ const MAP: &[(&str, &[&str])] = &[
             "observe",
             "notify",
         ],
+    ),
+    (
+        "trial",
+        &["domain", "prove", "verdict", "probe", "suite", "process", "deploy", "command", "impair"],
     ),
     ("upkeep", &["domain", "retention", "store", "engine"]),
     (
@@ -134,6 +139,7 @@ const MAP: &[(&str, &[&str])] = &[
             "culprit",
             "prove",
             "rehearsal",
+            "trial",
         ],
     ),
     ("demo", &["domain", "pipeline"]),

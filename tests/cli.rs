@@ -18,6 +18,8 @@ mod mistakes;
 mod probing;
 #[path = "cli/proving.rs"]
 mod proving;
+#[path = "cli/proving_commands.rs"]
+mod proving_commands;
 #[path = "cli/results.rs"]
 mod results;
 #[path = "cli/running.rs"]

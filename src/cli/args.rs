@@ -115,7 +115,7 @@ pub enum Command {
     Daemon(DaemonArgs),
     /// Validate pipelines and show what they mean; no network
     Check(CheckArgs),
-    /// Show which cases can fail at all, by faults of a made-up service; no network
+    /// Show which cases can fail at all, by faults of the service that they test
     Prove(ProveArgs),
     /// Show one cycle (default: the newest finished)
     Show(ShowArgs),

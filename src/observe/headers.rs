@@ -45,7 +45,7 @@ pub(super) fn has_credential(headers: &HeaderMap, credential: &str) -> bool {
 }
 
 /// Takes out what concerns one hop only; the protocol that is asked for instead is given back.
-pub(super) fn strip(headers: &mut HeaderMap) -> Option<HeaderValue> {
+pub(crate) fn strip(headers: &mut HeaderMap) -> Option<HeaderValue> {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -69,7 +69,7 @@ pub(super) fn strip(headers: &mut HeaderMap) -> Option<HeaderValue> {
 }
 
 /// Asks the next hop for another protocol.
-pub(super) fn ask_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
+pub(crate) fn ask_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, protocol);
 }
@@ -79,16 +79,16 @@ const LONGEST_NAME: usize = 253;
 
 /// The host that a request goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
+pub(crate) struct Target {
     /// A name or an address, in lower case; an IPv6 address without brackets.
-    pub(super) host: String,
+    pub(crate) host: String,
     /// The port.
-    pub(super) port: u16,
+    pub(crate) port: u16,
 }
 
 impl Target {
     /// Reads `host:port`. Credentials in it are for nobody, and are refused.
-    pub(super) fn of(authority: &Authority, default_port: Option<u16>) -> Option<Self> {
+    pub(crate) fn of(authority: &Authority, default_port: Option<u16>) -> Option<Self> {
         if authority.as_str().contains('@') {
             return None;
         }
@@ -107,7 +107,7 @@ impl Target {
     }
 
     /// `host:port`, an IPv6 address in brackets.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self.host.contains(':') {
             true => format!("[{}]:{}", self.host, self.port),
             false => format!("{}:{}", self.host, self.port),

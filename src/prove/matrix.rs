@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use super::Fault;
+use super::command::CommandProof;
 use crate::domain::names::CaseId;
 
 /// What became of a case under one fault.
@@ -37,11 +38,18 @@ pub struct CaseProof {
     pub shown: Vec<(Fault, Shown)>,
     /// The steps that a missed fault struck alone and that did not notice, by name.
     pub unnoticed: Vec<(Fault, Vec<String>)>,
-    /// Why no ideal service could be made up for it, so that nothing was shown.
+    /// Why nothing was shown: no ideal service could be made up for it, or it does not pass with the real one.
     pub not_tried: Option<String>,
 }
 
 impl CaseProof {
+    /// Of a case of which nothing could be shown.
+    pub fn not_tried(id: CaseId, why: String) -> Self {
+        let nothing = || Shown::NotApplicable("nothing was tried".to_owned());
+        let shown = Fault::ALL.map(|fault| (fault, nothing())).to_vec();
+        Self { id, shown, unnoticed: Vec::new(), not_tried: Some(why) }
+    }
+
     /// The faults that it misses.
     pub fn missed(&self) -> impl Iterator<Item = Fault> {
         self.shown.iter().filter(|(_, shown)| *shown == Shown::Missed).map(|(fault, _)| *fault)
@@ -62,10 +70,10 @@ impl CaseProof {
 /// What was shown of a suite.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proof {
-    /// Its native cases, in the order written.
+    /// Its native cases, in the order written, then those of its commands.
     pub cases: Vec<CaseProof>,
-    /// Its commands, of which nothing is shown.
-    pub commands: Vec<String>,
+    /// Its commands.
+    pub commands: Vec<CommandProof>,
 }
 
 impl Proof {
@@ -90,14 +98,19 @@ impl Proof {
 
     /// The form of SPEC section 10.
     pub fn json(&self) -> MatrixJson<'_> {
-        let tried = |case: &&CaseProof| case.not_tried.is_some();
+        let not_tried = |case: &&CaseProof| case.not_tried.is_some();
+        let commands = || self.commands.iter();
         MatrixJson {
             cases: self.cases.iter().map(CaseJson::of).collect(),
             vacuous: self.vacuous().collect(),
             detected: self.detected(),
             applicable: self.applicable(),
-            not_tried: self.cases.iter().filter(tried).map(NotTriedJson::of).collect(),
-            commands_not_tried: self.commands.iter().map(String::as_str).collect(),
+            not_tried: self.cases.iter().filter(not_tried).map(NotTriedJson::of).collect(),
+            commands_not_tried: commands()
+                .filter(|command| command.not_tried.is_some())
+                .map(|command| command.name.as_str())
+                .collect(),
+            commands: commands().map(CommandJson::of).collect(),
         }
     }
 }
@@ -111,6 +124,37 @@ pub struct MatrixJson<'a> {
     applicable: usize,
     not_tried: Vec<NotTriedJson<'a>>,
     commands_not_tried: Vec<&'a str>,
+    commands: Vec<CommandJson<'a>>,
+}
+
+/// A command: why it was not tried, or which faults could not be tried on it, each with the reason.
+#[derive(Debug, Serialize)]
+struct CommandJson<'a> {
+    name: &'a str,
+    cases: usize,
+    not_tried: Option<&'a str>,
+    not_applicable: ReasonsJson<'a>,
+}
+
+impl<'a> CommandJson<'a> {
+    fn of(command: &'a CommandProof) -> Self {
+        Self {
+            name: &command.name,
+            cases: command.cases,
+            not_tried: command.not_tried.as_deref(),
+            not_applicable: ReasonsJson(&command.not_applicable),
+        }
+    }
+}
+
+/// Reasons, by fault.
+#[derive(Debug)]
+struct ReasonsJson<'a>(&'a [(Fault, String)]);
+
+impl Serialize for ReasonsJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(fault, why)| (fault.name(), why)))
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -191,7 +235,14 @@ mod tests {
     #[test]
     fn the_figures_are_counted_from_the_cells() {
         let cases = vec![case("a", &[]), case("b", &[Fault::Status500, Fault::Stale])];
-        let proof = Proof { cases, commands: vec!["pytest".to_owned()] };
+        let tried = CommandProof {
+            name: "go".to_owned(),
+            cases: 1,
+            not_tried: None,
+            not_applicable: vec![(Fault::Status500, "TLS".to_owned())],
+        };
+        let commands = vec![CommandProof::not_tried("pytest", 0, "no proxy".to_owned()), tried];
+        let proof = Proof { cases, commands };
         let json = serde_json::to_value(proof.json()).unwrap();
         assert_eq!(json["vacuous"], json!(["b"]));
         assert_eq!((&json["detected"], &json["applicable"]), (&json!(18), &json!(20)));
@@ -199,6 +250,11 @@ mod tests {
         assert_eq!(json["cases"][1]["faults"]["slow"], json!("not_applicable"));
         assert_eq!(json["cases"][0]["faults"].as_object().unwrap().len(), 11);
         assert_eq!(json["commands_not_tried"], json!(["pytest"]));
+        let untried = json!({
+            "name": "pytest", "cases": 0, "not_tried": "no proxy", "not_applicable": {},
+        });
+        assert_eq!(json["commands"][0], untried);
+        assert_eq!(json["commands"][1]["not_applicable"], json!({ "status_500": "TLS" }));
     }
 
     #[test]

@@ -110,7 +110,8 @@ cases:
     fs::write(stage.path().join("tools.yaml"), pipeline).unwrap();
     let did = stage.andon(&["prove", "tools.yaml", "--json"]).ends(1);
     assert_eq!(did.json()["commands_not_tried"], json!(["py"]));
-    stage.andon(&["prove", "tools.yaml"]).ends(1).prints(&["not tried: 1 command"]);
+    // There is no repository to take them from.
+    stage.andon(&["prove", "tools.yaml"]).ends(1).prints(&["command py was not tried: "]);
 }
 
 /// A step in front that notices does not hide one that takes everything; a later one that asks about

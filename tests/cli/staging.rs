@@ -1,7 +1,7 @@
 //! A staging environment on loopback: what a deploy copied into its folder is what it serves.
 //!
 //! `GET /path` answers with the file of that name: `path.status` gives another status, and a name
-//! that ends in `.sse` is a stream of events. `/hang` never answers. `/ws` is a WebSocket that says
+//! that ends in `.sse` is a stream of events, one in `.json` is JSON. `/hang` never answers. `/ws` is a WebSocket that says
 //! `{"type":"hello"}`, gives back what it gets, and closes with 1008 when that is `bye`.
 
 use std::fs;
@@ -85,7 +85,11 @@ async fn answer(mut stream: TcpStream, folder: &Path) -> std::io::Result<()> {
         (Err(_), Err(_)) => "404".to_owned(),
     };
     let body = body.unwrap_or_else(|_| b"nothing here".to_vec());
-    let kind = if path.ends_with(".sse") { "text/event-stream" } else { "text/plain" };
+    let kind = match path.rsplit_once('.') {
+        Some((_, "sse")) => "text/event-stream",
+        Some((_, "json")) => "application/json",
+        _ => "text/plain",
+    };
     let head = format!(
         "HTTP/1.1 {status} Said\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\
          connection: close\r\n\r\n",

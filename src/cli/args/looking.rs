@@ -28,7 +28,11 @@ pub struct CheckArgs {
 Each native case first runs against answers that are made up from its own expectations, then
 against the same with one fault at a time: every status 500, no event, a refused connection …
 A case that misses `status_500`, `refused` or `events_missing` is vacuous: it passes although
-nothing works. Needs no network, no secret and no service. Commands of the suite are not tried.
+nothing works. Native cases need no network, no secret and no service.
+
+A command of the suite runs in a checkout of the revision that `andon run` would take, against
+the real service as it is, and then once for each fault of a proxy that stands between. Nothing
+is deployed.
 
 Examples:
   andon prove pipelines/staging.yaml
@@ -39,6 +43,12 @@ pub struct ProveArgs {
     /// The pipeline: a file, or the name of one in the pipelines folder; or a suite file
     #[arg(value_name = "PIPELINE|SUITE")]
     pub file: PathBuf,
+    /// Leave out the commands of the suite: nothing but the file is needed then
+    #[arg(long)]
+    pub no_commands: bool,
+    /// Try the commands of this commit, branch or tag (default: what `andon run` would test)
+    #[arg(long, value_name = "REV", conflicts_with = "no_commands")]
+    pub revision: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -1,0 +1,169 @@
+//! What went through: with whom, when, and of which kind; never what was said. Within bounds.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::observed::{ConnectionSeen, Span};
+use crate::prove::{Content, Exchange, Traffic};
+
+/// How many exchanges are kept with their times.
+const EXCHANGES: usize = 10_000;
+/// How many stretches of activity of one exchange are kept; the last one then goes on to its end.
+const SPANS: usize = 32;
+/// Bytes that move within so long belong to one stretch.
+const GAP: Duration = Duration::from_millis(250);
+
+/// Takes what happens.
+pub(super) struct Notes {
+    started_at: Timestamp,
+    started: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    contacts: u64,
+    exchanges: Vec<Arc<Mutex<Noted>>>,
+    more: u64,
+}
+
+/// An exchange as it stands.
+struct Noted {
+    host: String,
+    content: Content,
+    spans: Vec<(Duration, Duration)>,
+    ended: Option<Duration>,
+    received: u64,
+}
+
+/// An exchange that goes on for as long as this lives.
+pub(super) struct Open {
+    noted: Arc<Mutex<Noted>>,
+    started: Instant,
+}
+
+/// A lock that another thread died with is as good as any: nothing in it can be half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Notes {
+    /// They begin now, which is at `started_at`.
+    pub(super) fn new(started_at: Timestamp) -> Self {
+        Self { started_at, started: Instant::now(), state: Mutex::default() }
+    }
+
+    /// Somebody connected.
+    pub(super) fn contact(&self) {
+        lock(&self.state).contacts += 1;
+    }
+
+    /// An exchange with a host that was reached.
+    pub(super) fn exchange(&self, host: String, content: Content) -> Open {
+        let now = self.started.elapsed();
+        let noted = Noted { host, content, spans: vec![(now, now)], ended: None, received: 0 };
+        let noted = Arc::new(Mutex::new(noted));
+        let mut state = lock(&self.state);
+        if state.exchanges.len() < EXCHANGES {
+            state.exchanges.push(Arc::clone(&noted));
+        } else {
+            state.more += 1;
+        }
+        Open { noted, started: self.started }
+    }
+
+    /// What went through so far.
+    pub(super) fn traffic(&self) -> Traffic {
+        let now = self.started.elapsed();
+        let state = lock(&self.state);
+        Traffic {
+            contacts: state.contacts,
+            exchanges: state.exchanges.iter().map(|noted| self.seen(&lock(noted), now)).collect(),
+            more: state.more,
+        }
+    }
+
+    fn seen(&self, noted: &Noted, now: Duration) -> Exchange {
+        let span = |(from, to): &(Duration, Duration)| Span {
+            from: self.instant(*from),
+            to: self.instant(*to),
+        };
+        let began = noted.spans.first().map_or(now, |(from, _)| *from);
+        let connection = ConnectionSeen {
+            host: noted.host.clone(),
+            began_at: self.instant(began),
+            ended_at: self.instant(noted.ended.unwrap_or(now)),
+            bytes_sent: 0,
+            bytes_received: noted.received,
+            active: noted.spans.iter().map(span).collect(),
+        };
+        Exchange { connection, content: noted.content }
+    }
+
+    fn instant(&self, after: Duration) -> Timestamp {
+        let micros = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
+        let after = SignedDuration::from_micros(micros);
+        self.started_at.saturating_add(after).unwrap_or(self.started_at)
+    }
+}
+
+impl Open {
+    /// It turned out to be of this kind.
+    pub(super) fn is(&self, content: Content) {
+        lock(&self.noted).content = content;
+    }
+
+    /// Bytes of the host came just now.
+    pub(super) fn came(&self, bytes: usize) {
+        let now = self.started.elapsed();
+        let mut noted = lock(&self.noted);
+        noted.received += bytes as u64;
+        if let Content::Events { any } = &mut noted.content {
+            *any |= bytes > 0;
+        }
+        let full = noted.spans.len() >= SPANS;
+        match noted.spans.last_mut() {
+            Some((_, to)) if full || now.saturating_sub(*to) <= GAP => *to = now,
+            Some(_) | None => noted.spans.push((now, now)),
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        lock(&self.noted).ended = Some(self.started.elapsed());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_kept_is_counted() {
+        let notes = Notes::new(Timestamp::UNIX_EPOCH);
+        notes.contact();
+        for _ in 0..EXCHANGES + 3 {
+            notes.exchange("a:80".to_owned(), Content::Plain).came(1);
+        }
+        let traffic = notes.traffic();
+        assert_eq!((traffic.contacts, traffic.exchanges.len(), traffic.more), (1, EXCHANGES, 3));
+        assert_eq!(traffic.exchanges[0].connection.bytes_received, 1);
+    }
+
+    #[test]
+    fn a_stream_is_one_with_events_once_something_came() {
+        let notes = Notes::new(Timestamp::UNIX_EPOCH);
+        let open = notes.exchange("a:80".to_owned(), Content::Plain);
+        open.is(Content::Events { any: false });
+        open.came(0);
+        assert_eq!(notes.traffic().exchanges[0].content, Content::Events { any: false });
+        open.came(7);
+        assert_eq!(notes.traffic().exchanges[0].content, Content::Events { any: true });
+        lock(&open.noted).spans = vec![(Duration::ZERO, Duration::ZERO); SPANS];
+        open.came(1);
+        assert_eq!(notes.traffic().exchanges[0].connection.active.len(), SPANS);
+    }
+}

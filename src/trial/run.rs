@@ -1,0 +1,164 @@
+//! One run of a command, from its folder to its results.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::reading::{Read, Results};
+use super::{Ground, TrialError};
+use crate::command::{Names, Printed, RunFolder, list_limit, listing, parse_listed};
+use crate::deploy::{self, CommandStep, StepEnd, StepFacts};
+use crate::domain::names::CaseId;
+use crate::domain::outcome::PhaseOutcome;
+use crate::domain::redact::Masker;
+use crate::domain::spec::{Command, SuiteCommand};
+use crate::impair::{Proxy, Service, Settings};
+use crate::process::Leftovers;
+use crate::prove::Fault;
+
+/// What commands are told their run is for: nobody else asked.
+const TRIGGER: &str = "manual";
+
+/// Runs one command.
+pub(super) struct Runner<'a> {
+    pub(super) ground: &'a Ground,
+    pub(super) command: &'a SuiteCommand,
+    /// Its place in the suite.
+    pub(super) index: usize,
+    /// The cases of the suite that are not its own.
+    pub(super) known: &'a HashSet<CaseId>,
+    pub(super) masker: &'a Masker,
+    pub(super) service: &'a Service,
+    pub(super) cancel: &'a CancellationToken,
+}
+
+/// What a run is for.
+pub(super) struct Task<'a> {
+    /// What the command listed.
+    pub(super) listed: &'a Printed,
+    /// After so long its process tree is ended.
+    pub(super) at_most: Duration,
+}
+
+impl Runner<'_> {
+    /// What the command lists, if it can. As in a cycle no proxy watches.
+    pub(super) async fn list(&self, at_most: Duration) -> Result<Printed, TrialError> {
+        let Some(list) = &self.command.list else { return Ok(Printed::default()) };
+        let folder = self.folder("list");
+        folder.prepare()?;
+        let (name, most) = list_limit();
+        let own =
+            vec![("ANDON_LIST_FILE".to_owned(), text(folder.list())), (name.to_owned(), most)];
+        let variables = self.variables(&folder, own);
+        // A list that fails lists nothing; whether the command does is seen by its run.
+        self.execute(&folder, &listing(list), variables, at_most).await?;
+        let reading = tokio::task::spawn_blocking(move || folder.listed());
+        Ok(reading.await?)
+    }
+
+    /// The command's tests, with this fault or with the service as it is.
+    pub(super) async fn run(
+        &self,
+        fault: Option<Fault>,
+        task: &Task<'_>,
+    ) -> Result<Read, TrialError> {
+        let folder = self.folder(fault.map_or("ideal", Fault::name));
+        folder.prepare()?;
+        let started_at = self.ground.clock.now();
+        let proxy = Proxy::start(Settings {
+            fault,
+            service: self.service.clone(),
+            // As in a cycle: where nobody observes a command, nobody keeps it from anything.
+            hosts: self.ground.env.hosts().filter(|_| self.command.observe_proxy).cloned(),
+            started_at,
+        });
+        let proxy = proxy.await?;
+        let mut variables = self.variables(&folder, self.shard(&folder, task)?);
+        proxy.lead_here(&mut variables);
+        let run = &self.command.run;
+        let end = self.execute(&folder, run, variables, task.at_most).await?;
+        let traffic = proxy.finish().await;
+        let results = Results {
+            folder,
+            command: self.command.clone(),
+            names: Names::beside(self.known.clone(), &self.command.name, self.masker),
+            masker: self.masker.clone(),
+            listed: task.listed.clone(),
+            since: started_at,
+        };
+        let read = tokio::task::spawn_blocking(move || results.read(end, traffic));
+        Ok(read.await?)
+    }
+
+    fn folder(&self, part: &str) -> RunFolder {
+        RunFolder::at(self.ground.runs.join(format!("{:02}-{part}", self.index + 1)))
+    }
+
+    /// A command in parts runs as one: its one part has every test that it listed.
+    fn shard(
+        &self,
+        folder: &RunFolder,
+        task: &Task<'_>,
+    ) -> Result<Vec<(String, String)>, TrialError> {
+        if self.command.shards <= 1 {
+            return Ok(Vec::new());
+        }
+        RunFolder::write_ids(&folder.shard(), parse_listed(&task.listed.text))?;
+        let one = |name: &str| (name.to_owned(), "1".to_owned());
+        let file = ("ANDON_SHARD_FILE".to_owned(), text(folder.shard()));
+        Ok(vec![one("ANDON_SHARD"), one("ANDON_SHARDS"), file])
+    }
+
+    /// The whole environment: that of a cycle, of which there is none.
+    fn variables(&self, folder: &RunFolder, more: Vec<(String, String)>) -> Vec<(String, String)> {
+        let Ground { pipeline, environment, env, revision, checkout, host_env, .. } = self.ground;
+        let mut own = self.command.env.clone();
+        own.push(("ANDON_RESULTS".to_owned(), text(folder.results())));
+        own.extend(more);
+        let facts = StepFacts {
+            pipeline,
+            cycle: 0,
+            revision,
+            trigger: TRIGGER,
+            environment,
+            checkout: &checkout.to_string_lossy(),
+            vars: &env.vars(),
+            secrets: &env.secrets(),
+        };
+        deploy::variables(&facts, &own, &self.command.env_pass, host_env)
+    }
+
+    async fn execute(
+        &self,
+        folder: &RunFolder,
+        command: &Command,
+        variables: Vec<(String, String)>,
+        at_most: Duration,
+    ) -> Result<StepEnd, TrialError> {
+        let now = self.ground.clock.now();
+        let at_most = SignedDuration::try_from(at_most).unwrap_or(SignedDuration::MAX);
+        let secrets = self.ground.env.secrets();
+        let step = CommandStep {
+            command,
+            cwd: &self.ground.checkout,
+            variables,
+            mask: secrets.iter().map(|(_, secret)| secret.expose().to_owned()).collect(),
+            deadline_at: now.saturating_add(at_most).unwrap_or(Timestamp::MAX),
+            now,
+            leftovers: Leftovers::End,
+        };
+        let run_dir = folder.supervised();
+        let end = deploy::run(&self.ground.launcher, &run_dir, step, |_| (), self.cancel).await;
+        if self.cancel.is_cancelled() || end.outcome == PhaseOutcome::Cancelled {
+            return Err(TrialError::Cancelled);
+        }
+        Ok(end)
+    }
+}
+
+fn text(path: PathBuf) -> String {
+    path.to_string_lossy().into_owned()
+}

@@ -1,0 +1,207 @@
+//! `prove`: what the commands of a suite show behind faults, with the program itself as their client.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::stage::{Stage, start};
+
+/// What every script begins with: `check ID ARGUMENTS…` is a test that asks the service, `report` writes what
+/// came of all.
+const TOOLS: &str = r#"
+count=0 code=0
+tap="$ANDON_RESULTS/r.tap"
+ask() { "$ANDON_VAR_ANDON" probe "$@" >/dev/null 2>&1; }
+say() { count=$((count + 1)); echo "$1 $count - $2" >>"$tap"; }
+check() { id=$1; shift; if ask "$@"; then say ok "$id"; else say "not ok" "$id"; code=1; fi; }
+report() { echo "1..$count" >>"$tap"; exit $code; }
+"#;
+
+const CAREFUL: &str = r#"
+check health "$ANDON_VAR_BASE_URL/health" --timeout 2s
+check agents "$ANDON_VAR_BASE_URL/agents.json" --timeout 2s
+report
+"#;
+
+/// A dialogue of two messages, alone in its command: what it sees is known to be its own.
+const DIALOGUE: &str = r#"
+check dialogue "$ANDON_VAR_WS_URL/ws" --timeout 2s -d '{"type":"again"}' --expect-event hello --expect-event again
+report
+"#;
+
+const CARELESS: &str = r#"
+ask "$ANDON_VAR_BASE_URL/health" --timeout 1s; say ok whatever
+if ask "$ANDON_VAR_BASE_URL/health" --timeout 1s; then say ok shy; else say ok "shy # SKIP no service"; fi
+if ask "$ANDON_VAR_BASE_URL/health" --timeout 1s; then say ok vanishing; fi
+check red "$ANDON_VAR_BASE_URL/absent" --timeout 2s
+code=0
+report
+"#;
+
+/// The address stands in the file, and the client honours no proxy.
+const PAST: &str = "check past http://ADDRESS/health\nreport\n";
+
+const PIPELINE: &str = r#"version: 1
+name: tools
+environment: staging
+vars: { base_url: "http://ADDRESS", ws_url: "ws://ADDRESS", andon: "PROGRAM" }
+watch: { repo: ../chat, poll: off }
+suite:
+  name: P1
+  timeout: 2m
+  cases:
+    - id: native
+      steps: [{ http: { url: "${base_url}/health" } }]
+  commands:
+COMMANDS
+"#;
+
+fn with_commands(commands: &str, scripts: &[(&str, &str)]) -> Stage {
+    let stage = Stage::empty();
+    for (name, text) in [("health", "ok"), ("agents.json", "{\"a\":1}")] {
+        fs::write(stage.path().join("www").join(name), text).unwrap();
+    }
+    let files: Vec<(String, String)> = scripts
+        .iter()
+        .map(|(name, text)| {
+            (format!("{name}.sh"), format!("{TOOLS}{text}").replace("ADDRESS", stage.address()))
+        })
+        .collect();
+    let files: Vec<(&str, Option<&str>)> =
+        files.iter().map(|(name, text)| (name.as_str(), Some(text.as_str()))).collect();
+    stage.commit("Tests", &files);
+    let text = PIPELINE.replace("COMMANDS", commands);
+    stage.write_pipeline("tools", &text.replace("PROGRAM", env!("CARGO_BIN_EXE_andon")));
+    stage
+}
+
+fn faults(proof: &Value, id: &str, what: &str) -> Vec<String> {
+    let cases = proof["cases"].as_array().unwrap();
+    let case = cases.iter().find(|case| case["id"] == id);
+    let faults = case.unwrap_or_else(|| panic!("no {id} in {proof:#}"))["faults"].as_object();
+    let told = faults.unwrap().iter().filter(|(_, shown)| *shown == what);
+    told.map(|(fault, _)| fault.clone()).collect()
+}
+
+fn reason(proof: &Value, id: &str) -> String {
+    let not_tried = proof["not_tried"].as_array().unwrap();
+    let found = not_tried.iter().find(|case| case["id"] == id);
+    found.map(|case| case["reason"].as_str().unwrap().to_owned()).unwrap_or_default()
+}
+
+#[test]
+fn what_a_command_notices_of_faults_is_told_of_each_of_its_cases() {
+    let commands = "    - { name: careful, run: sh careful.sh }\n    - { name: dialogue, run: sh dialogue.sh }";
+    let stage = with_commands(commands, &[("careful", CAREFUL), ("dialogue", DIALOGUE)]);
+    let did = stage.andon(&["prove", "tools", "--json"]).ends(0);
+    let proof = did.json();
+    assert_eq!((&proof["vacuous"], &proof["commands_not_tried"]), (&json!([]), &json!([])));
+    for id in ["health", "agents"] {
+        let detected = ["status_500", "status_404", "refused", "no_answer"];
+        assert_eq!(faults(&proof, id, "detected"), detected);
+        assert_eq!(faults(&proof, id, "missed"), ["empty_json"], "it asks for a status alone");
+    }
+    let detected =
+        ["status_500", "status_404", "refused", "no_answer", "ws_close_1011", "events_missing"];
+    assert_eq!(faults(&proof, "dialogue", "detected"), detected);
+    assert_eq!(faults(&proof, "dialogue", "missed"), [""; 0]);
+    let why = proof["commands"][0]["not_applicable"]["events_missing"].as_str().unwrap();
+    assert!(why.contains("no event came"), "{why}");
+    assert_eq!(proof["commands"][1]["cases"], 1);
+    // Standard error says that the real service is asked, and standard output stays data.
+    assert!(did.err.contains("runs against staging as it is"), "{}", did.err);
+}
+
+#[test]
+fn a_command_that_takes_anything_is_vacuous() {
+    let stage =
+        with_commands("    - { name: careless, run: sh careless.sh }", &[("careless", CARELESS)]);
+    let proof = stage.andon(&["prove", "tools", "--json"]).ends(1).json();
+    let whole = ["status_500", "status_404", "refused", "no_answer"];
+    // One case that asks for what is not there fails in every run, so its command does.
+    for (id, missed) in [("whatever", &whole[..]), ("shy", &[]), ("vanishing", &[])] {
+        assert_eq!(faults(&proof, id, "missed"), missed, "{id}");
+    }
+    assert!(reason(&proof, "red").contains("it fails with the real service"));
+    assert_eq!(proof["vacuous"], json!(["whatever"]));
+    stage
+        .andon(&["prove", "tools"])
+        .ends(1)
+        .prints(&[
+            "whatever passes under status_500, status_404, refused, no_answer: it is vacuous",
+        ])
+        .prints(&["red was not tried: it fails with the real service"]);
+
+    // Without it the command passes although two of its cases do not: nobody would miss them.
+    let alone: String =
+        CARELESS.lines().filter(|line| !line.starts_with("check")).collect::<Vec<_>>().join("\n");
+    let stage =
+        with_commands("    - { name: careless, run: sh careless.sh }", &[("careless", &alone)]);
+    let proof = stage.andon(&["prove", "tools", "--json"]).ends(1).json();
+    assert_eq!(proof["vacuous"], json!(["whatever", "shy", "vanishing"]));
+}
+
+#[test]
+fn nothing_is_claimed_of_a_command_that_cannot_be_tried() {
+    let commands =
+        "    - { name: past, run: sh past.sh }\n    - { name: broken, run: ./absent.sh }";
+    let stage = with_commands(commands, &[("past", PAST)]);
+    let did = stage.andon(&["prove", "tools", "--json"]).ends(0);
+    let proof = did.json();
+    assert_eq!(proof["commands_not_tried"], json!(["past", "broken"]));
+    assert_eq!(faults(&proof, "past", "not_applicable").len(), 11);
+    assert!(reason(&proof, "past").contains("honours neither HTTP_PROXY nor ANDON_VAR_BASE_URL"));
+    let why = proof["commands"][1]["not_tried"].as_str().unwrap();
+    assert!(why.contains("code 127") && why.contains("absent.sh"), "{why}");
+    stage
+        .andon(&["prove", "tools"])
+        .ends(0)
+        .prints(&["command past was not tried with its 1 case: it passed without one connection"]);
+    let did = stage.andon(&["prove", "tools", "--no-commands"]).ends(0);
+    did.prints(&["command past was not tried: `--no-commands` was given"]);
+    stage.andon(&["prove", "tools", "--revision", "nowhere"]).ends(2).says(&["nowhere"]);
+}
+
+/// A client without a deadline of its own waits for ever: the run is ended, and its case did not pass.
+#[test]
+fn a_run_that_is_ended_at_its_deadline_noticed() {
+    let patient = "check patient \"$ANDON_VAR_BASE_URL/health\" --timeout 1h\nreport\n";
+    let commands = "    - { name: patient, run: sh patient.sh, timeout: 4s }";
+    let stage = with_commands(commands, &[("patient", patient)]);
+    let proof = stage.andon(&["prove", "tools", "--json"]).ends(0).json();
+    assert!(faults(&proof, "patient", "detected").contains(&"no_answer".to_owned()));
+}
+
+/// Nothing of it is left behind: neither a process nor a folder.
+#[test]
+fn an_interrupt_ends_the_command_and_leaves_nothing() {
+    let endless =
+        "ask \"$ANDON_VAR_BASE_URL/health\"; echo $$ >\"$ANDON_VAR_PIDS/pid\"; sleep 600\n";
+    let commands = "    - { name: endless, run: sh endless.sh }";
+    let stage = with_commands(commands, &[("endless", endless)]);
+    let pipeline = stage.path().join("pipelines/tools.yaml");
+    let (www, temporary) = (stage.path().join("www"), stage.path().join("temporary"));
+    fs::create_dir(&temporary).unwrap();
+    let text = fs::read_to_string(&pipeline).unwrap();
+    let vars = format!("vars: {{ pids: \"{}\", ", www.display());
+    fs::write(&pipeline, text.replace("vars: { ", &vars)).unwrap();
+    let mut command = stage.command();
+    command.args(["prove", "tools"]).env("TMPDIR", &temporary).stdin(Stdio::null());
+    let mut child = start(command);
+    let written = || fs::read_to_string(www.join("pid")).ok().filter(|pid| pid.ends_with('\n'));
+    let mut looks = (0..6_000).map(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        written()
+    });
+    let pid = looks.find_map(|pid| pid).expect("the command never ran");
+    let pid = pid.trim().parse().unwrap();
+    let signal = rustix::process::Signal::INT;
+    let andon = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(andon, signal).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    assert!(rustix::process::test_kill_process(pid).is_err(), "it still runs");
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+}
