@@ -80,11 +80,15 @@ impl Proxy {
     /// When no port of the loopback interface can be had, or nobody is trusted to vouch for a service behind
     /// TLS.
     pub async fn start(settings: Settings) -> io::Result<Self> {
-        let Settings { fault, service, hosts, started_at } = settings;
-        let tls = match service.origin() {
+        let tls = match settings.service.origin() {
             Some(origin) if origin.is_tls() => Some(dial::Tls::of_machine().await?),
             Some(_) | None => None,
         };
+        Self::listen(settings, tls).await
+    }
+
+    async fn listen(settings: Settings, tls: Option<dial::Tls>) -> io::Result<Self> {
+        let Settings { fault, service, hosts, started_at } = settings;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let shared = Arc::new(Shared {
             fault,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Response, StatusCode};
+use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -32,10 +33,13 @@ pub(super) struct Tls(TlsConnector);
 impl Tls {
     /// With the machine's roots.
     pub(super) async fn of_machine() -> io::Result<Self> {
-        let made = tokio::task::spawn_blocking(|| {
-            trust::machine_roots().and_then(trust::client_config).map_err(io::Error::other)
-        });
-        let config = made.await.map_err(io::Error::other)??;
+        let roots = tokio::task::spawn_blocking(trust::machine_roots);
+        Self::with(roots.await.map_err(io::Error::other)?.map_err(io::Error::other)?)
+    }
+
+    /// With these roots.
+    pub(super) fn with(roots: RootCertStore) -> io::Result<Self> {
+        let config = trust::client_config(roots).map_err(io::Error::other)?;
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
 }

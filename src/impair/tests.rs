@@ -8,12 +8,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use super::dial::{Stream, Tls};
 use super::*;
 use crate::prove::Content;
 
 /// A service that answers each connection's first request by its path, and remembers the heads.
 struct Stub {
     address: SocketAddr,
+    scheme: &'static str,
     asked: Arc<Mutex<Vec<String>>>,
     serving: JoinHandle<()>,
 }
@@ -40,33 +42,66 @@ async fn service() -> Stub {
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
     let heads = Arc::clone(&asked);
     let serving = tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let heads = Arc::clone(&heads);
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(talk(stream, address, Arc::clone(&heads)));
+        }
+    });
+    Stub { address, scheme: "http", asked, serving }
+}
+
+async fn talk(mut stream: impl Stream, address: SocketAddr, heads: Arc<Mutex<Vec<String>>>) {
+    let asked = head(&mut stream).await;
+    let answer = match asked.split(' ').nth(1).unwrap_or_default() {
+        "/json" => JSON,
+        "/moved" => MOVED,
+        "/events" => EVENTS,
+        "/ws" => SOCKET,
+        _ => "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    };
+    if !asked.is_empty() {
+        heads.lock().unwrap().push(asked);
+    }
+    let answer = answer.replace("ADDRESS", &address.to_string()).into_bytes();
+    let frames = [0x81, 1, b'a', 0x81, 1, b'b', 0x88, 0];
+    let bytes = match answer.strip_suffix(b"\x01SOCKET") {
+        Some(head) => [head, &frames].concat(),
+        None => answer,
+    };
+    let _ = stream.write_all(&bytes).await;
+    let _ = stream.flush().await;
+    // Until the other side is done.
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+}
+
+/// The same behind TLS, with the only root that vouches for it.
+async fn service_behind_tls() -> (Stub, Tls) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let names = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let certificate = names.self_signed(&key).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let versions =
+        rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = versions
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key.serialize_der().try_into().unwrap());
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config.unwrap()));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heads = Arc::clone(&asked);
+    let serving = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, heads) = (acceptor.clone(), Arc::clone(&heads));
             tokio::spawn(async move {
-                let asked = head(&mut stream).await;
-                let answer = match asked.split(' ').nth(1).unwrap_or_default() {
-                    "/json" => JSON,
-                    "/moved" => MOVED,
-                    "/events" => EVENTS,
-                    "/ws" => SOCKET,
-                    _ => "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-                };
-                if !asked.is_empty() {
-                    heads.lock().unwrap().push(asked);
-                }
-                let answer = answer.replace("ADDRESS", &address.to_string()).into_bytes();
-                let frames = [0x81, 1, b'a', 0x81, 1, b'b', 0x88, 0];
-                let bytes = match answer.strip_suffix(b"\x01SOCKET") {
-                    Some(head) => [head, &frames].concat(),
-                    None => answer,
-                };
-                let _ = stream.write_all(&bytes).await;
-                // Until the other side is done.
-                let _ = stream.read_to_end(&mut Vec::new()).await;
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                talk(stream, address, heads).await;
             });
         }
     });
-    Stub { address, asked, serving }
+    (Stub { address, scheme: "https", asked, serving }, Tls::with(roots).unwrap())
 }
 
 impl Stub {
@@ -76,15 +111,19 @@ impl Stub {
     }
 
     async fn behind(&self, fault: Option<Fault>) -> Proxy {
-        let base = format!("http://{}", self.address);
+        self.behind_with(fault, None).await
+    }
+
+    async fn behind_with(&self, fault: Option<Fault>, tls: Option<Tls>) -> Proxy {
+        let base = format!("{}://{}", self.scheme, self.address);
         let service = Service::of([("base_url", base.as_str())]);
         let started_at = Timestamp::UNIX_EPOCH;
-        Proxy::start(Settings { fault, service, hosts: None, started_at }).await.unwrap()
+        Proxy::listen(Settings { fault, service, hosts: None, started_at }, tls).await.unwrap()
     }
 }
 
 /// Reads up to the end of a head; empty where the connection ended.
-async fn head(stream: &mut TcpStream) -> String {
+async fn head(stream: &mut (impl Stream + ?Sized)) -> String {
     let mut text = Vec::new();
     while !text.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -284,6 +323,28 @@ async fn a_tunnel_in_the_clear_is_like_any_request_and_tls_is_left_alone() {
     let other = self::service().await;
     let other_host = other.address.to_string();
     assert!(within_tunnel(&proxy, &other_host, TLS).await.contains("200 OK"));
+}
+
+/// What nobody could change within TLS, once the command comes by the entrance.
+#[tokio::test]
+async fn a_service_behind_tls_has_an_entrance_in_the_clear() {
+    let (service, tls) = service_behind_tls().await;
+    let proxy = service.behind_with(None, Some(tls.clone())).await;
+    assert!(get(&proxy, "/json").await.ends_with("{\"a\":1}"));
+    let (_, said) = frames(&proxy).await;
+    assert_eq!(said, [0x81, 1, b'a', 0x81, 1, b'b', 0x88, 0]);
+    let kinds = [Content::Json, Content::Socket { messages: 2 }];
+    assert_eq!(contents(&proxy.finish().await), kinds);
+    let proxy = service.behind_with(Some(Fault::WsClose1011), Some(tls.clone())).await;
+    assert_eq!(frames(&proxy).await.1, [0x81, 1, b'a', 0x88, 2, 0x03, 0xf3]);
+    let asked = service.asked().len();
+    let proxy = service.behind_with(Some(Fault::EmptyJson), Some(tls)).await;
+    assert!(get(&proxy, "/json").await.ends_with("\r\n\r\n{}"));
+    assert_eq!(service.asked().len(), asked);
+    // Nobody whom the machine does not trust vouches for it.
+    let stranger = Tls::with(rustls::RootCertStore::empty()).unwrap();
+    let proxy = service.behind_with(None, Some(stranger)).await;
+    assert!(get(&proxy, "/json").await.starts_with("HTTP/1.1 502"));
 }
 
 #[tokio::test]

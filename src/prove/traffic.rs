@@ -63,6 +63,9 @@ pub type IsService<'a> = &'a dyn Fn(&str) -> bool;
 const SEALED: &str = "the traffic with the service is TLS within the proxy, where nothing can be changed; \
                       a command that reads ANDON_VAR_BASE_URL talks to the proxy in the clear";
 
+/// Why a fault cannot be tried that only who knows the expectations of a case can judge.
+const UNKNOWN: &str = "what a command expects of order, time and values is not known";
+
 impl Traffic {
     /// Why nothing can be shown by a proxy of whoever made this traffic, if so.
     pub fn why_nothing_to_try(&self, is_service: IsService<'_>) -> Option<String> {
@@ -117,11 +120,9 @@ impl Traffic {
             Fault::EventsMissing => {
                 unless(!has(&has_events), "no event came through the proxy in the clear")
             }
-            Fault::EventsReordered | Fault::EventsForeign => {
-                Applies::No("what a command expects of its events is not known")
+            Fault::EventsReordered | Fault::EventsForeign | Fault::Slow | Fault::Stale => {
+                Applies::No(UNKNOWN)
             }
-            Fault::Slow => Applies::No("how long a command may wait is not known"),
-            Fault::Stale => Applies::No("which answers a command wants to be new is not known"),
         }
     }
 
@@ -199,7 +200,7 @@ impl CaseUse {
             }
             Fault::EventsMissing => (self.events, "no events are known to be its own"),
             Fault::EventsReordered | Fault::EventsForeign | Fault::Slow | Fault::Stale => {
-                (false, "what a command expects is not known")
+                (false, UNKNOWN)
             }
         };
         if applies { Applies::Yes } else { Applies::No(why_not) }

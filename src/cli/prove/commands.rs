@@ -47,16 +47,16 @@ pub(super) async fn try_all(
     if args.no_commands {
         return Ok(Some(none_tried(&suite, "`--no-commands` was given")));
     }
-    announce(context, &pipeline, &suite);
     // Everything that commands leave behind goes with it.
     let folder = tempfile::Builder::new().prefix("andon-prove-").tempdir();
     let folder = folder.map_err(CliError::usage)?;
-    let ground = match ground(context, args, pipeline, folder.path()).await {
+    let ground = match ground(context, args, Arc::clone(&pipeline), folder.path()).await {
         Ok(ground) => ground,
         Err(Hindered::Cancelled) => return Ok(None),
         Err(Hindered::By(why)) => return Ok(Some(none_tried(&suite, &why))),
         Err(Hindered::Wrong(error)) => return Err(error),
     };
+    announce(context, &pipeline, &suite);
     let watch = |begins: Begins<'_>| tell(context, begins);
     let tried = trial::try_commands(&ground, &suite, &watch, &context.host.cancel).await;
     console::clear_moving();

@@ -90,7 +90,7 @@ fn print_command(out: &mut Out, command: &CommandProof) -> std::io::Result<()> {
         }
     }
     for (why, faults) in reasons {
-        out.line(format!("command {name}: no {}: {}", faults.join(", "), clean(why)))?;
+        out.line(format!("command {name}: {} not tried: {}", faults.join(", "), clean(why)))?;
     }
     Ok(())
 }
