@@ -18,6 +18,7 @@ mod lint;
 pub mod merge;
 mod questions;
 mod sheet;
+mod unfilled;
 mod update;
 
 pub use answers::{Answer, Confidence};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::anchor::{self, LineDigest, Piece};
 use super::facts::is_occurrence;
 use super::questions::{is_skeleton, skeleton};
+use super::unfilled::unfilled;
 use crate::domain::findings::InvestigationState;
 use crate::domain::names::InvestigationId;
 
@@ -171,6 +172,7 @@ impl Document {
 /// are the tool's even where an anchor is gone.
 pub fn parse(text: &str, fresh: &HashSet<LineDigest>) -> Document {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = &*unfilled(text);
     let lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
     let pieces: Vec<Piece<'_>> = lines.flat_map(anchor::pieces).collect();
     let mut reader = Reader::new(&pieces, fresh);

@@ -96,6 +96,62 @@ fn what_is_overdue_is_read_from_a_document() {
     assert!(investigation::overdue("no document", "2026-11-24".parse().unwrap()).is_empty());
 }
 
+/// What an editor does that formats Markdown when it saves: lines filled at 80 columns, tables padded, blank
+/// lines around blocks, emphasis by underscores.
+fn formatted(text: &str) -> String {
+    let (mut out, mut is_code) = (Vec::new(), false);
+    for line in text.lines() {
+        is_code ^= line.starts_with("```");
+        match line {
+            line if is_code || line.starts_with("<!--") => out.push(line.to_owned()),
+            line if line.starts_with('|') => {
+                let cell = |cell: &str| match cell.trim() {
+                    "---" => " ------- ".to_owned(),
+                    cell => format!(" {cell:<16} "),
+                };
+                let inner = line.trim_matches('|').split('|').map(cell);
+                out.push(format!("|{}|", inner.collect::<Vec<_>>().join("|")));
+            }
+            line if line.starts_with('#') => {
+                out.extend([String::new(), line.to_owned(), String::new()])
+            }
+            line => {
+                let emphasised = line.strip_prefix('*').and_then(|rest| rest.strip_suffix('*'));
+                let line = match emphasised.filter(|inner| !inner.contains('*')) {
+                    Some(inner) => format!("_{inner}_"),
+                    None => line.to_owned(),
+                };
+                let (mut filled, indent) =
+                    (String::new(), if line.starts_with("- ") { "  " } else { "" });
+                for word in line.split_inclusive(' ') {
+                    if filled.len() + word.trim_end().len() > 80 {
+                        out.push(filled.trim_end().to_owned());
+                        filled = indent.to_owned();
+                    }
+                    filled.push_str(word);
+                }
+                out.push(filled.trim_end().to_owned());
+            }
+        }
+    }
+    out.join("\n") + "\n"
+}
+
+#[test]
+fn an_editor_that_formats_makes_nothing_of_the_tool_a_persons_text() {
+    let story = auth_broken_story();
+    for text in [document(&story, None), closed_document(&story)] {
+        let saved = formatted(&text);
+        assert_ne!(saved, text);
+        let before = investigation::update(Some(&text), &facts(&story, 0));
+        let after = investigation::update(Some(&saved), &facts(&story, 0));
+        assert_eq!(after.warnings, before.warnings);
+        assert!(!after.text.contains("Kept from edits"), "{}", after.text);
+        assert_eq!(after.snapshot.occurrences, before.snapshot.occurrences);
+        assert_eq!(after.snapshot.whys, before.snapshot.whys);
+    }
+}
+
 #[test]
 fn a_line_inside_a_tools_part_moves_to_the_appendix() {
     let story = auth_broken_story();

@@ -3,6 +3,7 @@
 //! Everything is collected first; the decisions are made by pure modules; then one append makes the
 //! findings, the lists and the new heads true together.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -163,14 +164,11 @@ impl World {
                 continue;
             }
             let Some(of) = began_in(cluster, cases) else { continue };
-            if !searches.contains_key(&of) {
-                let found = earlier_search(journal, of).await.unwrap_or_else(|fault| {
-                    tracing::warn!("what the search of cycle {of} came to is not known: {fault}");
-                    None
-                });
-                searches.insert(of, found);
-            }
-            let Some(Some((cycle, found))) = searches.get(&of) else { continue };
+            let found = match searches.entry(of) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => place.insert(earlier_answer(journal, of).await),
+            };
+            let Some((cycle, found)) = found else { continue };
             let Some(answer) = found.failures.iter().find(|found| is_searched(found)) else {
                 continue;
             };
@@ -284,6 +282,14 @@ async fn earlier_search(
     let state = load_state(store, &end.key()).await?;
     let search = state.findings.as_ref().and_then(|findings| findings.what.search.clone());
     Ok(search.map(|search| (end.summary.cycle, search)))
+}
+
+/// The same, as far as it can be known.
+async fn earlier_answer(journal: &Journal, of: u32) -> Option<(u32, SearchResult)> {
+    earlier_search(journal, of).await.unwrap_or_else(|fault| {
+        tracing::warn!("what the search of cycle {of} came to is not known: {fault}");
+        None
+    })
 }
 
 async fn commits_between(mirror: &Mirror, from: &Sha, to: &Sha) -> Option<CommitRange> {
