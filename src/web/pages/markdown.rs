@@ -25,10 +25,15 @@ pub(super) fn html(markdown: &str, place: &Place<'_>) -> String {
         .add_tag_attributes("input", ["type", "checked", "disabled"])
         .set_tag_attribute_value("input", "disabled", "")
         .set_tag_attribute_value("input", "type", "checkbox")
+        // What is wider than the page is scrolled, with a keyboard too.
+        .set_tag_attribute_value("pre", "tabindex", "0")
+        .set_tag_attribute_value("table", "tabindex", "0")
         .url_schemes(["http", "https", "mailto"].into())
         .link_rel(Some("noopener noreferrer nofollow"))
         .clean(&html)
         .to_string()
+        // The corner of a table is the head of nothing.
+        .replace("<th></th>", "<td></td>")
 }
 
 fn turned<'e>(event: Event<'e>, place: &Place<'_>) -> Event<'e> {
@@ -53,6 +58,9 @@ fn address(to: &str, place: &Place<'_>) -> Option<String> {
         None => (to, String::new()),
     };
     let file = file.trim_start_matches("../").trim_start_matches("./");
+    if file == "README.md" {
+        return Some(pipeline.to_owned());
+    }
     let number = |text: &str| text.parse::<u32>().ok();
     if let Some(svg) = file.strip_prefix("charts/trend-") {
         let cycle = number(svg.strip_suffix(".svg")?)?;
@@ -98,6 +106,7 @@ mod tests {
             to("investigations/INV-0001-get-cart.md").as_deref(),
             Some("/pipelines/chat/investigations/INV-0001")
         );
+        assert_eq!(to("README.md").as_deref(), Some("/pipelines/chat"));
         assert_eq!(to("https://example.com/cycle-0004.md"), None);
         assert_eq!(to("#failures"), None);
     }
@@ -127,8 +136,9 @@ mod tests {
 
     #[test]
     fn tables_and_tasks_are_rendered() {
-        let html = html("| a | b |\n|---|--:|\n| 1 | 2 |\n\n- [x] done\n", &PLACE);
-        assert!(html.contains("<table>") && html.contains("<td"), "{html}");
+        let html = html("| | b |\n|---|--:|\n| 1 | 2 |\n\n- [x] done\n", &PLACE);
+        assert!(html.contains("<table tabindex=\"0\">") && html.contains("<td>1</td>"), "{html}");
+        assert!(!html.contains("<th></th>") && html.contains("<th>b</th>"), "{html}");
         assert!(html.contains("type=\"checkbox\"") && html.contains("checked"), "{html}");
     }
 }
