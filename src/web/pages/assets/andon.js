@@ -54,6 +54,7 @@ function liveParts() {
       said.set(part.id, text(other));
       const putBack = keep(part);
       part.innerHTML = other.innerHTML;
+      part.hidden = other.hidden;
       putBack();
       enhance(part);
     }
@@ -70,17 +71,20 @@ function liveParts() {
   source.onmessage = refresh;
 }
 
-// What a reader did to a part (details that are open, filters, places scrolled to), to be put back into what takes its place.
+// What a reader did to a part (details that are open, filters, places scrolled to, the focus), to be put back into what takes its place.
 function keep(part) {
   const each = (selector, of) => [...part.querySelectorAll(selector)].map(of);
   const key = (it) => it.id || it.className;
   const open = new Map(each("details", (it) => [key(it), it.open]));
   const fields = each("[data-filter]", (it) => it.value);
   const places = each(".scroll", (it) => [it.scrollLeft, it.scrollTop]);
+  const held = part.contains(document.activeElement) ? document.activeElement : null;
+  const name = (it) => [it.tagName, it.id, it.getAttribute("href"), key(it.parentElement)].join(" ");
   return () => {
     each("details", (it) => { it.open = open.get(key(it)) ?? it.open; });
     each("[data-filter]", (it, at) => { if (at in fields) it.value = fields[at]; });
     each(".scroll", (it, at) => { if (at in places) [it.scrollLeft, it.scrollTop] = places[at]; });
+    if (held) each(held.tagName, (it) => it).find((it) => name(it) === name(held))?.focus({ preventScroll: true });
   };
 }
 
