@@ -1,0 +1,63 @@
+//! Pictures of the pages, as `scripts/screenshots` puts them into `docs/screenshots`. Without a folder to put them into
+//! they are only taken: a page that cannot be is a failure.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::browser::{Scheme, Screen, Script};
+use crate::demo::{Demo, FRAMES};
+
+/// Names the folder.
+const FOLDER: &str = "ANDON_SCREENSHOTS";
+/// None is larger: they are in the repository.
+const MOST: usize = 150 * 1024;
+
+/// Where the demo lies on this machine is nothing for a picture.
+const WITHOUT_FOLDERS: &str = "for (const it of document.querySelectorAll('dd.break')) it.textContent = it.textContent.replace(/^.*\\/demo\\//, '')";
+
+const CYCLE: &str = "/pipelines/chat-staging/cycles/2";
+const PICTURES: &[(&str, &str, Scheme, Screen)] = &[
+    ("overview", "/", Scheme::Light, Screen::Laptop),
+    ("overview-dark", "/", Scheme::Dark, Screen::Laptop),
+    ("overview-phone", "/", Scheme::Light, Screen::Phone),
+    ("wall", "/?wall", Scheme::Dark, Screen::Laptop),
+    ("pipeline", "/pipelines/chat-staging", Scheme::Light, Screen::Laptop),
+    ("pipeline-dark", "/pipelines/chat-staging", Scheme::Dark, Screen::Laptop),
+    ("cycle", CYCLE, Scheme::Light, Screen::Laptop),
+    ("cycle-dark", CYCLE, Scheme::Dark, Screen::Laptop),
+    ("cycle-phone", CYCLE, Scheme::Light, Screen::Phone),
+    ("evidence", FRAMES, Scheme::Light, Screen::Laptop),
+    (
+        "investigation",
+        "/pipelines/chat-staging/investigations/INV-0001",
+        Scheme::Light,
+        Screen::Laptop,
+    ),
+    ("report", "/pipelines/chat-staging/cycles/2/report", Scheme::Light, Screen::Laptop),
+    (
+        "case",
+        "/pipelines/chat-staging/cases/test_001_websocket_connection_real",
+        Scheme::Light,
+        Screen::Laptop,
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_of_the_pages_are_taken() {
+    let folder = std::env::var_os(FOLDER).map(PathBuf::from);
+    let demo = Demo::shared();
+    let browser = demo.window(Script::On).await;
+    for (name, path, scheme, screen) in PICTURES {
+        browser.prefers(*scheme).await;
+        browser.on(*screen).await;
+        browser.visit(path).await;
+        browser.ask(WITHOUT_FOLDERS).await;
+        let png = browser.picture().await;
+        assert!(png.len() < MOST, "{name} is of {} bytes", png.len());
+        if let Some(folder) = &folder {
+            fs::create_dir_all(folder).unwrap();
+            fs::write(folder.join(format!("{name}.png")), png).unwrap();
+        }
+    }
+    browser.close().await;
+}
