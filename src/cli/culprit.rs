@@ -53,17 +53,17 @@ async fn search(context: &Context, args: &CulpritArgs, site: &Foreground<'_>) ->
     let (mut before, mut has_asked) = (None, false);
     let state = loop {
         let mut state = site.world.search(site.store.as_ref(), cycle).await.map_err(refused)?;
-        if context.host.cancel.is_cancelled() {
-            context.note(
-                "the environment is left as it is; `andon culprit` again goes on with the search",
-            );
-            break state;
-        }
         let up_to = *before.get_or_insert(state.after);
         if args.again {
             state.asked_all_again(up_to);
         } else {
             state.asked_anew(up_to);
+        }
+        if context.host.cancel.is_cancelled() {
+            context.note(
+                "the environment is left as it is; `andon culprit` again goes on with the search",
+            );
+            break state;
         }
         let Some((cause, revision, options)) = state.next_cycle() else {
             if !has_asked {

@@ -118,15 +118,17 @@ fn answer(search: &Search, group: &Group, visit: &[&Step]) -> (SearchAnswer, u32
         ..search.clone()
     };
     let runs = visit.iter().map(|step| runs_of(step, group)).sum();
-    let line = Line::of(&alone, group);
-    let answer = match line.answer(0) {
-        // The return is no question: what it saw is told as it is.
-        SearchAnswer::Unclear if visit[0].is_return && line.at(0).towards_bad > 0.0 => {
-            SearchAnswer::Bad
-        }
-        SearchAnswer::Unclear if visit[0].is_return && line.at(0).towards_bad < 0.0 => {
-            SearchAnswer::Good
-        }
+    let revision = &visit[0].revision;
+    // What the searched cycle saw of its own revision counts in the search, so it counts here.
+    let (line, at) = match search.line.last() == Some(revision) {
+        true => (Line::of(search, group), search.line.len() - 1),
+        false => (Line::of(&alone, group), 0),
+    };
+    // The return is no question: what it saw is told as it is.
+    let is_return = visit[0].is_return || !search.line.contains(revision);
+    let answer = match line.answer(at) {
+        SearchAnswer::Unclear if is_return && line.at(at).towards_bad > 0.0 => SearchAnswer::Bad,
+        SearchAnswer::Unclear if is_return && line.at(at).towards_bad < 0.0 => SearchAnswer::Good,
         answer => answer,
     };
     (answer, runs)

@@ -5,8 +5,9 @@
 use proptest::prelude::*;
 
 use super::testing::{Dice, World, case, sha};
-use super::{Answer, Limits, Moot, Question, Step, StepOutcome, next, result};
+use super::{Answer, Limits, Moot, Question, Search, Step, StepOutcome, next, result};
 use crate::domain::findings::FlakyRate;
+use crate::domain::revision::Sha;
 use crate::domain::search::{SearchAnswer, SearchCause, SearchEnding};
 
 /// The bar of the issue: 64 commits, cases that are flaky at 10 %, at least 99 of 100 searches name the
@@ -266,4 +267,22 @@ fn what_is_moot_is_asked_no_more_and_the_newest_is_put_back() {
         assert_eq!(next(&search, true), Question::Over);
         assert_eq!(result(&search).ending, ending);
     }
+}
+
+/// What the searched cycle saw of its own revision counts, and what puts the newest back is no question, also once
+/// the records are read again for another search.
+#[test]
+fn the_steps_say_what_the_answer_rests_on() {
+    let (mut search, found) = World::new(8, 8).searched();
+    assert_eq!(found.culprit, Some(sha(8)));
+    let answer_of = |search: &Search, revision: &Sha| {
+        let steps = result(search).steps;
+        steps.iter().rfind(|step| step.revision == *revision).map(|step| step.answer)
+    };
+    assert_eq!(answer_of(&search, &sha(8)), Some(SearchAnswer::Bad));
+    let passed =
+        search.at_the_end.iter().map(|answer| Answer { passed: 1, failed: 0, ..answer.clone() });
+    let outcome = StepOutcome::Answered(passed.collect());
+    search.steps.push(Step { revision: sha(99), ..step(outcome) });
+    assert_eq!(answer_of(&search, &sha(99)), Some(SearchAnswer::Good));
 }

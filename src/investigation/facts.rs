@@ -111,7 +111,7 @@ pub fn status(meta: &Meta, claims: &[FixClaim]) -> Vec<String> {
         line.push_str(&format!(" in cycle {cycle}"));
     }
     if let Some(cycle) = meta.gone {
-        line.push_str(&format!(", its cases pass since cycle {cycle}"));
+        line.push_str(&format!(", not seen since cycle {cycle}"));
     }
     line.push_str(&format!(". Fingerprint `{}`.", meta.fingerprint));
     let what_next = match meta.state {

@@ -362,7 +362,7 @@ pub fn overdue(text: &str, today: jiff::civil::Date) -> Vec<Countermeasure> {
     measures
 }
 
-/// Notes that a failure was not seen again and that its cases pass since a cycle. `None` when the
+/// Notes that a failure was not seen in a cycle that ran every case, and since then. `None` when the
 /// text is no document, or says so already.
 pub fn mark_gone(text: &str, cycle: u32) -> Option<String> {
     change(text, |_, meta| {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::fate::Refusal;
 use super::forge::ForgeApi;
 use super::http::{Http, Request, Verb};
+use super::webhook;
 use crate::domain::names::PipelineName;
 use crate::domain::revision::Sha;
 use crate::domain::spec::Forge;
@@ -14,7 +15,7 @@ use crate::domain::spec::Forge;
 const MAX_REQUESTS: usize = 5;
 /// Comments that are asked for at once, and how often: ours comes soon after the merge.
 const PAGE: usize = 50;
-const MAX_PAGES: usize = 10;
+const MAX_PAGES: usize = 60;
 
 /// What to say, and where it is told in whole.
 pub(super) struct Comment<'a> {
@@ -26,17 +27,22 @@ pub(super) struct Comment<'a> {
 
 impl Comment<'_> {
     /// Its Markdown: known by its first line, ending in what leads to the whole.
-    fn body(&self) -> String {
+    fn body(&self, mark: &str) -> String {
         let whole = match (self.page, self.report) {
             (Some(page), _) => format!("\n[The whole cycle]({page})\n"),
             (None, Some(report)) => format!("\nThe whole report: `{}`\n", report.replace('`', "'")),
             (None, None) => String::new(),
         };
-        format!("{}\n{}\n{whole}", self.mark(), self.text.trim_end())
+        format!("{mark}\n{}\n{whole}", self.text.trim_end())
     }
 
-    fn mark(&self) -> String {
-        format!("<!-- andon:comment {} -->", self.of)
+    /// The first line of our comment on a request. Nobody else can know it before it is there, so the first
+    /// comment with it is ours: one that a stranger wrote ahead of us is never taken for it.
+    fn mark(&self, forge: &ForgeApi<'_>, number: u64) -> String {
+        let about = format!("{} {} {number}", self.of, forge.at.repo);
+        let signed = webhook::signature(&forge.token, about.as_bytes());
+        let digest = signed.trim_start_matches("sha256=");
+        format!("<!-- andon:comment {} {} -->", self.of, &digest[..16])
     }
 }
 
@@ -48,17 +54,42 @@ pub(super) async fn send(
     comment: &Comment<'_>,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    for number in brought_by(http, forge, sha, now).await? {
-        let comments = comments(forge.at.forge, number);
-        let comments: Vec<&str> = comments.iter().map(String::as_str).collect();
-        let ours = ours(http, forge, &comments, &comment.mark(), now).await?;
-        let request = match ours {
-            Some(id) => edit(forge, &comments, id)?,
-            None => forge.request(Verb::Post, &comments)?,
-        };
-        http.send(request.with(&json!({ "body": comment.body() })), now).await?;
+    let requests = brought_by(http, forge, sha, now).await?;
+    if requests.is_empty() {
+        tracing::info!("{}: no pull request brought {}", comment.of, sha.short());
+    }
+    for number in requests {
+        match say(http, forge, number, comment, now).await {
+            // It is locked, or gone: that is its own matter, and no other waits for it.
+            Err(
+                refusal @ Refusal::Answered {
+                    status: 403 | 404 | 410 | 422, retry_after: None, ..
+                },
+            ) => {
+                tracing::warn!("{}: pull request {number} takes no comment: {refusal}", comment.of);
+            }
+            done => done?,
+        }
     }
     Ok(())
+}
+
+/// Brings the comment on one request up to date.
+async fn say(
+    http: &Http,
+    forge: &ForgeApi<'_>,
+    number: u64,
+    comment: &Comment<'_>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let comments = comments(forge.at.forge, number);
+    let comments: Vec<&str> = comments.iter().map(String::as_str).collect();
+    let mark = comment.mark(forge, number);
+    let request = match ours(http, forge, &comments, &mark, now).await? {
+        Some(id) => edit(forge, &comments, id)?,
+        None => forge.request(Verb::Post, &comments)?,
+    };
+    http.send(request.with(&json!({ "body": comment.body(&mark) })), now).await
 }
 
 /// The numbers of the pull requests that brought a commit.
@@ -75,8 +106,12 @@ async fn brought_by(
     };
     match http.ask(forge.request(Verb::Get, path)?, now).await {
         Ok(answer) => Ok(numbers(forge.at.forge, &answer)),
-        // Gitea has no answer where no pull request brought it, nor has GitHub for a commit that it does not know.
-        Err(Refusal::Answered { status: 404 | 422, .. }) => Ok(Vec::new()),
+        // GitHub knows the repository, but not the commit.
+        Err(Refusal::Answered { status: 422, .. }) => Ok(Vec::new()),
+        // The others say so of a commit that no request brought, too.
+        Err(Refusal::Answered { status: 404, .. }) if forge.at.forge != Forge::Github => {
+            Ok(Vec::new())
+        }
         Err(refusal) => Err(refusal),
     }
 }
@@ -164,10 +199,10 @@ mod tests {
         let comment =
             Comment { of: &of, text: "### CYCLE 7\n", page, report: Some("reports/7.md") };
         assert_eq!(
-            comment.body(),
-            "<!-- andon:comment chat -->\n### CYCLE 7\n\n[The whole cycle](https://andon.example.com/pipelines/chat/cycles/7)\n"
+            comment.body("<!-- ours -->"),
+            "<!-- ours -->\n### CYCLE 7\n\n[The whole cycle](https://andon.example.com/pipelines/chat/cycles/7)\n"
         );
-        let told = Comment { page: None, ..comment }.body();
+        let told = Comment { page: None, ..comment }.body("<!-- ours -->");
         assert!(told.ends_with("\nThe whole report: `reports/7.md`\n"), "{told}");
     }
 }

@@ -68,7 +68,10 @@ pub(super) fn after_refusal(
         Body::Status { .. } | Body::Comment { .. } | Body::Publish { .. } => STATUS_AGE,
         Body::Slack { .. } | Body::Webhook { .. } | Body::Email { .. } => NEWS_AGE,
     };
-    if !can_heal(refusal) {
+    // A forge says "not found" to a token that may not look, and a commit that was told "pending" must hear its end.
+    let is_hidden =
+        matches!((body, refusal), (Body::Status { .. }, Refusal::Answered { status: 404, .. }));
+    if !can_heal(refusal) && !is_hidden {
         return Delivery::GivenUp { error };
     }
     if age >= limit {

@@ -398,14 +398,16 @@ async fn the_pull_requests_of_a_commit_have_one_comment_that_is_kept_up_to_date(
         let at = |path: &str| format!("{api}{}", path.replace("SHA", bench::SHA));
         let listed = at(&format!("{comments}{query}"));
         sink.always(&at(asked), answer(requests));
-        let others = json!({ "id": 41, "body": "see <!-- andon:comment chat -->" });
+        let others = json!({ "id": 41, "body": "<!-- andon:comment chat -->\nI am a stranger" });
         sink.next(&listed, [answer(json!([others]))]);
         bench.put(0, "7", &comment("### red"), None).await;
         assert_eq!(bench.deliver().await, [], "{forge}");
         let first = said(&sink, &at(comments));
         let link = "[The whole cycle](https://andon.example.com/pipelines/chat)";
-        let text = format!("<!-- andon:comment chat -->\n### red\n\n{link}\n");
-        assert_eq!(first, [("POST".to_owned(), text.clone())], "{forge}");
+        let [(method, text)] = &first[..] else { panic!("{first:?}") };
+        assert_eq!(method, "POST", "{forge}: what a stranger wrote is not ours");
+        assert!(text.starts_with("<!-- andon:comment chat "), "{text}");
+        assert!(text.ends_with(&format!(" -->\n### red\n\n{link}\n")), "{text}");
 
         let ours = json!({ "id": 42, "body": text });
         sink.next(&listed, [answer(json!([others, ours]))]);
@@ -443,4 +445,40 @@ async fn what_is_told_leads_to_its_page() {
     let page = "https://ci.example.com/andon/pipelines/chat";
     assert_eq!(sink.asked("/slack")[0].json()["text"], format!("red\n<{page}/cycles/7>"));
     assert_eq!(sink.asked(&status_path())[0].json()["target_url"], page);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_takes_no_comment_keeps_no_other_from_its_own() {
+    let sink = Sink::new();
+    let bench = Bench::new(&comment_on(&sink, "github")).await;
+    let at = |path: &str| format!("/api/repos/acme/chat{path}");
+    let brought = at(&format!("/commits/{}/pulls", bench::SHA));
+    sink.always(&brought, answer(json!([{ "number": 7 }, { "number": 8 }])));
+    for number in [7, 8] {
+        sink.always(
+            &at(&format!("/issues/{number}/comments?per_page=50&page=1")),
+            answer(json!([])),
+        );
+    }
+    sink.always(&at("/issues/7/comments"), status(403));
+    bench.put(0, "7", &comment("red"), None).await;
+    assert_eq!(bench.deliver().await, []);
+    assert_eq!(said(&sink, &at("/issues/8/comments")).len(), 1);
+    // A repository that the token may not see is told, and not taken for one without requests.
+    sink.always(&brought, status(404));
+    bench.put(0, "8", &comment("red"), None).await;
+    assert_eq!(bench.deliver().await, []);
+    assert_eq!(bench.counts().await, (0, 1), "given up, with an error in the log");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_status_is_tried_again_where_the_forge_hides_the_repository() {
+    let sink = Sink::new();
+    let bench = Bench::new(&github(&sink)).await;
+    sink.next(&status_path(), [status(404)]);
+    bench.put(0, "1", &commit(StatusState::Failure), None).await;
+    assert_eq!(bench.deliver().await.len(), 1);
+    bench.advance(60);
+    assert_eq!(bench.deliver().await, []);
+    assert_eq!(sink.asked(&status_path()).len(), 2);
 }

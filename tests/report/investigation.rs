@@ -56,7 +56,7 @@ fn a_failure_that_passed_and_came_back_is_reopened() {
     let story = auth_broken_story();
     let text = document(&story, None);
     let gone = investigation::mark_gone(&text, 8).unwrap();
-    assert!(gone.contains("its cases pass since cycle 8"));
+    assert!(gone.contains("not seen since cycle 8"));
     assert_eq!(investigation::mark_gone(&gone, 9), None);
     let back = investigation::update(Some(&gone), &facts(&story, 0));
     assert_eq!(back.snapshot.state, InvestigationState::Reopened);

@@ -108,6 +108,10 @@ fn rows(view: &View<'_>, cluster: &Cluster, example: Option<&CaseView<'_>>) -> V
     if let Some(exchange) = example.and_then(CaseView::telling_exchange) {
         rows.push(("Evidence", evidence(exchange)));
     }
+    if view.is_question() {
+        // An older commit is compared with nothing: the searched cycle tells since when and why.
+        return in_cells(rows);
+    }
     rows.push(("First seen", first_seen(view, cluster)));
     rows.push(("Last good", cluster.last_good.as_ref().map_or_else(never_good, reference)));
     let because = escape::cell(&cluster.because);
@@ -119,6 +123,10 @@ fn rows(view: &View<'_>, cluster: &Cluster, example: Option<&CaseView<'_>>) -> V
     if let Some(tried) = fixes::tried(view, cluster) {
         rows.push(("Fixes tried", tried));
     }
+    in_cells(rows)
+}
+
+fn in_cells(rows: Vec<(&str, String)>) -> Vec<Vec<String>> {
     rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect()
 }
 
