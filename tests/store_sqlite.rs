@@ -545,8 +545,8 @@ async fn every_table_expires_or_is_exempt() {
     // Goes when its cycle expires, or has expired.
     const EXPIRES: &[&str] = &["event", "case_page", "expiring"];
     // Goes by its age when it is over: a trigger that became a cycle and that no commit names, a
-    // message once it was delivered, given up or superseded.
-    const EXPIRES_WHEN_OVER: &[&str] = &["trigger", "outbox"];
+    // message once it was delivered, given up or superseded. What a commit was told, once it heard the end.
+    const EXPIRES_WHEN_OVER: &[&str] = &["trigger", "told_commit", "outbox"];
     const EXEMPT: &[(&str, &str)] = &[
         ("cycle", "answers for its commits, a few hundred bytes each"),
         ("seen_commit", "`andon commits` answers for every commit ever seen"),

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | passed, at once or after a failure | whatever | missed |
 //! | failed, or is errored | whatever | detected |
+//! | is not in the results | another case failed in it | not applicable: the command may have ended before it |
 //! | was skipped, or is not in the results | failed, was ended, or reported nothing | detected |
 //! | was skipped | passed | missed: a cycle with a skipped case is green |
 //! | is not in the results, and was listed | passed | detected: it is `not_run` in a cycle |
@@ -140,8 +141,17 @@ impl CommandTrial {
 
     /// Takes in what a run under a fault says: of each case, and of its command.
     pub fn take(&mut self, fault: Fault, end: CommandEnd, told: impl Fn(&CaseId) -> Told) {
-        let judge = |case: &Candidate| judge_told(&told(&case.id), end, case.planned);
-        let shown = self.candidates.iter().map(judge).collect();
+        let told: Vec<Told> = self.candidates.iter().map(|case| told(&case.id)).collect();
+        // A command that ends at its first failing case says nothing of those behind it.
+        let ended_early =
+            end == CommandEnd::Failed && told.iter().any(|told| matches!(told, Told::Failing(_)));
+        let judge = |(case, told): (&Candidate, &Told)| match told {
+            Told::Nothing if ended_early => {
+                Shown::NotApplicable("its command ended before it, with a failing case".to_owned())
+            }
+            told => judge_told(told, end, case.planned),
+        };
+        let shown = self.candidates.iter().zip(&told).map(judge).collect();
         self.shown.push((fault, shown));
     }
 
@@ -258,6 +268,25 @@ mod tests {
             used: CaseUse::default(),
         };
         CommandTrial::of("t", told.iter().map(candidate).collect(), &plain(), &|_| true)
+    }
+
+    /// `pytest -x`, `--bail`, `-failfast`.
+    #[test]
+    fn a_case_behind_the_failing_one_that_ended_the_run_has_noticed_nothing() {
+        let mut trial = trial(&[("first", Told::Passed), ("behind", Told::Passed)]);
+        trial.take(Fault::Refused, CommandEnd::Failed, |case| match case.as_str() {
+            "first" => Told::Failing("refused".to_owned()),
+            _ => Told::Nothing,
+        });
+        trial.take(Fault::Status500, CommandEnd::Failed, |_| Told::Nothing);
+        let (_, cases) = trial.conclude();
+        let shown = |case: usize, fault| {
+            let mut all = cases[case].shown.iter().filter(|(of, _)| *of == fault);
+            all.next().map(|(_, shown)| shown.name())
+        };
+        assert_eq!(shown(0, Fault::Refused), Some("detected"));
+        assert_eq!(shown(1, Fault::Refused), Some("not_applicable"));
+        assert_eq!(shown(1, Fault::Status500), Some("detected"), "nothing ran at all");
     }
 
     #[test]

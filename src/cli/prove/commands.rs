@@ -1,5 +1,6 @@
 //! The commands of the suite: what they need is had as for a run, and each is tried behind faults.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -48,7 +49,9 @@ pub(super) async fn try_all(
         return Ok(Some(none_tried(&suite, "`--no-commands` was given")));
     }
     // Everything that commands leave behind goes with it.
-    let folder = tempfile::Builder::new().prefix("andon-prove-").tempdir();
+    let ours_alone = std::fs::Permissions::from_mode(0o700);
+    let mut folder = tempfile::Builder::new();
+    let folder = folder.prefix("andon-prove-").permissions(ours_alone).tempdir();
     let folder = folder.map_err(CliError::usage)?;
     let ground = match ground(context, args, Arc::clone(&pipeline), folder.path()).await {
         Ok(ground) => ground,
