@@ -39,7 +39,7 @@ pub use error::EngineError;
 pub use files::{Beside, put_all, write_atomically, write_atomically_with};
 pub use indexes::indexes;
 pub use journal::Journal;
-pub use load::{load_attempts, load_state};
+pub use load::load_state;
 pub use logs::{Log, LogText, logs_of};
 pub use looped::past_cycles;
 pub use numbering::{LeastCycle, least_cycle};

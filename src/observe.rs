@@ -18,8 +18,10 @@ mod dial;
 mod forward;
 mod headers;
 mod pump;
+mod reception;
 mod record;
 mod serve;
+mod stretches;
 mod tunnel;
 
 use std::io;
@@ -38,6 +40,8 @@ use crate::domain::observed::Observed;
 use record::Recorder;
 
 pub(crate) use headers::{Target, ask_upgrade, strip};
+pub(crate) use reception::{HEAD_SIZE, Place, accept, serve};
+pub(crate) use stretches::{Stretches, instant};
 
 /// How long the end of a run waits for its connections to be closed.
 const CLOSING: Duration = Duration::from_secs(2);

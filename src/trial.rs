@@ -154,7 +154,7 @@ impl Trial<'_> {
         let took = Duration::from_millis(ideal.ended.duration_ms);
         let patience = took.saturating_mul(2).saturating_add(PATIENCE).min(self.at_most);
         let name = &self.command.name;
-        let candidates = ideal.candidates();
+        let candidates = ideal.candidates(&is_service);
         let mut trial = CommandTrial::of(name, candidates, &ideal.traffic, &is_service);
         let faults = trial.faults();
         for (place, fault) in faults.iter().copied().enumerate() {
@@ -176,7 +176,7 @@ impl Trial<'_> {
 
 /// Of a command of which nothing can be tried, all cases that are known are told, each with the reason.
 fn nothing_tried(name: &str, ideal: &Read, why: String) -> (CommandProof, Vec<CaseProof>) {
-    let candidates = ideal.candidates();
+    let candidates = ideal.candidates(&|_| true);
     let proof = CommandProof::not_tried(name, candidates.len(), why.clone());
     let cases = candidates.into_iter().map(|case| CaseProof::not_tried(case.id, why.clone()));
     (proof, cases.collect())

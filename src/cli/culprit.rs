@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -12,15 +12,18 @@ use super::error::{CliError, CliResult, Status};
 use super::output::{Out, Table, bold, clean, counted};
 use super::run::{Asked, Foreground, Shows};
 use crate::culprit;
-use crate::daemon::{LockError, StateLock};
+use crate::daemon::{LockError, StateLock, is_served};
+use crate::domain::names::PipelineName;
 use crate::domain::revision::Sha;
 use crate::domain::search::{SearchEnding, SearchResult, sure};
-use crate::engine::{Ended, NoSearch, SearchState, cycle_to_search};
+use crate::engine::{Clock as _, Ended, NoSearch, SearchState, SystemClock, cycle_to_search};
 use crate::report::SearchJson;
-use crate::store::{CycleRow, Which};
+use crate::store::{CycleKey, WaitingTrigger, Which};
 
 /// While something else has the environment, it is looked at again so often.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// A daemon begins what waits within so long, if it can.
+const BEGINS_WITHIN: Duration = Duration::from_secs(60);
 
 /// `andon culprit`
 pub async fn culprit(context: &Context, args: &CulpritArgs) -> CliResult {
@@ -162,10 +165,17 @@ fn beside_another(text: &str) -> CliError {
 /// Whatever else waits for the environment goes first: a search has time. One of a daemon is no company.
 async fn has_waited(context: &Context, site: &Foreground<'_>) -> Result<bool, CliError> {
     let mut told = None;
-    while let Some(row) = next_before(site).await? {
-        if told.as_ref() != Some(&row.key()) {
-            context.note(&format!("{} goes first; the search waits for its end", row.key()));
-            told = Some(row.key());
+    let mut patience = Instant::now() + BEGINS_WITHIN;
+    while let Some(before) = next_before(context, site).await? {
+        match &before {
+            Before::Cycle(_) => patience = Instant::now() + BEGINS_WITHIN,
+            // It cannot begin, whatever the reason.
+            Before::Waiting(_) if Instant::now() > patience => return Ok(false),
+            Before::Waiting(_) => {}
+        }
+        if told.as_ref() != Some(&before) {
+            context.note(&format!("{before} goes first; the search waits for its end"));
+            told = Some(before);
         }
         tokio::select! {
             () = context.host.cancel.cancelled() => break,
@@ -175,18 +185,47 @@ async fn has_waited(context: &Context, site: &Foreground<'_>) -> Result<bool, Cl
     Ok(told.is_some())
 }
 
-/// A cycle that somebody runs in the environment, or waits with.
-async fn next_before(site: &Foreground<'_>) -> Result<Option<CycleRow>, CliError> {
-    for row in site.store.open_cycles(Some(&site.pipeline.environment)).await? {
+/// What goes before the next step.
+#[derive(Debug, PartialEq, Eq)]
+enum Before {
+    /// A cycle that somebody runs in the environment, or waits with.
+    Cycle(CycleKey),
+    /// What a daemon is to deploy there.
+    Waiting(PipelineName),
+}
+
+impl std::fmt::Display for Before {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cycle(key) => key.fmt(f),
+            Self::Waiting(pipeline) => write!(f, "what waits for {pipeline}"),
+        }
+    }
+}
+
+async fn next_before(context: &Context, site: &Foreground<'_>) -> Result<Option<Before>, CliError> {
+    let environment = &site.pipeline.environment;
+    for row in site.store.open_cycles(Some(environment)).await? {
+        // What nobody runs any more is taken up by whoever needs the environment next.
+        if !site.is_attended(&row).await? {
+            continue;
+        }
         if row.search_of.is_some() {
             let text = format!("{} is a step of a search that runs already", row.key());
             return Err(beside_another(&text));
         }
-        if site.is_attended(&row).await? {
-            return Ok(Some(row));
-        }
+        return Ok(Some(Before::Cycle(row.key())));
     }
-    Ok(None)
+    if !is_served(context.paths().root()) {
+        return Ok(None);
+    }
+    let now = SystemClock.now();
+    let goes_first = |waits: &WaitingTrigger| {
+        let is_due = waits.options.deploy && waits.not_before <= now;
+        waits.environment == *environment && is_due && waits.options.search_of.is_none()
+    };
+    let waiting = site.store.waiting_triggers().await?.into_iter().find(goes_first);
+    Ok(waiting.map(|waits| Before::Waiting(waits.pipeline)))
 }
 
 fn refused(why: NoSearch) -> CliError {

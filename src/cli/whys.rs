@@ -67,7 +67,8 @@ async fn list(context: &Context, pipeline: Option<&str>, as_json: bool) -> CliRe
 async fn show(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
     let store = context.store().await?;
     let row = find(context, store.as_ref(), id).await?;
-    let path = file(store.as_ref(), &row).await?;
+    let root = root(store.as_ref(), &row).await?;
+    let path = file(&root, &row)?;
     let text = read_text(&path)?;
     let lints = investigation::lint(&investigation::parse(&text));
     let mut out = context.out();
@@ -107,7 +108,8 @@ fn tell_lints(context: &Context, lints: &[Lint]) {
 async fn edit(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
     let store = context.store().await?;
     let row = find(context, store.as_ref(), id).await?;
-    let path = file(store.as_ref(), &row).await?;
+    let root = root(store.as_ref(), &row).await?;
+    let path = file(&root, &row)?;
     let editor = ["VISUAL", "EDITOR"]
         .iter()
         .find_map(|name| (context.host.env)(name).filter(|v| !v.is_empty()));
@@ -172,7 +174,8 @@ fn open_editor(editor: &str, path: &Path) -> Result<ExitStatus, CliError> {
 async fn close(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
     let store = context.store_with_cycles().await?;
     let row = find(context, store.as_ref(), id).await?;
-    let path = file(store.as_ref(), &row).await?;
+    let root = root(store.as_ref(), &row).await?;
+    let path = file(&root, &row)?;
     if row.state == InvestigationState::Closed {
         return Err(CliError::usage_text(format_args!("{} is closed already", row.id))
             .hint("it reopens by itself when its failure comes back"));
@@ -180,7 +183,7 @@ async fn close(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
     let by = context.host.user();
     let on = jiff::tz::TimeZone::UTC.to_datetime(SystemClock.now()).date();
     let closing = Closing { by: &by, on, reason: None };
-    let _lock = lock(store.as_ref(), &row).await?;
+    let _lock = lock(&root, &row)?;
     let Some(text) = investigation::close(&read_text(&path)?, &closing) else {
         let text = format!("{} does not say in which state it is", path.display());
         return Err(CliError::usage_text(text)
@@ -245,18 +248,17 @@ async fn root(store: &dyn Store, row: &InvestigationRow) -> Result<PathBuf, CliE
 }
 
 /// Keeps a daemon and others from writing its file in between.
-async fn lock(store: &dyn Store, row: &InvestigationRow) -> Result<DocumentLock, CliError> {
-    let folder = report_folder(&root(store, row).await?)?;
+fn lock(root: &Path, row: &InvestigationRow) -> Result<DocumentLock, CliError> {
+    let folder = report_folder(root)?;
     DocumentLock::take(&folder, &row.pipeline)
         .with_context(|| format!("cannot lock the investigations of {}", row.pipeline))
         .map_err(CliError::usage)
 }
 
 /// Its file.
-async fn file(store: &dyn Store, row: &InvestigationRow) -> Result<PathBuf, CliError> {
-    let root = root(store, row).await?;
+fn file(root: &Path, row: &InvestigationRow) -> Result<PathBuf, CliError> {
     let place = Path::new(row.pipeline.as_str()).join("investigations").join(row.file());
-    report_folder(&root)?.check(&place).map_err(led_out)?;
+    report_folder(root)?.check(&place).map_err(led_out)?;
     let path = root.join(place);
     if path.is_file() {
         return Ok(path);

@@ -162,10 +162,9 @@ fn flake(lead: &Member<'_>) -> String {
     format!("{case} was both good and failing on one revision{before}{rate}")
 }
 
-/// What weakens a commit as the cause: the case contradicts itself also without one. Once is this very
-/// failure.
+/// What weakens a commit as the cause: the case contradicts itself also without one.
 fn unsteady(lead: &Member<'_>) -> String {
-    let rate = lead.finding.and_then(|finding| finding.flaky_rate).filter(|rate| rate.flaky > 1);
+    let rate = lead.finding.and_then(|finding| finding.flaky_rate).filter(|rate| rate.is_habit());
     rate.map_or_else(String::new, |rate| {
         let case = &lead.result.case;
         format!(

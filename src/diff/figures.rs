@@ -32,9 +32,7 @@ pub(super) fn flaky_rate(earlier: &[RecentRun], now: Option<RecentRun>) -> Optio
 pub(super) fn explains(before: &[RecentRun], failures: u32) -> bool {
     /// What happens by chance less often than this is news.
     const SURPRISE: f64 = 0.05;
-    /// Once is no habit.
-    const MIN_FLAKY: u32 = 2;
-    let rate = flaky_rate(before, None).filter(|rate| rate.flaky >= MIN_FLAKY);
+    let rate = flaky_rate(before, None).filter(|rate| rate.is_habit());
     rate.is_some_and(|FlakyRate { flaky, of }| {
         let rate = f64::from(flaky) / f64::from(of);
         rate.powf(f64::from(failures)) >= SURPRISE

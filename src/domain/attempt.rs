@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Evidence;
 use super::failure::{Blame, Failure};
 use super::names::CaseId;
+use super::outcome::Outcome;
 
 /// A finished attempt. It is recorded once, when it is final, and never changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,17 @@ pub enum AttemptResult {
     Failed,
     /// We could not measure.
     Errored,
+}
+
+impl From<AttemptResult> for Outcome {
+    fn from(result: AttemptResult) -> Self {
+        match result {
+            AttemptResult::Passed => Self::Passed,
+            AttemptResult::Skipped => Self::Skipped,
+            AttemptResult::Failed => Self::Failed,
+            AttemptResult::Errored => Self::Errored,
+        }
+    }
 }
 
 impl Attempt {

@@ -163,6 +163,13 @@ pub struct FlakyRate {
     pub of: u32,
 }
 
+impl FlakyRate {
+    /// Whether it is a habit: once is the very failure that is looked at.
+    pub fn is_habit(self) -> bool {
+        self.flaky > 1
+    }
+}
+
 /// A duration that a case's history does not explain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slower {

@@ -215,6 +215,7 @@ impl Editing {
         is_merged: bool,
     ) -> Result<bool, EditError> {
         let (expected, text) = (theirs.digest.clone(), after.text.clone());
+        let wanted = after.digest.clone();
         let (theirs, after, told) = computed(move || {
             let told = changes(&theirs.text, &after.text);
             (theirs, after, told)
@@ -234,7 +235,12 @@ impl Editing {
         let position = position.ok_or_else(|| EditError::Absent(self.row.file()))?;
         let this = self.clone();
         let written = computed(move || this.put(&expected, &text)).await.and_then(|it| it);
-        let end = if matches!(written, Ok(true)) { EditEnd::Written } else { EditEnd::Dropped };
+        let is_there = match &written {
+            Ok(is_there) => *is_there,
+            // A disk that refuses to sync may have the text all the same.
+            Err(_) => self.read().await.is_ok_and(|now| now.digest == wanted),
+        };
+        let end = if is_there { EditEnd::Written } else { EditEnd::Dropped };
         if let Err(fault) = self.store.end_edit(&self.key(), position, end).await {
             // It is in the file or it is not; only the history is not sure of it.
             tracing::error!(%fault, id = %self.row.id, "the end of an edit could not be recorded");
@@ -268,7 +274,7 @@ impl Editing {
     }
 
     fn key(&self) -> DocumentKey {
-        DocumentKey { pipeline: self.row.pipeline.clone(), id: self.row.id.clone() }
+        self.row.key()
     }
 
     fn place(&self) -> PathBuf {
@@ -284,9 +290,10 @@ fn check(text: &str) -> Result<(), EditError> {
     if text.contains('\0') {
         return Err(EditError::NotText);
     }
-    let ends = text.bytes().filter(|byte| matches!(byte, b'\n' | b'\r')).count();
-    // A browser ends each line with two characters.
-    let is_long = text.len() > MAX_EDITED + ends || ends > 2 * MAX_LINES;
+    // A browser ends each line with two characters, which are one end.
+    let crlf = text.matches("\r\n").count();
+    let ends = text.bytes().filter(|byte| matches!(byte, b'\n' | b'\r')).count() - crlf;
+    let is_long = text.len() - crlf > MAX_EDITED || ends > MAX_LINES;
     if is_long { Err(EditError::TooLong) } else { Ok(()) }
 }
 

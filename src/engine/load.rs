@@ -4,9 +4,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 
 use super::error::EngineError;
 use crate::cycle;
-use crate::domain::attempt::Attempt;
-use crate::domain::event::{Event, Recorded};
-use crate::domain::names::CaseId;
+use crate::domain::event::Recorded;
 use crate::domain::state::CycleState;
 use crate::store::{CycleKey, Store, StoreError};
 
@@ -38,32 +36,6 @@ pub async fn load_state(store: &dyn Store, key: &CycleKey) -> Result<CycleState,
     Ok(state)
 }
 
-/// The attempts of one case with all that they saw: a state keeps what came over the wire of failures only.
-///
-/// # Errors
-/// When the store refuses.
-pub async fn load_attempts(
-    store: &dyn Store,
-    key: &CycleKey,
-    case: &CaseId,
-) -> Result<Vec<Attempt>, StoreError> {
-    let mut attempts = Vec::new();
-    let mut pages = Box::pin(pages_after(store, key, 0).buffered(AHEAD));
-    while let Some(page) = pages.next().await {
-        let page = page?;
-        let is_last = page.len() < PAGE as usize;
-        let events = page.into_iter().map(|recorded| recorded.event);
-        attempts.extend(events.filter_map(|event| match event {
-            Event::AttemptFinished(attempt) if attempt.case == *case => Some(*attempt),
-            _ => None,
-        }));
-        if is_last {
-            break;
-        }
-    }
-    Ok(attempts)
-}
-
 /// The pages after an event, each to be read when it is its turn. There is no last one: whoever gets
 /// one that is not full has reached the end.
 fn pages_after<'a>(
@@ -80,6 +52,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::cycle::testing;
+    use crate::domain::event::Event;
     use crate::store::sqlite::{Mode, SqliteStore};
     use crate::store::{Append, Projection};
 
@@ -121,11 +94,6 @@ mod tests {
             let state = load_state(&store, &key).await.unwrap();
             assert_eq!(state.seq, events as u64);
             assert_eq!(state, cycle::fold(store.load_events(&key, 0).await.unwrap()).unwrap());
-            let case = &state.planned()[0].id;
-            let attempts = load_attempts(&store, &key, case).await.unwrap();
-            assert_eq!(attempts.len(), events - 13);
-            let other = CaseId::parse("another").unwrap();
-            assert_eq!(load_attempts(&store, &key, &other).await.unwrap(), []);
         }
         let unknown = CycleKey::new(testing::pipeline().name, 99);
         assert!(matches!(load_state(&store, &unknown).await, Err(EngineError::Records { .. })));

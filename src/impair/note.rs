@@ -3,18 +3,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::domain::observed::{ConnectionSeen, Span};
+use crate::domain::observed::ConnectionSeen;
+use crate::observe::{Stretches, instant};
 use crate::prove::{Content, Exchange, Traffic};
 
 /// How many exchanges are kept with their times.
 const EXCHANGES: usize = 10_000;
-/// How many stretches of activity of one exchange are kept; the last one then goes on to its end.
-const SPANS: usize = 32;
-/// Bytes that move within so long belong to one stretch.
-const GAP: Duration = Duration::from_millis(250);
-
 /// Takes what happens.
 pub(super) struct Notes {
     started_at: Timestamp,
@@ -33,7 +29,7 @@ struct State {
 struct Noted {
     host: String,
     content: Content,
-    spans: Vec<(Duration, Duration)>,
+    stretches: Stretches,
     ended: Option<Duration>,
     received: u64,
 }
@@ -63,7 +59,9 @@ impl Notes {
     /// An exchange with a host that was reached.
     pub(super) fn exchange(&self, host: String, content: Content) -> Open {
         let now = self.started.elapsed();
-        let noted = Noted { host, content, spans: vec![(now, now)], ended: None, received: 0 };
+        let mut stretches = Stretches::default();
+        stretches.moved(now);
+        let noted = Noted { host, content, stretches, ended: None, received: 0 };
         let noted = Arc::new(Mutex::new(noted));
         let mut state = lock(&self.state);
         if state.exchanges.len() < EXCHANGES {
@@ -86,26 +84,20 @@ impl Notes {
     }
 
     fn seen(&self, noted: &Noted, now: Duration) -> Exchange {
-        let span = |(from, to): &(Duration, Duration)| Span {
-            from: self.instant(*from),
-            to: self.instant(*to),
-        };
-        let began = noted.spans.first().map_or(now, |(from, _)| *from);
+        let began = noted.stretches.began().unwrap_or(now);
         let connection = ConnectionSeen {
             host: noted.host.clone(),
             began_at: self.instant(began),
             ended_at: self.instant(noted.ended.unwrap_or(now)),
             bytes_sent: 0,
             bytes_received: noted.received,
-            active: noted.spans.iter().map(span).collect(),
+            active: noted.stretches.spans(self.started_at),
         };
         Exchange { connection, content: noted.content }
     }
 
     fn instant(&self, after: Duration) -> Timestamp {
-        let micros = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
-        let after = SignedDuration::from_micros(micros);
-        self.started_at.saturating_add(after).unwrap_or(self.started_at)
+        instant(self.started_at, after)
     }
 }
 
@@ -123,11 +115,7 @@ impl Open {
         if let Content::Events { any } = &mut noted.content {
             *any |= bytes > 0;
         }
-        let full = noted.spans.len() >= SPANS;
-        match noted.spans.last_mut() {
-            Some((_, to)) if full || now.saturating_sub(*to) <= GAP => *to = now,
-            Some(_) | None => noted.spans.push((now, now)),
-        }
+        noted.stretches.moved(now);
     }
 }
 
@@ -162,8 +150,5 @@ mod tests {
         assert_eq!(notes.traffic().exchanges[0].content, Content::Events { any: false });
         open.came(7);
         assert_eq!(notes.traffic().exchanges[0].content, Content::Events { any: true });
-        lock(&open.noted).spans = vec![(Duration::ZERO, Duration::ZERO); SPANS];
-        open.came(1);
-        assert_eq!(notes.traffic().exchanges[0].connection.active.len(), SPANS);
     }
 }

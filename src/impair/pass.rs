@@ -17,18 +17,18 @@ use hyper_util::rt::TokioIo;
 
 use super::Shared;
 use super::answer::{Body, body, cannot};
-use super::connection::{HEAD_SIZE, Place};
 use super::destination::Destination;
 use super::dial::dial;
 use super::note::Open;
 use super::passage::{self, Passage};
-use crate::observe::{ask_upgrade, strip};
+use crate::observe::{HEAD_SIZE, Place, ask_upgrade, strip};
 use crate::prove::{Content, Fault};
 
 /// Passes a request on.
 pub(super) async fn on(
     mut request: Request<Incoming>,
     to: Destination,
+    fault: Option<Fault>,
     place: Place,
     shared: Arc<Shared>,
 ) -> Response<Body> {
@@ -60,11 +60,11 @@ pub(super) async fn on(
         ask_upgrade(response.headers_mut(), answered.clone());
         let host = hyper::upgrade::on(&mut response);
         let is_socket = answered.as_bytes().eq_ignore_ascii_case(b"websocket");
-        let ends = Passage { client, host, is_socket, fault: shared.fault, open };
+        let ends = Passage { client, host, is_socket, fault, open };
         passage::spawn(ends, place, &shared);
         return response.map(|_| body(Bytes::new()));
     }
-    give_back(response, sender, open, &to, &shared)
+    give_back(response, sender, (open, fault), &to, &shared)
 }
 
 /// The address that the host expects.
@@ -115,7 +115,7 @@ async fn connect(
 fn give_back(
     mut response: Response<Incoming>,
     sender: SendRequest<Incoming>,
-    open: Open,
+    (open, fault): (Open, Option<Fault>),
     to: &Destination,
     shared: &Shared,
 ) -> Response<Body> {
@@ -129,7 +129,7 @@ fn give_back(
     match (media_type(headers).as_str(), is_success) {
         ("text/event-stream", true) => {
             open.is(Content::Events { any: false });
-            is_mute = shared.fault == Some(Fault::EventsMissing);
+            is_mute = fault == Some(Fault::EventsMissing);
         }
         (kind, true) if kind == "application/json" || kind.ends_with("+json") => {
             open.is(Content::Json);

@@ -9,9 +9,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, co
 use tokio::time::timeout;
 
 use super::Shared;
-use super::connection::Place;
 use super::frames::{After, Gate, Passes};
 use super::note::Open;
+use crate::observe::Place;
 use crate::prove::{Content, Fault};
 
 /// How much is read at once.

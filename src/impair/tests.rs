@@ -323,6 +323,7 @@ async fn a_tunnel_in_the_clear_is_like_any_request_and_tls_is_left_alone() {
     let other = self::service().await;
     let other_host = other.address.to_string();
     assert!(within_tunnel(&proxy, &other_host, TLS).await.contains("200 OK"));
+    assert!(within_tunnel(&proxy, &other_host, IN_THE_CLEAR).await.contains("200 OK"));
 }
 
 /// What nobody could change within TLS, once the command comes by the entrance.

@@ -14,11 +14,11 @@ use tokio::io::{AsyncReadExt as _, join, split};
 
 use super::Shared;
 use super::answer::{Body, body, cannot};
-use super::connection::{Place, serve};
+use super::connection::serve;
 use super::destination::{Way, is_here};
 use super::dial::{Stream, dial};
 use super::passage::talk_sealed;
-use crate::observe::Target;
+use crate::observe::{Place, Target};
 use crate::prove::{Content, Fault};
 
 /// How much of a tunnel is read to see what is spoken in it.

@@ -3,6 +3,7 @@
 use similar::{DiffOp, group_diff_ops};
 
 use super::lines::{self, Line, Numbers};
+use crate::domain::escape;
 
 /// So many lines around what changed are shown.
 const AROUND: usize = 1;
@@ -47,9 +48,7 @@ struct Told {
 
 impl Told {
     fn heading(&mut self, before: &[Line<'_>]) {
-        let heading = before.iter().rev().find(|line| line.says.starts_with('#'));
-        let heading = heading.map_or("", |line| line.says.trim_start_matches('#').trim());
-        self.line('@', heading);
+        self.line('@', lines::heading_above(before).unwrap_or_default());
     }
 
     fn step(&mut self, step: DiffOp, old: &[Line<'_>], new: &[Line<'_>]) {
@@ -67,19 +66,12 @@ impl Told {
     }
 
     fn line(&mut self, sign: char, says: &str) {
-        if self.left_out > 0 || self.shown.len() + says.len().min(MAX_LINE) > MAX_BYTES {
+        let says = escape::clip(says, MAX_LINE);
+        if self.left_out > 0 || self.shown.len() + says.len() > MAX_BYTES {
             self.left_out += u32::from(sign != '@');
             return;
         }
-        self.shown.push(sign);
-        match says.char_indices().nth(MAX_LINE) {
-            Some((end, _)) => {
-                self.shown.push_str(&says[..end]);
-                self.shown.push('…');
-            }
-            None => self.shown.push_str(says),
-        }
-        self.shown.push('\n');
+        self.shown.push_str(&format!("{sign}{says}\n"));
     }
 
     fn finished(mut self) -> Changes {
@@ -111,7 +103,7 @@ mod tests {
         let after: String = (0..100).map(|number| format!("{number} {long}")).collect();
         let told = changes("", &after);
         assert_eq!(told.added, 100);
-        assert!(told.shown.len() < MAX_BYTES + 3_000, "{}", told.shown.len());
-        assert!(told.shown.ends_with(" more lines\n") && told.shown.contains("ä…\n"));
+        assert!(told.shown.len() < MAX_BYTES + 100, "{}", told.shown.len());
+        assert!(told.shown.ends_with(" more lines\n") && told.shown.contains("ä… ("));
     }
 }

@@ -30,6 +30,12 @@ pub(super) fn lines(text: &str) -> Vec<Line<'_>> {
     lines
 }
 
+/// The last heading among lines.
+pub(super) fn heading_above<'t>(lines: &[Line<'t>]) -> Option<&'t str> {
+    let heading = lines.iter().rev().find(|line| line.says.starts_with('#'))?;
+    Some(heading.says.trim_start_matches('#').trim())
+}
+
 /// How most lines of a text end.
 pub(super) fn ending_of(lines: &[Line<'_>]) -> &'static str {
     let crlf = lines.iter().filter(|line| line.raw.ends_with("\r\n")).count();

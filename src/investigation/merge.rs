@@ -205,13 +205,8 @@ impl<'t> Walk<'t> {
             base: text(base),
             theirs: text(theirs),
             mine: text(mine),
-            under: self.heading_above(piece.theirs.start),
+            under: lines::heading_above(&self.theirs[..piece.theirs.start]).map(str::to_owned),
         })
-    }
-
-    fn heading_above(&self, at: usize) -> Option<String> {
-        let heading = self.theirs[..at].iter().rev().find(|line| line.says.starts_with('#'))?;
-        Some(heading.says.trim_start_matches('#').trim().to_owned())
     }
 }
 

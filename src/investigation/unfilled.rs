@@ -11,6 +11,8 @@ use super::document::Slot;
 
 /// So many lines a formatter makes of one at most.
 const MAX_JOINED: usize = 60;
+/// More lines of a part that come of nothing known are no work of a formatter.
+const MAX_UNKNOWN: usize = 500;
 
 /// The text with the lines of the tool, between its anchors, as the tool wrote them.
 pub(super) fn unfilled(text: &str) -> Cow<'_, str> {
@@ -21,10 +23,15 @@ pub(super) fn unfilled(text: &str) -> Cow<'_, str> {
         out.push(Cow::Borrowed(line));
         rest = after;
         let Some((slot, known)) = begins(line) else { continue };
-        let Some(end) = after.iter().position(|line| ends(line, slot)) else { continue };
+        // As for the reader: a part whose end is gone, so that another begins within, is no whole one.
+        let Some(end) = after.iter().position(|line| is_anchor(line)) else { break };
+        if !ends(after[end], slot) {
+            continue;
+        }
         restore(&after[..end], &known, &mut out);
         rest = &after[end..];
     }
+    out.extend(rest.iter().map(|line| Cow::Borrowed(*line)));
     if out.iter().all(|line| matches!(line, Cow::Borrowed(_))) && out.len() == lines.len() {
         return Cow::Borrowed(text);
     }
@@ -38,27 +45,32 @@ fn begins(line: &str) -> Option<(Slot, HashSet<LineDigest>)> {
     }
 }
 
+fn is_anchor(line: &str) -> bool {
+    pieces(line).iter().any(|piece| matches!(piece, Piece::Begin(..) | Piece::End(_)))
+}
+
 fn ends(line: &str, slot: Slot) -> bool {
     matches!(&*pieces(line.trim()), [Piece::End(ended)] if *ended == slot)
 }
 
 /// Lines of one part: those that come of a known one become it.
 fn restore<'a>(lines: &[&'a str], known: &HashSet<LineDigest>, out: &mut Vec<Cow<'a, str>>) {
-    let mut rest = lines;
+    let (mut rest, mut unknown) = (lines, 0);
     while let Some((line, after)) = rest.split_first() {
         if line.trim().is_empty() || known.contains(&digest(line)) {
             out.push(Cow::Borrowed(line));
             rest = after;
             continue;
         }
-        match original(rest, known) {
+        let found = if unknown < MAX_UNKNOWN { original(rest, known) } else { None };
+        match found {
             Some((original, count)) => {
                 out.push(Cow::Owned(original));
                 rest = &rest[count..];
             }
             None => {
                 out.push(Cow::Borrowed(line));
-                rest = after;
+                (rest, unknown) = (after, unknown + 1);
             }
         }
     }
@@ -167,6 +179,10 @@ mod tests {
         assert!(undone.contains("\nI saw it,\n_too_.\n\n*Look here.*\n"), "{undone}");
         let untouched = part(&["## What was seen"], "## What was seen");
         assert!(matches!(unfilled(&untouched), Cow::Borrowed(_)));
+        // Anchors without an end, of which there are many, are looked at once.
+        let begin = anchor::begin(Slot::Head, &[]);
+        let many = format!("{begin}\n").repeat(20_000);
+        assert_eq!(unfilled(&many), many);
         let without_end = untouched.replace("<!-- andon:end seen -->", "");
         assert_eq!(unfilled(&without_end), without_end);
     }

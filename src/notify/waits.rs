@@ -119,6 +119,9 @@ impl Teller<'_> {
     fn message(&self, what: &str, state: StatusState, text: &str) -> Vec<NewMessage> {
         let ToldWaiting { trigger, sha, .. } = self.told;
         let mut out = Messages::of(self.pipeline);
+        if let WaitsNow::Cycle { number, .. } = self.told.now {
+            out = out.about(number);
+        }
         let key = format!("{}/waits/{}/{sha}/{what}", self.pipeline.name, trigger.0);
         out.status(&key, sha, state, text);
         out.messages
@@ -213,7 +216,15 @@ mod tests {
         for (now, expected) in table {
             let heard = match hears(&pipeline(), &told(Heard::Waits, now.clone())) {
                 Hears::Nothing => None,
-                Hears::End(messages) => Some(said(&messages)),
+                Hears::End(messages) => {
+                    let about = messages.iter().map(|message| {
+                        let body: serde_json::Value = serde_json::from_str(&message.body).unwrap();
+                        body["about_cycle"].as_u64()
+                    });
+                    let leads = matches!(now, WaitsNow::Cycle { .. }).then_some(5);
+                    assert!(about.into_iter().all(|cycle| cycle == leads), "{messages:?}");
+                    Some(said(&messages))
+                }
                 more @ Hears::More(..) => panic!("{more:?}"),
             };
             let expected = expected

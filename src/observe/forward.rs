@@ -20,14 +20,15 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, OwnedSemaphorePermit};
+use tokio::sync::Mutex;
 
 use super::Shared;
 use super::dial::{Dialled, NoConnection, asked_now, dial};
 use super::headers::{Target, ask_upgrade, strip};
 use super::pump::{Ahead, pump};
+use super::reception::{HEAD_SIZE, Place};
 use super::record::{Open, Way};
-use super::serve::{Body, HEAD_SIZE, socket};
+use super::serve::{Body, socket};
 
 /// Where the requests of one client connection go.
 pub(super) struct Route {
@@ -51,7 +52,7 @@ impl Route {
     pub(super) async fn forward(
         &self,
         mut request: Request<Incoming>,
-        place: Arc<OwnedSemaphorePermit>,
+        place: Place,
     ) -> Result<Response<Body>, NoConnection> {
         let target = self.aim(&mut request)?;
         let client = hyper::upgrade::on(&mut request);
@@ -160,7 +161,7 @@ impl Route {
         &self,
         client: hyper::upgrade::OnUpgrade,
         host: hyper::upgrade::OnUpgrade,
-        place: Arc<OwnedSemaphorePermit>,
+        place: Place,
     ) {
         let ending = self.shared.ending.clone();
         self.shared.tasks.spawn(async move {

@@ -8,9 +8,10 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::domain::observed::{ConnectionSeen, HostSeen, Observed, Span, Totals};
+use super::stretches::{Stretches, instant};
+use crate::domain::observed::{ConnectionSeen, HostSeen, Observed, Totals};
 
 /// How many hosts are kept apart.
 pub(super) const HOSTS: usize = 1_000;
@@ -20,12 +21,6 @@ pub(super) const CONNECTIONS: usize = 10_000;
 
 /// How many addresses of one host are kept.
 const ADDRESSES: usize = 8;
-
-/// How many stretches of activity of one connection are kept; the last one then goes on to its end.
-const SPANS: usize = 32;
-
-/// Bytes that move within so long belong to one stretch.
-const GAP: Duration = Duration::from_millis(250);
 
 /// Takes what happens.
 pub(super) struct Recorder {
@@ -75,7 +70,7 @@ pub(super) struct Meter {
 struct Usage {
     sent: u64,
     received: u64,
-    spans: Vec<(Duration, Duration)>,
+    stretches: Stretches,
     ended: Option<Duration>,
 }
 
@@ -157,7 +152,7 @@ impl Recorder {
             let totals = match state.by_name.get(&meter.host) {
                 Some(at) => {
                     let host = &mut hosts[*at];
-                    let last = usage.spans.last().map_or(meter.began, |(_, to)| *to);
+                    let last = usage.stretches.ended().unwrap_or(meter.began);
                     host.last_at = host.last_at.max(self.instant(last));
                     &mut host.totals
                 }
@@ -189,26 +184,19 @@ impl Recorder {
     fn seen(&self, meter: &Meter, now: Duration) -> ConnectionSeen {
         let usage = lock(&meter.usage).clone();
         let ended = usage.ended.unwrap_or(now);
-        let span = |(from, to): &(Duration, Duration)| Span {
-            from: self.instant(*from),
-            to: self.instant(*to),
-        };
         ConnectionSeen {
             host: meter.host.to_string(),
             began_at: self.instant(meter.began),
             ended_at: self.instant(ended),
             bytes_sent: usage.sent,
             bytes_received: usage.received,
-            active: usage.spans.iter().map(span).collect(),
+            active: usage.stretches.spans(self.started_at),
         }
     }
 
     /// To the microsecond, which is more than anything can be told apart by.
     fn instant(&self, after: Duration) -> Timestamp {
-        let micros = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
-        self.started_at
-            .saturating_add(SignedDuration::from_micros(micros))
-            .unwrap_or(self.started_at)
+        instant(self.started_at, after)
     }
 }
 
@@ -274,11 +262,7 @@ impl Meter {
             Way::Sent => usage.sent += bytes as u64,
             Way::Received => usage.received += bytes as u64,
         }
-        let full = usage.spans.len() >= SPANS;
-        match usage.spans.last_mut() {
-            Some((_, to)) if full || now.saturating_sub(*to) <= GAP => *to = now,
-            Some(_) | None => usage.spans.push((now, now)),
-        }
+        usage.stretches.moved(now);
     }
 }
 
@@ -344,17 +328,5 @@ mod tests {
         assert_eq!(seen.turned_away, 1);
         // Those that ended are not remembered.
         assert!(lock(&recorder.state).unkept.len() < 100);
-    }
-
-    #[test]
-    fn stretches_of_activity_are_bounded() {
-        let earlier = Instant::now().checked_sub(4 * GAP).unwrap();
-        let recorder = Recorder { started: earlier, ..recorder() };
-        let meter = recorder.connection("a:1", Instant::now(), None);
-        lock(&meter.usage).spans = vec![(Duration::ZERO, Duration::ZERO); SPANS];
-        meter.moved(Way::Sent, 1);
-        let seen = recorder.observed();
-        assert_eq!(seen.connections[0].active.len(), SPANS);
-        assert!(seen.connections[0].active[SPANS - 1].to > seen.connections[0].active[0].to);
     }
 }

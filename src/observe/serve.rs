@@ -3,101 +3,45 @@
 //! What it must not do: serve more than its cap at once, or a request without the credential where one
 //! is asked for.
 
-use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue, PROXY_AUTHENTICATE};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Shared;
 use super::dial::NoConnection;
 use super::forward::Route;
 use super::headers::has_credential;
+use super::reception::{self, HEAD_SIZE, Place};
 use super::tunnel;
-
-/// How many connections of a command are served at once; more wait to be accepted.
-const AT_ONCE: usize = 1_024;
-
-/// How long a request's head, or the next request on a connection, may take to come.
-const HEAD: Duration = Duration::from_secs(60);
-
-/// The longest head of a request, in bytes.
-pub(super) const HEAD_SIZE: usize = 64 * 1024;
-
-/// How long to wait when the system has no connection to give.
-const EXHAUSTED: Duration = Duration::from_millis(50);
 
 /// What goes back to the command: a text of ours, or what the host answers.
 pub(super) type Body = Either<Full<Bytes>, Incoming>;
 
 /// Accepts until the proxy ends.
 pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
-    loop {
-        let next = async {
-            let place = Arc::clone(&places).acquire_owned().await.ok()?;
-            Some((listener.accept().await, place))
-        };
-        let accepted = tokio::select! {
-            () = shared.ending.cancelled() => return,
-            accepted = next => accepted,
-        };
-        match accepted {
-            Some((Ok((stream, _)), place)) => {
-                let connection = serve(stream, place, Arc::clone(&shared));
-                shared.tasks.spawn(connection);
-            }
-            Some((Err(error), _)) => {
-                tracing::debug!(%error, "a connection of the command was not accepted");
-                tokio::time::sleep(EXHAUSTED).await;
-            }
-            None => return,
-        }
-    }
+    let connection = |stream, place| Some(serve(stream, place, Arc::clone(&shared)));
+    reception::accept(listener, &shared.ending, &shared.tasks, connection).await;
 }
 
 /// Serves one connection of the command, and the tunnel that it may become.
-async fn serve(stream: TcpStream, place: OwnedSemaphorePermit, shared: Arc<Shared>) {
-    let _ = stream.set_nodelay(true);
-    let route = Arc::new(Route::new(Arc::clone(&shared)));
-    let place = Arc::new(place);
-    let service = service_fn(|request| {
-        let (shared, route, place) = (Arc::clone(&shared), Arc::clone(&route), Arc::clone(&place));
-        async move { Ok::<_, Infallible>(answer(request, shared, &route, place).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .max_buf_size(HEAD_SIZE)
-        .preserve_header_case(true)
-        .auto_date_header(false)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    tokio::select! {
-        () = shared.ending.cancelled() => {}
-        ended = connection => {
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection of the command ended badly");
-            }
-        }
-    }
+async fn serve(stream: TcpStream, place: Place, shared: Arc<Shared>) {
+    let route = Route::new(Arc::clone(&shared));
+    let one = |request| answer(request, Arc::clone(&shared), &route, Arc::clone(&place));
+    reception::serve(stream, &shared.ending, one).await;
 }
 
 async fn answer(
     request: Request<Incoming>,
     shared: Arc<Shared>,
     route: &Route,
-    place: Arc<OwnedSemaphorePermit>,
+    place: Place,
 ) -> Response<Body> {
     if let Some(credential) = &shared.credential
         && !has_credential(request.headers(), credential)

@@ -8,12 +8,12 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shared;
 use super::dial::{Dialled, NoConnection, asked_now, dial};
 use super::headers::Target;
 use super::pump::{Ahead, pump};
+use super::reception::Place;
 use super::record::Meter;
 use super::serve::{Body, socket};
 
@@ -21,7 +21,7 @@ use super::serve::{Body, socket};
 pub(super) async fn open(
     mut request: Request<Incoming>,
     shared: Arc<Shared>,
-    place: Arc<OwnedSemaphorePermit>,
+    place: Place,
 ) -> Result<Response<Body>, NoConnection> {
     let target = request.uri().authority().and_then(|authority| Target::of(authority, None));
     let Some(target) = target else {

@@ -34,6 +34,8 @@ pub enum Told {
 pub enum CommandEnd {
     /// With exit code 0, results, and none of them failing.
     Passed,
+    /// With a failing case among its results: it may have ended at that one.
+    FailedByCase,
     /// Otherwise.
     Failed,
 }
@@ -48,11 +50,15 @@ pub enum Planned {
 }
 
 /// What became of a case under a fault.
-pub fn judge_told(told: &Told, end: CommandEnd, planned: Planned) -> Shown {
+fn judge_told(told: &Told, end: CommandEnd, planned: Planned) -> Shown {
     match (told, end, planned) {
         (Told::Passed, _, _) => Shown::Missed,
         (Told::Failing(_), _, _) => Shown::Detected,
-        (Told::Skipped | Told::Nothing, CommandEnd::Failed, _) => Shown::Detected,
+        (Told::Nothing, CommandEnd::FailedByCase, _) => Shown::NotApplicable(
+            "its command had a failing case, and may have ended at that".into(),
+        ),
+        (Told::Skipped, CommandEnd::Failed | CommandEnd::FailedByCase, _)
+        | (Told::Nothing, CommandEnd::Failed, _) => Shown::Detected,
         (Told::Skipped, CommandEnd::Passed, _) => Shown::Missed,
         (Told::Nothing, CommandEnd::Passed, Planned::Listed) => Shown::Detected,
         (Told::Nothing, CommandEnd::Passed, Planned::Reported) => Shown::Missed,
@@ -60,7 +66,7 @@ pub fn judge_told(told: &Told, end: CommandEnd, planned: Planned) -> Shown {
 }
 
 /// Why a case cannot be tried, by what it did with the real service.
-pub fn why_not_tried(told: &Told) -> Option<String> {
+fn why_not_tried(told: &Told) -> Option<String> {
     match told {
         Told::Passed => None,
         Told::Failing(why) => Some(format!("it fails with the real service: {why}")),
@@ -141,17 +147,8 @@ impl CommandTrial {
 
     /// Takes in what a run under a fault says: of each case, and of its command.
     pub fn take(&mut self, fault: Fault, end: CommandEnd, told: impl Fn(&CaseId) -> Told) {
-        let told: Vec<Told> = self.candidates.iter().map(|case| told(&case.id)).collect();
-        // A command that ends at its first failing case says nothing of those behind it.
-        let ended_early =
-            end == CommandEnd::Failed && told.iter().any(|told| matches!(told, Told::Failing(_)));
-        let judge = |(case, told): (&Candidate, &Told)| match told {
-            Told::Nothing if ended_early => {
-                Shown::NotApplicable("its command ended before it, with a failing case".to_owned())
-            }
-            told => judge_told(told, end, case.planned),
-        };
-        let shown = self.candidates.iter().zip(&told).map(judge).collect();
+        let judge = |case: &Candidate| judge_told(&told(&case.id), end, case.planned);
+        let shown = self.candidates.iter().map(judge).collect();
         self.shown.push((fault, shown));
     }
 
@@ -229,7 +226,8 @@ mod tests {
 
     #[test]
     fn a_case_that_does_not_fail_is_told_apart_by_its_command() {
-        use CommandEnd::{Failed, Passed};
+        use CommandEnd::{Failed, FailedByCase, Passed};
+        let unknown = "its command had a failing case, and may have ended at that";
         use Planned::{Listed, Reported};
         let failing = Told::Failing("x".to_owned());
         for (told, end, planned, shown) in [
@@ -239,7 +237,9 @@ mod tests {
             (failing, Failed, Listed, Shown::Detected),
             (Told::Skipped, Failed, Reported, Shown::Detected),
             (Told::Skipped, Passed, Listed, Shown::Missed),
+            (Told::Skipped, FailedByCase, Reported, Shown::Detected),
             (Told::Nothing, Failed, Reported, Shown::Detected),
+            (Told::Nothing, FailedByCase, Listed, Shown::NotApplicable(unknown.to_owned())),
             (Told::Nothing, Passed, Listed, Shown::Detected),
             (Told::Nothing, Passed, Reported, Shown::Missed),
         ] {
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn a_case_behind_the_failing_one_that_ended_the_run_has_noticed_nothing() {
         let mut trial = trial(&[("first", Told::Passed), ("behind", Told::Passed)]);
-        trial.take(Fault::Refused, CommandEnd::Failed, |case| match case.as_str() {
+        trial.take(Fault::Refused, CommandEnd::FailedByCase, |case| match case.as_str() {
             "first" => Told::Failing("refused".to_owned()),
             _ => Told::Nothing,
         });

@@ -96,10 +96,11 @@ impl Traffic {
 
     /// Whether a fault can be tried on whoever made this traffic.
     pub fn applies(&self, fault: Fault, is_service: IsService<'_>) -> Applies {
-        let has = |is: &dyn Fn(Content) -> bool| self.exchanges.iter().any(|e| is(e.content));
-        let sealed = self.exchanges.iter().any(|exchange| {
-            exchange.content == Content::Sealed && is_service(&exchange.connection.host)
-        });
+        let has = |is: &dyn Fn(Content) -> bool| {
+            let mut ours = self.exchanges.iter().filter(|e| is_service(&e.connection.host));
+            ours.any(|exchange| is(exchange.content))
+        };
+        let sealed = has(&|content| content == Content::Sealed);
         let in_the_clear = has(&|content| content != Content::Sealed);
         let unless = |lacks: bool, why: &'static str| match (sealed, lacks) {
             (true, true) => Applies::No(SEALED),
@@ -126,11 +127,16 @@ impl Traffic {
         }
     }
 
-    /// What each case is known to have used. A run of one case used everything itself.
-    pub fn by_case(&self, runs: &[ReportedRun<'_>]) -> HashMap<CaseId, CaseUse> {
+    /// What each case is known to have used of the service. A run of one case used everything itself.
+    pub fn by_case(
+        &self,
+        runs: &[ReportedRun<'_>],
+        is_service: IsService<'_>,
+    ) -> HashMap<CaseId, CaseUse> {
         let mut used = HashMap::new();
         for (is, mark) in KINDS {
-            let of_kind = self.exchanges.iter().filter(|exchange| is(exchange.content));
+            let ours = self.exchanges.iter().filter(|e| is_service(&e.connection.host));
+            let of_kind = ours.filter(|exchange| is(exchange.content));
             let connections: Vec<ConnectionSeen> =
                 of_kind.map(|exchange| exchange.connection.clone()).collect();
             for case in users(runs, connections) {
@@ -308,15 +314,20 @@ mod tests {
             let used = used.get(id).copied().unwrap_or_default();
             used.applies(fault) == Applies::Yes
         };
-        let timed = traffic.by_case(&[run(&ids[0], Some(10)), run(&ids[1], Some(20))]);
+        let is_ours = |host: &str| host == "api:443";
+        let timed = traffic.by_case(&[run(&ids[0], Some(10)), run(&ids[1], Some(20))], &is_ours);
         assert!(concerns(&timed, &ids[0], Fault::EventsMissing));
         assert!(!concerns(&timed, &ids[1], Fault::EventsMissing));
         assert!(!concerns(&timed, &ids[1], Fault::EmptyJson), "its one answer was none");
-        let untimed = traffic.by_case(&[run(&ids[0], None), run(&ids[1], None)]);
+        let untimed = traffic.by_case(&[run(&ids[0], None), run(&ids[1], None)], &is_ours);
         assert!(!concerns(&untimed, &ids[0], Fault::EventsMissing));
         assert!(concerns(&untimed, &ids[0], Fault::EmptyJson), "it may have had one");
-        let alone = traffic.by_case(&[run(&ids[0], None)]);
+        let alone = traffic.by_case(&[run(&ids[0], None)], &is_ours);
         assert!(concerns(&alone, &ids[0], Fault::EventsMissing));
+        let of_others = traffic.by_case(&[run(&ids[0], None)], &|_| false);
+        assert!(of_others.is_empty(), "what others say is no matter of the service");
+        let said = traffic.applies(Fault::EventsMissing, &|_| false);
+        assert_ne!(said, Applies::Yes);
         assert!(concerns(&HashMap::new(), &ids[0], Fault::Refused));
     }
 }

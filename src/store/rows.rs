@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::edits::DocumentKey;
 use super::lease::Lease;
 use super::outbox::NewMessage;
 use crate::domain::claim::FixClaim;
@@ -306,5 +307,10 @@ impl InvestigationRow {
     /// The name of its file, without folder.
     pub fn file(&self) -> String {
         format!("{}-{}.md", self.id, self.slug)
+    }
+
+    /// Which document it is.
+    pub fn key(&self) -> DocumentKey {
+        DocumentKey { pipeline: self.pipeline.clone(), id: self.id.clone() }
     }
 }

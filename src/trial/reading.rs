@@ -13,7 +13,7 @@ use crate::domain::names::CaseId;
 use crate::domain::outcome::PhaseOutcome;
 use crate::domain::redact::Masker;
 use crate::domain::spec::SuiteCommand;
-use crate::prove::{Candidate, CommandEnd, Planned, Told, Traffic};
+use crate::prove::{Candidate, CommandEnd, IsService, Planned, Told, Traffic};
 use crate::verdict::ReportedRun;
 
 /// Of the output so much of one line is quoted, in characters.
@@ -101,16 +101,19 @@ impl Read {
     /// How the command as a whole ended.
     pub(super) fn end(&self) -> CommandEnd {
         let CommandEnded { outcome, left, .. } = &self.ended;
-        let passed = *outcome == PhaseOutcome::Passed && left.cases > 0 && left.failing == 0;
-        if passed { CommandEnd::Passed } else { CommandEnd::Failed }
+        match (outcome, left.failing) {
+            (PhaseOutcome::Passed, 0) if left.cases > 0 => CommandEnd::Passed,
+            (_, 0) => CommandEnd::Failed,
+            (_, 1..) => CommandEnd::FailedByCase,
+        }
     }
 
     /// The cases, as they were with the real service: those that were reported, then those that were only
     /// listed.
-    pub(super) fn candidates(&self) -> Vec<Candidate> {
+    pub(super) fn candidates(&self, is_service: IsService<'_>) -> Vec<Candidate> {
         let runs: Vec<ReportedRun<'_>> =
             self.cases.iter().map(|(case, _)| case.as_run(None)).collect();
-        let used = self.traffic.by_case(&runs);
+        let used = self.traffic.by_case(&runs, is_service);
         let reported = self.cases.iter().map(|(case, planned)| Candidate {
             id: case.id.clone(),
             told: told_by(case),
@@ -202,8 +205,8 @@ mod tests {
         assert_eq!(read.told(&id("s::off")), Told::Skipped);
         assert_eq!(read.told(&id("gone")), Told::Nothing);
         assert!(matches!(read.told(&id("s::bad")), Told::Failing(why) if !why.contains("hunter2")));
-        assert_eq!(read.end(), CommandEnd::Failed);
-        let candidates = read.candidates();
+        assert_eq!(read.end(), CommandEnd::FailedByCase);
+        let candidates = read.candidates(&|_| true);
         let ids: Vec<&str> = candidates.iter().map(|case| case.id.as_str()).collect();
         assert_eq!(ids, ["s::ok", "[pytest] s::native", "s::off", "s::bad", "gone"]);
         assert_eq!(candidates[0].planned, Planned::Listed);

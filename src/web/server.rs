@@ -47,6 +47,10 @@ pub async fn serve(listener: TcpListener, site: Site, shutdown: &CancellationTok
     let counting = tokio::spawn(super::metrics::count_cycles(site.clone()));
     serve_routes(&listener, router(site.clone()), site.closing(), shutdown).await;
     counting.abort();
+    site.tasks().close();
+    if tokio::time::timeout(GRACE, site.tasks().wait()).await.is_err() {
+        tracing::warn!("an edit that is being saved is cut off");
+    }
 }
 
 /// Serves these routes until `shutdown` fires; `closing` is fired then, for streams and connections.

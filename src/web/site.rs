@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::access::Access;
 use super::hooks::HookSecrets;
@@ -55,6 +56,7 @@ struct Shared {
     form_key: String,
     started_at: Timestamp,
     closing: CancellationToken,
+    tasks: TaskTracker,
 }
 
 impl Site {
@@ -75,6 +77,7 @@ impl Site {
             form_key: random_word(),
             started_at,
             closing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -150,5 +153,10 @@ impl Site {
     /// Fires when streams must end.
     pub(super) fn closing(&self) -> &CancellationToken {
         &self.shared.closing
+    }
+
+    /// What goes to its end although nobody waits for the answer any more.
+    pub(super) fn tasks(&self) -> &TaskTracker {
+        &self.shared.tasks
     }
 }

@@ -23,6 +23,8 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("/pipelines/chat-staging/cycles/2/logs/1", "deploy"),
     ("/pipelines/chat-staging/cycles/2/report", "Failures"),
     ("/pipelines/chat-staging/investigations/INV-0001", "Why did it happen"),
+    ("/pipelines/chat-staging/investigations/INV-0001/edit", "Countermeasures"),
+    ("/pipelines/chat-staging/investigations/INV-0001/edit?text", "The whole text"),
     ("/pipelines/chat-staging/cases/test_001_websocket_connection_real", "Durations"),
     ("/pipelines/nothing", "All pipelines"),
     ("/login", "Token"),

@@ -70,6 +70,23 @@ impl Shop {
         self.place.commit(HOSTILE, &files(status));
     }
 
+    /// Runs the same once more: the third cycle, red as the second.
+    pub(crate) fn again(&self) {
+        self.place.andon(&["trigger", "shop"]).expect_code(0);
+        self.until_verdict(3, "red");
+    }
+
+    /// A file beside the reports, by the beginning of its name.
+    pub(crate) fn report_file(&self, begins: &str) -> String {
+        let (folder, begins) = begins.rsplit_once('/').unwrap_or((".", begins));
+        let folder = self.place.file("reports/shop").join(folder);
+        let mut all = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let is_it = |path: &std::path::PathBuf| {
+            path.file_name().unwrap().to_string_lossy().starts_with(begins)
+        };
+        std::fs::read_to_string(all.find(is_it).unwrap()).unwrap()
+    }
+
     /// Keeps the next deploy from beginning.
     pub(crate) fn hold(&self) {
         self.place.write("stage/hold-before", "");

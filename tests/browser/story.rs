@@ -38,8 +38,17 @@ async fn a_breaking_commit_is_seen_followed_and_understood() {
     browser.click("#failures a[href*='/investigations/']").await;
     let whys = browser.text().await;
     assert!(whys.contains("INV-0001") && whys.contains("Why did it happen"), "{whys}");
-    // Here the story goes on once an answer can be written on the page: write a why, save it, and find it in the
-    // Markdown of the report.
+
+    browser.click("main a[href$='/edit']").await;
+    browser.fill("#why-2-0-claim", "the basket asks the old service").await;
+    browser.fill("#why-2-0-evidence", "the log of the gateway").await;
+    browser.click("button[value=save]").await;
+    browser.until_shown("main", "the basket asks the old service").await;
+    shop.again();
+    let document = shop.report_file("investigations/INV-0001");
+    assert!(document.contains("- Claim: the basket asks the old service"), "{document}");
+    let report = shop.report_file("cycle-0003.md");
+    assert!(report.contains("the basket asks the old service"), "{report}");
     assert_eq!(browser.ask("return window.taken ?? 0").await, 0, "text of others is text");
     assert_eq!(browser.complaints().await, Vec::<String>::new());
     browser.close().await;

@@ -19,10 +19,13 @@ struct Listener {
 impl Listener {
     async fn on(house: &House, ask: Ask) -> Self {
         let mut stream = TcpStream::connect(house.address).await.unwrap();
+        let ask = ask.with("accept-encoding", "gzip");
         stream.write_all(&ask.bytes(house.address)).await.unwrap();
         let mut seen = Vec::new();
         read_until(&mut stream, &mut seen, "text/event-stream").await;
         read_until(&mut stream, &mut seen, "\r\n\r\n").await;
+        let head = String::from_utf8_lossy(&seen).to_lowercase();
+        assert!(!head.contains("content-encoding"), "what is compressed waits for more: {head}");
         Self { stream, seen }
     }
 

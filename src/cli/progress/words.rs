@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::output::{self, bold, clean, duration, millis, shortened};
-use crate::domain::attempt::{Attempt, AttemptResult};
+use crate::domain::attempt::Attempt;
 use crate::domain::event::{
     CommandEnded, CommandPart, ControlReading, PhaseEnded, RevisionResolved, RollbackPlanned,
     StepEnded, SurfaceReading,
@@ -40,12 +40,7 @@ pub(super) fn surface(surface: &SurfaceReading) -> String {
 }
 
 pub(super) fn attempt(attempt: &Attempt) -> String {
-    let word = output::outcome(match attempt.result() {
-        AttemptResult::Passed => Outcome::Passed,
-        AttemptResult::Skipped => Outcome::Skipped,
-        AttemptResult::Failed => Outcome::Failed,
-        AttemptResult::Errored => Outcome::Errored,
-    });
+    let word = output::outcome(Outcome::from(attempt.result()));
     let again =
         if attempt.number > 1 { format!(" (attempt {})", attempt.number) } else { String::new() };
     let message = attempt

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{file, find, lock};
+use super::{file, find, lock, root};
 use crate::cli::args::WhysFix;
 use crate::cli::context::{
     Context, is_path, load_file, load_state, printing, read_text, write_file,
@@ -47,7 +47,7 @@ pub async fn fix(context: &Context, args: &WhysFix, as_json: bool) -> CliResult 
     let (pipeline, id) = (row.pipeline.clone(), row.id.clone());
     store.add_fix_claim(NewFixClaim { pipeline, id, claim: claim.clone(), state }).await?;
     let lock = match &document {
-        Document::Here { .. } => Some(lock(store.as_ref(), &row).await?),
+        Document::Here { root, .. } => Some(lock(root, &row)?),
         Document::Elsewhere => None,
     };
     document.record(context, &row.id, &all, state)?;
@@ -148,16 +148,17 @@ async fn pipeline_of(
 
 /// The document of an investigation, where it is.
 enum Document {
-    Here { path: PathBuf, text: String },
+    Here { root: PathBuf, path: PathBuf, text: String },
     Elsewhere,
 }
 
 impl Document {
     /// A claim does not need the document: the records keep it until the next cycle writes it there.
     async fn of(store: &dyn Store, row: &InvestigationRow) -> Result<Self, CliError> {
-        let Ok(path) = file(store, row).await else { return Ok(Self::Elsewhere) };
+        let Ok(root) = root(store, row).await else { return Ok(Self::Elsewhere) };
+        let Ok(path) = file(&root, row) else { return Ok(Self::Elsewhere) };
         let text = read_text(&path)?;
-        Ok(Self::Here { path, text })
+        Ok(Self::Here { root, path, text })
     }
 
     fn state(&self) -> Option<InvestigationState> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::World;
 use super::claims::{Claimed, Claims, reopened};
 use super::documents::{self, Existing};
+use super::report::beside_the_runtime;
 use crate::cluster::slug_of;
 use crate::domain::claim::FixProgress;
 use crate::domain::findings::{
@@ -231,19 +232,24 @@ impl World {
         let lives = |id: &InvestigationId| {
             findings.clusters.iter().any(|cluster| cluster.investigation.as_ref() == Some(id))
         };
-        let rows = journal.store().list_investigations(Some(&journal.key().pipeline)).await?;
+        let mut rows = journal.store().list_investigations(Some(&journal.key().pipeline)).await?;
+        rows.retain(|row| row.state != InvestigationState::Closed && !lives(&row.id));
+        if !rows.is_empty() {
+            beside_the_runtime(|| self.note_gone(journal, &rows));
+        }
+        Ok(())
+    }
+
+    fn note_gone(&self, journal: &Journal, rows: &[InvestigationRow]) {
         let _lock = match DocumentLock::take(&self.report_folder(journal), &journal.key().pipeline)
         {
             Ok(lock) => lock,
             Err(fault) => {
                 tracing::warn!(%fault, "cannot note which failures are gone");
-                return Ok(());
+                return;
             }
         };
         for row in rows {
-            if row.state == InvestigationState::Closed || lives(&row.id) {
-                continue;
-            }
             let Existing::Text(text) = self.read_document(journal, &row.file()) else { continue };
             let Some(noted) = investigation::mark_gone(&text, journal.key().cycle) else {
                 continue;
@@ -253,7 +259,6 @@ impl World {
                 tracing::warn!(%fault, id = %row.id, "cannot note that a failure is gone");
             }
         }
-        Ok(())
     }
 
     fn read_document(&self, journal: &Journal, file: &str) -> Existing {

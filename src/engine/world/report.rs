@@ -128,7 +128,7 @@ fn write_indexes(folder: &ReportFolder, pages: Vec<ReportFile>) {
 
 /// Does what waits for the disk without keeping the other tasks of this thread waiting. (A runtime of
 /// one thread, as tests have it, has nobody who could take them over.)
-fn beside_the_runtime<T>(work: impl FnOnce() -> T) -> T {
+pub(super) fn beside_the_runtime<T>(work: impl FnOnce() -> T) -> T {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
         _ => work(),

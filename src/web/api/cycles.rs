@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::pipelines::Limit;
 use crate::cycle;
 use crate::domain::errors::chain;
+use crate::domain::event::Recorded;
 use crate::domain::state::CycleState;
 use crate::report::cycle_json;
 use crate::store::CycleRow;
@@ -57,7 +58,11 @@ pub(in crate::web) async fn events(call: Call) -> Answer {
 
 /// The state of a cycle: its events, folded.
 pub(in crate::web) async fn state_of(site: &Site, row: &CycleRow) -> Result<CycleState, Problem> {
-    let events = site.store().load_events(&row.key(), 0).await?;
+    folded(row, site.store().load_events(&row.key(), 0).await?)
+}
+
+/// The state that these events of a cycle come to.
+pub(in crate::web) fn folded(row: &CycleRow, events: Vec<Recorded>) -> Result<CycleState, Problem> {
     cycle::fold(events).map_err(|fault| {
         tracing::error!("{}: {}", row.key(), chain(&fault));
         broken(format!("the records of {} contradict each other", row.key()))

@@ -19,7 +19,7 @@ use super::template;
 use crate::engine::{Edit, EditError, Editing, MAX_EDITED, Saved, ThreeTexts};
 use crate::investigation::Sheet;
 use crate::investigation::merge::{self, Merge};
-use crate::store::{DocumentKey, InvestigationRow};
+use crate::store::InvestigationRow;
 use crate::web::api::acting::By;
 use crate::web::call::{Answer, Call, Form};
 use crate::web::problem::Problem;
@@ -87,6 +87,15 @@ struct Clash {
     refused: Option<String>,
 }
 
+/// What a form shows beside its text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    /// What could be better.
+    Remarks,
+    /// And how it will look.
+    Preview,
+}
+
 /// What a form sent.
 enum Typed {
     /// The whole text.
@@ -115,8 +124,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     let desk = Desk::of(&call).await?;
     let asked: Asked = call.query()?;
     let opened = desk.editing.open(call.site.now()).await.map_err(|fault| problem(&fault))?;
-    let looked_at = desk.looked_at(&opened.text);
-    let form = TextForm { base: opened.digest, preview: None, ..looked_at };
+    let form = TextForm { base: opened.digest, ..desk.form(&opened.text, Shows::Remarks).await? };
     match Sheet::of(&opened.text).filter(|_| asked.text.is_none()) {
         Some(sheet) => Ok(desk.fields_page(StatusCode::OK, form, &sheet, Given(None))),
         None => Ok(desk.text_page(StatusCode::OK, &form)),
@@ -132,31 +140,24 @@ pub(in crate::web) async fn send(call: Call) -> Answer {
         Ok(typed) => typed,
         Err(fault) => return desk.rescued(&form, &fault).await,
     };
-    let text_form = |refused: Option<String>| {
-        let (base, by) = (form.raw("base").to_owned(), form.raw("by").to_owned());
-        TextForm { base, by, refused, ..desk.looked_at(typed.text()) }
+    let (status, refused) = match (form.is_of(&key), form.field("do")) {
+        (false, _) => (StatusCode::FORBIDDEN, Some(NOT_OURS.to_owned())),
+        (true, Some("preview" | "text")) => (StatusCode::OK, None),
+        (true, _) => match desk.save(&form, form.raw("base"), typed.text()).await {
+            Ok(saved) => return desk.saved(saved, &form).await,
+            Err(fault) => (status_of(&fault), Some(refusal(&fault))),
+        },
     };
-    let again = |status, refused: Option<String>| {
-        let form_again = text_form(refused);
-        Ok(match &typed {
-            Typed::Text(_) => desk.text_page(status, &form_again),
-            Typed::Fields { sheet, .. } => {
-                desk.fields_page(status, form_again, sheet, Given(Some(&form)))
-            }
-        })
-    };
-    if !form.is_of(&key) {
-        return again(StatusCode::FORBIDDEN, Some(NOT_OURS.to_owned()));
-    }
-    match form.field("do") {
-        Some("preview") => return again(StatusCode::OK, None),
-        Some("text") => return Ok(desk.text_page(StatusCode::OK, &text_form(None))),
-        Some(_) | None => {}
-    }
-    match desk.save(&form, form.raw("base"), typed.text()).await {
-        Ok(saved) => desk.saved(saved, &form).await,
-        Err(fault) => again(status_of(&fault), Some(refusal(&fault))),
-    }
+    let (base, by) = (form.raw("base").to_owned(), form.raw("by").to_owned());
+    let looked_at = desk.form(typed.text(), Shows::Preview).await?;
+    let again = TextForm { base, by, refused, ..looked_at };
+    let wants_text = form.is_of(&key) && form.field("do") == Some("text");
+    Ok(match &typed {
+        Typed::Fields { sheet, .. } if !wants_text => {
+            desk.fields_page(status, again, sheet, Given(Some(&form)))
+        }
+        Typed::Fields { .. } | Typed::Text(_) => desk.text_page(status, &again),
+    })
 }
 
 /// `POST …/merge`
@@ -166,7 +167,10 @@ pub(in crate::web) async fn decide(call: Call) -> Answer {
     let form = call.form_within(2 * MAX_FORM).await?;
     let field = |name| form.raw(name).to_owned();
     let of = ThreeTexts { base: field("base"), theirs: field("theirs"), mine: field("mine") };
-    let merge = desk.editing.clash_of(&of).await.map_err(|fault| problem(&fault))?;
+    let merge = match desk.editing.clash_of(&of).await {
+        Ok(merge) => merge,
+        Err(fault) => return desk.rescued(&form, &fault).await,
+    };
     // What was not decided stays as both had it.
     let decision = |(number, clash): (usize, &merge::Clash)| {
         let sent = form.sent(&format!("decided-{number}"));
@@ -215,17 +219,26 @@ impl Desk {
     }
 
     /// A form with a text, and what there is to say of it.
-    fn looked_at(&self, text: &str) -> TextForm {
-        TextForm {
+    async fn form(&self, text: &str, shows: Shows) -> Result<TextForm, Problem> {
+        let (looked_at, pipeline) = (text.to_owned(), self.pipeline.clone());
+        // A long text takes a while.
+        let looking = tokio::task::spawn_blocking(move || {
+            let preview = (shows == Shows::Preview).then(|| rendered(&looked_at, &pipeline));
+            (remarks(&looked_at), preview)
+        });
+        let (remarks, preview) = looking.await.map_err(|_| {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the text cannot be looked at")
+        })?;
+        Ok(TextForm {
             here: self.here.clone(),
             base: String::new(),
             text: text.to_owned(),
             most: MAX_EDITED,
             by: String::new(),
             refused: None,
-            remarks: remarks(text),
-            preview: Some(rendered(text, &self.pipeline)),
-        }
+            remarks,
+            preview,
+        })
     }
 
     fn text_page(&self, status: StatusCode, form: &TextForm) -> Response {
@@ -262,14 +275,16 @@ impl Desk {
         let now = self.editing.open(self.site.now()).await.map_err(|fault| problem(&fault))?;
         let mut text = format!("{}\n", now.text.trim_end());
         for (name, value) in form.sent_all() {
-            let is_field = ["why-", "measure-", "notes"].iter().any(|kind| name.starts_with(kind));
+            let kinds = ["why-", "measure-", "notes", "decided-"];
+            let is_field = kinds.iter().any(|kind| name.starts_with(kind));
             if is_field && !value.trim().is_empty() {
                 text.push_str(&format!("\n{name}: {}\n", value.replace("\r\n", "\n").trim()));
             }
         }
         let refused = format!("{} What you filled in stands at the end.", refusal(fault));
         let (by, refused) = (form.raw("by").to_owned(), Some(refused));
-        let form = TextForm { base: now.digest, by, refused, ..self.looked_at(&text) };
+        let looked_at = self.form(&text, Shows::Preview).await?;
+        let form = TextForm { base: now.digest, by, refused, ..looked_at };
         Ok(self.text_page(status_of(fault), &form))
     }
 
@@ -283,7 +298,7 @@ impl Desk {
             at: self.site.now(),
         };
         let editing = self.editing.clone();
-        let saving = tokio::spawn(async move { editing.save(edit).await });
+        let saving = self.site.tasks().spawn(async move { editing.save(edit).await });
         let saved = saving.await.map_err(|fault| EditError::Io(std::io::Error::other(fault)))?;
         if let Ok(Saved::Written { .. }) = &saved {
             tracing::info!("{} of {} is edited by {by}", self.row.id, self.row.pipeline);
@@ -316,10 +331,11 @@ impl Desk {
                 "Others changed the same lines in many places; both stand here, one after the other."
                     .to_owned(),
             );
-            let form = TextForm { base: of.theirs, by, refused, ..self.looked_at(&text) };
+            let looked_at = self.form(&text, Shows::Preview).await?;
+            let form = TextForm { base: of.theirs, by, refused, ..looked_at };
             return Ok(self.text_page(status, &form));
         }
-        let author = self.author_of(&of.theirs).await?;
+        let author = self.author_of(&of.theirs).await;
         let view = |(clash, decided): (&merge::Clash, String)| ClashView {
             under: clash.under.clone(),
             base: clash.base.clone(),
@@ -340,12 +356,11 @@ impl Desk {
         Ok(template::page(status, "clash.html", &self.frame, &form))
     }
 
-    /// Who left this text behind here, and when.
-    async fn author_of(&self, digest: &str) -> Result<Option<(String, String)>, Problem> {
-        let of = DocumentKey { pipeline: self.row.pipeline.clone(), id: self.row.id.clone() };
-        let edits = self.site.store().list_edits(&of, None, LOOKED_AT).await?;
-        let edit = edits.into_iter().find(|edit| edit.after == digest);
-        Ok(edit.map(|edit| (edit.by, edit.at.to_string())))
+    /// Who left this text behind here, and when, as far as it is known: an edit is not lost for that.
+    async fn author_of(&self, digest: &str) -> Option<(String, String)> {
+        let edits = self.site.store().list_edits(&self.row.key(), None, LOOKED_AT).await.ok()?;
+        let edit = edits.into_iter().find(|edit| edit.after == digest)?;
+        Some((edit.by, edit.at.to_string()))
     }
 }
 

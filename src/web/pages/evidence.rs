@@ -7,15 +7,14 @@ use serde::Serialize;
 
 use super::frame::Frame;
 use super::template;
-use crate::domain::attempt::{Attempt, AttemptResult};
-use crate::domain::event::PlannedCase;
+use crate::domain::attempt::Attempt;
+use crate::domain::event::{self, PlannedCase, Recorded};
 use crate::domain::evidence::{EventsSeen, Exchange};
 use crate::domain::findings::CaseFinding;
 use crate::domain::names::CaseId;
 use crate::domain::outcome::Outcome;
 use crate::domain::state::CycleState;
-use crate::engine::load_attempts;
-use crate::web::api::cycles::state_of;
+use crate::web::api::cycles::folded;
 use crate::web::call::{Answer, Call};
 use crate::web::forms::time;
 use crate::web::problem::Problem;
@@ -79,8 +78,9 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     let given = call.parameter("case").to_owned();
     let case = CaseId::parse(&given).map_err(|fault| Problem::bad_request(fault.to_string()))?;
     let (name, number) = (&row.pipeline, row.summary.cycle);
-    let state = state_of(&call.site, &row).await?;
-    let attempts = load_attempts(call.site.store(), &row.key(), &case).await?;
+    let events = call.site.store().load_events(&row.key(), 0).await?;
+    let attempts = attempts(&events, &case);
+    let state = folded(&row, events)?;
     let (planned, finding) = (planned(&state, &case), finding(&state, &case));
     if planned.is_none() && finding.is_none() && attempts.is_empty() {
         return Err(Problem::not_found(format!("cycle {number} of {name} has no case {case}"))
@@ -104,6 +104,17 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     Ok(template::page(StatusCode::OK, "evidence.html", &frame, &own))
 }
 
+/// With all that they saw: a state keeps what came over the wire of failures only.
+fn attempts(events: &[Recorded], case: &CaseId) -> Vec<Attempt> {
+    let attempt = |recorded: &Recorded| match &recorded.event {
+        event::Event::AttemptFinished(attempt) if attempt.case == *case => {
+            Some(attempt.as_ref().clone())
+        }
+        _ => None,
+    };
+    events.iter().filter_map(attempt).collect()
+}
+
 fn planned<'a>(state: &'a CycleState, case: &CaseId) -> Option<&'a PlannedCase> {
     state.planned().iter().find(|planned| planned.id == *case)
 }
@@ -119,22 +130,12 @@ fn tried(attempt: &Attempt) -> Tried<'_> {
     let kept = u32::try_from(evidence.exchanges.len()).unwrap_or(u32::MAX);
     Tried {
         attempt,
-        result: word(attempt.result()),
+        result: Outcome::from(attempt.result()).as_str(),
         began: time(attempt.started_at),
         exchanges: evidence.exchanges.iter().map(|it| shown(it, slowest)).collect(),
         more_exchanges: evidence.exchanges_total.saturating_sub(kept),
         events: evidence.events.iter().map(came).collect(),
     }
-}
-
-fn word(result: AttemptResult) -> &'static str {
-    let outcome = match result {
-        AttemptResult::Passed => Outcome::Passed,
-        AttemptResult::Skipped => Outcome::Skipped,
-        AttemptResult::Failed => Outcome::Failed,
-        AttemptResult::Errored => Outcome::Errored,
-    };
-    outcome.as_str()
 }
 
 fn shown(exchange: &Exchange, slowest_us: u64) -> Shown<'_> {

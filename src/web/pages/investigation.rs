@@ -12,7 +12,7 @@ use super::report::Link;
 use super::{markdown, template};
 use crate::engine::document_of;
 use crate::investigation::{self, Lint};
-use crate::store::{DocumentKey, EditRow, InvestigationRow};
+use crate::store::{EditRow, InvestigationRow};
 use crate::web::call::{Answer, Call};
 use crate::web::problem::Problem;
 
@@ -103,7 +103,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     let (name, id) = (row.pipeline.clone(), row.id.to_string());
     let pipeline = format!("/pipelines/{name}");
     let here = format!("{pipeline}/investigations/{id}");
-    let of = DocumentKey { pipeline: name.clone(), id: row.id.clone() };
+    let of = row.key();
     let mut edits = call.site.store().list_edits(&of, asked.before, SHOWN_EDITS + 1).await?;
     let has_older = edits.len() > SHOWN_EDITS as usize;
     edits.truncate(SHOWN_EDITS as usize);

@@ -145,8 +145,9 @@ fn unsteady(view: &View<'_>, cluster: &Cluster) -> Option<String> {
         (u64::from(a.flaky) * u64::from(b.of)).cmp(&(u64::from(b.flaky) * u64::from(a.of)))
     })?;
     let FlakyRate { flaky, of } = steadiest;
-    // Once is this very failure.
-    (flaky > 1).then(|| format!("Run it again first: it was flaky in {flaky} of {of} runs."))
+    steadiest
+        .is_habit()
+        .then(|| format!("Run it again first: it was flaky in {flaky} of {of} runs."))
 }
 
 fn setup_failed(view: &View<'_>) -> bool {
