@@ -54,6 +54,8 @@ pub struct Known<'a> {
     pub state: InvestigationState,
     /// The cycle in which it came back before.
     pub reopened: Option<u32>,
+    /// Whether it had passed in between: of a document that is lost nothing else tells.
+    pub is_back: bool,
     /// The fixes that were claimed, as this cycle judged them.
     pub claims: &'a [FixClaim],
     /// What the records last held of the document. It is made of that again where its file is empty,
@@ -63,8 +65,13 @@ pub struct Known<'a> {
 
 impl Known<'_> {
     /// Nothing: it is opened in this cycle.
-    pub const NOTHING: Self =
-        Self { state: InvestigationState::New, reopened: None, claims: &[], last: None };
+    pub const NOTHING: Self = Self {
+        state: InvestigationState::New,
+        reopened: None,
+        is_back: false,
+        claims: &[],
+        last: None,
+    };
 }
 
 /// The lines of a slot after this cycle. `occurrences` are the rows of earlier cycles.
@@ -117,7 +124,7 @@ pub fn status(meta: &Meta, claims: &[FixClaim]) -> Vec<String> {
     let what_next = match meta.state {
         InvestigationState::New => "Nobody has answered yet: write below the questions.",
         InvestigationState::Analysed => "Answers stand below; more are welcome.",
-        InvestigationState::Reopened => "It came back: what was thought before stands below.",
+        InvestigationState::Reopened => "What was thought before stands below.",
         InvestigationState::FixClaimed => "A fix is claimed; no cycle has had its commit yet.",
         InvestigationState::FixDeployed => {
             "A claimed fix is deployed; not every case of the failure has run on it yet."

@@ -70,6 +70,11 @@ pub fn question(number: u8, cluster: &Cluster) -> Question {
             "What in the commits since the failure was another one leads to that?",
             "the commits and files above",
         ),
+        // That it never worked is no question where the records say that it did.
+        3 if cluster.cause == Cause::Unknown && cluster.last_good.is_some() => ask(
+            "It was good before: what has changed since?",
+            "the last good cycle above; earlier revisions; the history of the case",
+        ),
         3 => by_cause(cluster.cause),
         4 => ask(
             "Why was that possible: which assumption, contract or guard did not hold?",

@@ -178,7 +178,10 @@ fn next_meta(document: &Document, facts: &Facts<'_>) -> Meta {
         reopened: facts.known.reopened,
         gone: None,
     });
-    let is_gone = before.gone.is_some();
+    let is_gone = match &document.meta {
+        Some(meta) => meta.gone.is_some(),
+        None => facts.known.is_back,
+    };
     let was = Before { state: before.state, is_gone, is_answered: is_answered(document) };
     let state = claims::state_after(was, Sighting::Failing, facts.known.claims, cycle);
     let is_back = state == InvestigationState::Reopened && (state != before.state || is_gone);

@@ -60,6 +60,13 @@ fn a_failure_that_passed_and_came_back_is_reopened() {
     assert_eq!(investigation::mark_gone(&gone, 9), None);
     let back = investigation::update(Some(&gone), &facts(&story, 0));
     assert_eq!(back.snapshot.state, InvestigationState::Reopened);
+    // Its file was emptied in between: then the records say that it had passed.
+    let known = Known { is_back: true, ..Known::NOTHING };
+    let emptied = investigation::update(Some(" \n"), &Facts { known, ..facts(&story, 0) });
+    assert_eq!(emptied.snapshot.state, InvestigationState::Reopened);
+    assert_eq!(emptied.snapshot.reopened_in, Some(7));
+    let kept = investigation::update(Some(&text), &Facts { known, ..facts(&story, 0) });
+    assert_eq!(kept.snapshot.state, InvestigationState::New, "a document says itself what it was");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::report::beside_the_runtime;
 use crate::cluster::slug_of;
 use crate::domain::claim::FixProgress;
 use crate::domain::findings::{
-    Findings, InvestigationSnapshot, InvestigationState, OverdueMeasure,
+    Cluster, Findings, InvestigationSnapshot, InvestigationState, OverdueMeasure,
 };
 use crate::domain::names::InvestigationId;
 use crate::engine::numbering::least_investigation;
@@ -80,6 +80,8 @@ impl World {
         mut rows: Vec<InvestigationRow>,
     ) -> Result<(), EngineError> {
         let last = last_snapshots(journal, linked, &rows).await?;
+        let last_seen: HashMap<InvestigationId, u32> =
+            rows.iter().map(|row| (row.id.clone(), row.last_seen)).collect();
         rows.retain(|row| !linked.iter().any(|other| other.id == row.id));
         let documents: Vec<Existing> =
             linked.iter().map(|row| self.read_document(journal, &row.file())).collect();
@@ -111,6 +113,7 @@ impl World {
                     known: Known {
                         state: row.state,
                         reopened: row.reopened_in,
+                        is_back: last_seen.get(&row.id).is_some_and(|seen| began(cluster) > *seen),
                         claims: known.get(&row.id).map_or(&[], Vec::as_slice),
                         last: last.get(&row.id),
                     },
@@ -191,6 +194,7 @@ impl World {
                 known: Known {
                     state: snapshot.state,
                     reopened: snapshot.reopened_in,
+                    is_back: false,
                     claims: &snapshot.claims,
                     last: Some(snapshot),
                 },
@@ -299,6 +303,11 @@ async fn last_snapshots(
         }
     }
     Ok(found)
+}
+
+/// The cycle since which these cases fail without a pass; 0 where nothing is known of that.
+fn began(cluster: &Cluster) -> u32 {
+    cluster.first_failing.as_ref().map_or(0, |first| first.cycle)
 }
 
 /// Where a document lies in the folder of the reports.

@@ -262,14 +262,16 @@ fn first_seen(view: &View<'_>, cluster: &Cluster) -> String {
             InvestigationState::Reopened => {
                 let cycle = snapshot.reopened_in;
                 let when = cycle.map_or(String::new(), |n| format!(" in cycle {n}"));
-                // A failure that was only gone for a while was closed by nobody.
+                let id = &snapshot.id;
                 let refuted = |n| snapshot.claims.iter().any(|claim| claim.result.is_refuted_in(n));
-                let what = match cycle.is_some_and(refuted) {
-                    true => "a claimed fix of {} failed and it was reopened",
-                    false => "the failure of {} came back",
-                };
-                let what = what.replace("{}", snapshot.id.as_str());
-                text.push_str(&format!(". {}{when}", words::capitalised(&what)));
+                if cycle.is_some_and(refuted) {
+                    text.push_str(&format!(
+                        ". A claimed fix of {id} failed and it was reopened{when}"
+                    ));
+                } else if !earlier || cycle != Some(began) {
+                    // A failure that was only gone for a while was closed by nobody.
+                    text.push_str(&format!(". {id} was reopened{when}"));
+                }
             }
             InvestigationState::New
             | InvestigationState::Analysed

@@ -99,10 +99,7 @@ fn known_of(view: &View<'_>, snapshot: &InvestigationSnapshot) -> Option<String>
         {
             None
         }
-        InvestigationState::Reopened => Some(match snapshot.reopened_in {
-            Some(cycle) => format!("came back in cycle {cycle}"),
-            None => "came back".to_owned(),
-        }),
+        InvestigationState::Reopened => Some("came back".to_owned()),
         InvestigationState::FixClaimed | InvestigationState::FixDeployed => {
             Some("a fix is claimed, and this revision lacks it".to_owned())
         }
