@@ -193,6 +193,9 @@ fn end_of(exit: &Exit, run_dir: &Path) -> StepEnd {
         End::Cancelled => PhaseOutcome::Cancelled,
     };
     let mut detail = exit.end.to_string();
+    if exit.ended_with == Some(0) {
+        detail = format!("{detail}, but ended with code 0: it may have done all it should");
+    }
     if exit.survivors > 0 {
         detail = format!("{detail}; {} of its processes could not be ended", exit.survivors);
     }

@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 pub struct Exit {
     /// How it ended.
     pub end: End,
+    /// The exit code of a command that we asked to end and that ended by itself all the same: with 0 it may have
+    /// done what it was there for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_with: Option<i32>,
     /// False when it ended before the command was started, which then changed nothing.
     pub started: bool,
     /// From the start of the command to its end and that of everything ended with it.

@@ -249,7 +249,7 @@ mod tests {
 
     fn exit_with(end: End) -> Exit {
         let output = OutputSummary::default();
-        Exit { end, started: true, duration_ms: 1, output, survivors: 0 }
+        Exit { end, ended_with: None, started: true, duration_ms: 1, output, survivors: 0 }
     }
 
     #[test]

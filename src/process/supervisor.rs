@@ -154,6 +154,10 @@ impl Supervision {
         let (summary, pipe) = output.finish();
         self.exit_record.commit(&Exit {
             end: end_of(&watched, || count_oom_kills() > oom_kills),
+            ended_with: match watched.cause {
+                Cause::Itself => None,
+                Cause::Deadline | Cause::Cancel => watched.status.and_then(WaitStatus::exit_status),
+            },
             started: true,
             duration_ms: millis(watched.ended_at.saturating_sub(started_at)),
             output: summary,
@@ -171,7 +175,8 @@ impl Supervision {
 
     fn record_unstarted(self, end: End) -> io::Result<()> {
         let output = OutputSummary::default();
-        let exit = Exit { end, started: false, duration_ms: 0, output, survivors: 0 };
+        let exit =
+            Exit { end, ended_with: None, started: false, duration_ms: 0, output, survivors: 0 };
         self.exit_record.commit(&exit)
     }
 }

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use andon::domain::event::{Moment, StepEnded};
+use andon::domain::event::{CancelRequested, Moment, StepEnded};
 use andon::domain::failure::{Blame, FailureClass, REQUEST_SUBJECT};
 use andon::domain::findings::{FlakyRate, ProbableRename};
 use andon::domain::history::{CycleRef, FailureChange};
-use andon::domain::outcome::{Cause, Change, Outcome, PhaseOutcome, Verdict};
+use andon::domain::outcome::{Cause, Change, Outcome, Phase, PhaseOutcome, Verdict};
 use andon::domain::state::CycleState;
 use andon::report::{json::cycle_json, markdown};
 
@@ -255,4 +255,25 @@ fn a_failure_under_a_new_name_is_probably_an_old_one() {
     );
     assert!(first_to_do(&report).contains(&told), "{report}");
     assert!(!report.contains("nobody ever saw"), "{report}");
+}
+
+#[test]
+fn a_cancelled_cycle_says_what_its_deploy_left() {
+    let first = |deploy: &[PhaseOutcome]| {
+        let mut story = Story::new(7);
+        story.resolve();
+        for outcome in deploy {
+            story.step(*outcome, "it ended", "");
+        }
+        story.phase(Phase::Deploy, PhaseOutcome::Cancelled, 192_000, None);
+        story.suite_unreached(&CASES, Phase::Deploy);
+        story.state.cancelled = Some(CancelRequested { by: "ada".into() });
+        let state = story.decided(Verdict::Cancelled, "cancelled by ada");
+        markdown::render(&state).lines().nth(2).unwrap().to_owned()
+    };
+    let said = first(&[PhaseOutcome::Cancelled]);
+    let may = "Staging may have `4f1c2aa` in whole or in part, and nothing is known about it.";
+    assert!(said.contains(may), "{said}");
+    let said = first(&[]);
+    assert!(!said.contains("Staging"), "no step had begun: {said}");
 }

@@ -56,23 +56,16 @@ fn after_question(view: &View<'_>, of: u32) -> String {
     if view.verdict() != Some(Verdict::Cancelled) {
         return format!("None: the search for what broke cycle {of} goes on by itself.");
     }
-    let asked = view.state.resolved.as_ref();
-    let asked = asked.map_or_else(String::new, |resolved| super::short(&resolved.revision.sha));
-    let deploy = view.state.phase_record(Phase::Deploy);
-    let has = match deploy.map(|deploy| deploy.outcome) {
-        None if queued.options.deploy => "has what was deployed before".to_owned(),
-        None => format!("has {asked}, which is not the newest revision"),
-        Some(Some(outcome)) if outcome.went_well() => {
-            format!("has {asked}, which is not the newest revision")
-        }
-        Some(_) => {
-            format!("may have {asked} in whole or in part, which is not the newest revision")
-        }
-    };
-    let environment = words::capitalised(&escape::text(queued.environment.as_str()));
+    let deployed = headline::left_deployed(view).map_or_else(
+        || {
+            let environment = words::capitalised(&escape::text(queued.environment.as_str()));
+            format!("{environment} has what was deployed before")
+        },
+        |deployed| format!("{deployed}, which is not the newest revision"),
+    );
     let run = escape::code(&format!("andon run {}", queued.definition.file));
     format!(
-        "A person ended the search for what broke cycle {of}. {environment} {has}: \
+        "A person ended the search for what broke cycle {of}. {deployed}: \
          `andon culprit {} {of}` goes on with the search and puts the newest back at its end, {run} only puts \
          it back. A daemon that searches by itself (`culprit.search`) puts it back now.",
         queued.pipeline
