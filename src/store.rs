@@ -4,6 +4,7 @@
 //! What is stored as truth are the events; the rest is derived and could be made again. This module
 //! decides nothing about cycles, reads no clock, and knows nothing of processes.
 
+mod acts;
 mod chain;
 mod codec;
 mod edits;
@@ -21,6 +22,7 @@ mod upkeep;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use acts::{Act, ActKind, ActRow, ActStore};
 pub use chain::{Broken, DeployChains, RecordKey};
 pub use edits::{DocumentKey, EditEnd, EditRow, EditStore, KeptText, NewEdit};
 pub use error::StoreError;
@@ -54,7 +56,9 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 /// What a call acknowledged is durable, attempts of the last moment before a power cut excepted
 /// ([`crate::domain::event::Event::may_be_batched`]).
 #[async_trait]
-pub trait Store: TriggerStore + OutboxStore + UpkeepStore + EditStore + Send + Sync {
+pub trait Store:
+    TriggerStore + OutboxStore + UpkeepStore + EditStore + ActStore + Send + Sync
+{
     /// Creates the next cycle of a pipeline with `queued` as its first event. The number in
     /// `queued` is the least that it may get, and is replaced by the one that the store gives out:
     /// that was never used before.

@@ -5,6 +5,7 @@
 //! store; nothing here decides about cycles, and no handler waits for one.
 
 mod access;
+mod acts;
 mod api;
 mod badge;
 mod call;

@@ -14,8 +14,8 @@ use andon::domain::names::{CaseId, EnvironmentName, Fingerprint, InvestigationId
 use andon::domain::outcome::{Outcome, Phase, TriggerKind, Verdict};
 use andon::store::sqlite::{Mode, SqliteStore};
 use andon::store::{
-    CommitFate, DocumentKey, EditStore, Heard, OutboxStore, Store, TriggerStore, UpkeepStore,
-    WaitsNow, Which,
+    ActKind, ActStore, CommitFate, DocumentKey, EditStore, Heard, OutboxStore, Store, TriggerStore,
+    UpkeepStore, WaitsNow, Which,
 };
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -108,6 +108,9 @@ async fn every_schema_with_data_becomes_the_present_one() {
         if version >= 10 {
             the_data_of_schema_10_is_there(&store).await;
         }
+        if version >= 11 {
+            the_data_of_schema_11_is_there(&store).await;
+        }
         store.close().await;
         SqliteStore::open(&path, Mode::ReadOnly).await.unwrap().close().await;
     }
@@ -120,6 +123,13 @@ async fn a_new_database_has_the_newest_schema() {
     SqliteStore::open(&path, Mode::ReadWrite).await.unwrap().close().await;
     let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
     assert_eq!(Some(user_version(&mut connection).await), versions().last().copied());
+}
+
+async fn the_data_of_schema_11_is_there(store: &SqliteStore) {
+    let acts = store.list_acts(None, 10).await.unwrap();
+    let told: Vec<_> = acts.iter().map(|row| (row.id, row.act.kind)).collect();
+    assert_eq!(told, [(2, ActKind::Start), (1, ActKind::LogIn)]);
+    assert_eq!(acts[0].act.subject.as_deref(), Some("trigger 7"));
 }
 
 async fn the_data_of_schema_10_is_there(store: &SqliteStore) {

@@ -7,6 +7,8 @@
 #[path = "store_contract/sample.rs"]
 mod sample;
 
+#[path = "store_contract/acts.rs"]
+mod acts;
 #[path = "store_contract/cases.rs"]
 mod cases;
 #[path = "store_contract/cycles.rs"]
@@ -79,6 +81,9 @@ macro_rules! on_backend {
 macro_rules! contract {
     ($module:ident, $backend:ty) => {
         on_backend! { $module, $backend:
+            acts {
+                who_did_what_is_remembered_up_to_a_number,
+            }
             events {
                 numbers_are_given_out_in_order_and_never_twice,
                 a_number_is_no_less_than_was_asked_for,

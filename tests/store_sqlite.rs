@@ -18,8 +18,8 @@ use andon::domain::event::{Event, RunOptions};
 use andon::domain::outcome::Verdict;
 use andon::store::sqlite::{Mode, SqliteStore};
 use andon::store::{
-    NewMessage, NewTrigger, OutboxStore, PutTrigger, Store, StoreError, TriggerStore, UpkeepStore,
-    Which,
+    ActStore, NewMessage, NewTrigger, OutboxStore, PutTrigger, Store, StoreError, TriggerStore,
+    UpkeepStore, Which,
 };
 use sample::{append, at, ended_cycle, environment, new_cycle, pipeline, queued, resolved};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -550,6 +550,7 @@ async fn every_table_expires_or_is_exempt() {
     const EXEMPT: &[(&str, &str)] = &[
         ("cycle", "answers for its commits, a few hundred bytes each"),
         ("seen_commit", "`andon commits` answers for every commit ever seen"),
+        ("act", "who did what outlives what it was done to; the newest ten thousand are kept"),
         ("last_write", "one row"),
         ("head_page", "one short record a case, in place of the one before"),
         ("pipeline", "its counters must outlive its cycles, and there are few"),
@@ -587,4 +588,24 @@ async fn every_table_expires_or_is_exempt() {
     for name in listed {
         assert!(tables.iter().any(|table| table == name), "there is no table {name}");
     }
+}
+
+#[tokio::test]
+async fn of_who_did_what_the_newest_ten_thousand_are_kept() {
+    let place = Place::filled().await;
+    place
+        .execute(
+            "INSERT INTO act (id, at_us, person, kind, detail)
+             VALUES (1, 1, 'ada', 'log_in', ''), (2, 1, 'lin', 'log_in', ''),
+                    (10000, 1, 'bo', 'log_out', '')",
+        )
+        .await;
+    let store = place.open().await;
+    let acts = store.list_acts(None, 10).await.unwrap();
+    let again = acts[0].act.clone();
+    store.put_act(again).await.unwrap();
+    let kept: Vec<i64> =
+        store.list_acts(None, 10).await.unwrap().iter().map(|row| row.id).collect();
+    assert_eq!(kept, [10_001, 10_000, 2]);
+    store.close().await;
 }

@@ -10,14 +10,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 
 use super::document_lock::DocumentLock;
 use super::report_folder::ReportFolder;
 use super::world::{NoDocument, document_of};
-use crate::domain::findings::LeftAsItIs;
-use crate::investigation::changes;
+use crate::domain::findings::{InvestigationState, LeftAsItIs};
 use crate::investigation::merge::{Merge, merge, merge_without_base, with_endings_of};
+use crate::investigation::{self, Closing, changes};
 use crate::store::{DocumentKey, EditEnd, InvestigationRow, KeptText, NewEdit, Store, StoreError};
 
 /// The longest text that is edited so.
@@ -108,6 +109,12 @@ pub enum EditError {
     /// What an edit began with is not kept any more.
     #[error("what this edit began with is not kept any more")]
     Forgotten,
+    /// Nobody needs to close it.
+    #[error("{0} is closed already")]
+    Closed(String),
+    /// Its head was changed by hand.
+    #[error("the document {0} does not say in which state it is")]
+    Stateless(String),
     /// Others change it all the time.
     #[error("the document was changed by others again and again")]
     Busy,
@@ -173,6 +180,39 @@ impl Editing {
             };
             if self.write(&edit, theirs, after, is_merged).await? {
                 return Ok(Saved::Written { is_merged });
+            }
+        }
+        Err(EditError::Busy)
+    }
+
+    /// Closes the investigation, in its document and in the store.
+    ///
+    /// # Errors
+    /// When it is closed already, or cannot be written; then the file is as it was.
+    pub async fn close(
+        &self,
+        by: String,
+        reason: Option<String>,
+        at: Timestamp,
+    ) -> Result<(), EditError> {
+        let on = TimeZone::UTC.to_datetime(at).date();
+        for _ in 0..TRIES {
+            let theirs = self.read().await?;
+            let closing = Closing { by: &by, on, reason: reason.as_deref() };
+            let Some(text) = investigation::close(&theirs.text, &closing) else {
+                let state = investigation::meta_of(&theirs.text).map(|meta| meta.state);
+                return Err(match state {
+                    Some(_) => EditError::Closed(self.row.id.to_string()),
+                    None => EditError::Stateless(self.row.file()),
+                });
+            };
+            let after = kept(text.clone());
+            let edit = Edit { base: theirs.digest.clone(), text, by: by.clone(), at };
+            if self.write(&edit, theirs, after, false).await? {
+                let (pipeline, id) = (&self.row.pipeline, &self.row.id);
+                let (state, seen) = (InvestigationState::Closed, self.row.last_seen);
+                self.store.set_investigation_state(pipeline, id, state, seen).await?;
+                return Ok(());
             }
         }
         Err(EditError::Busy)

@@ -3,6 +3,7 @@
 //! One connection writes, owned by a task (`writer`); a few read, opened when they are first needed.
 //! Every operation runs on a task of its own, so that a caller may be dropped at any moment.
 
+mod acts;
 mod append;
 mod chain;
 mod claims;

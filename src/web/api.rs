@@ -2,6 +2,7 @@
 //! put requests into the store; none waits for a cycle.
 
 pub(super) mod acting;
+pub(super) mod acts;
 pub(super) mod cycles;
 pub(super) mod logs;
 pub(super) mod pipelines;

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use history::{
-    CaseForm, CaseRowForm, CommitsForm, CountsForm, CycleRowForm, CyclesForm, EventForm,
-    EventsForm, InvestigationForm, InvestigationsForm, LogForm, LogsForm,
+    ActForm, ActsForm, CaseForm, CaseRowForm, CommitsForm, CountsForm, CycleRowForm, CyclesForm,
+    EventForm, EventsForm, InvestigationForm, InvestigationsForm, LogForm, LogsForm,
 };
 pub use requests::{CancelForm, DoneForm, HookForm, ResumeForm, StartForm, StartedForm};
 

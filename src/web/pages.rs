@@ -6,6 +6,7 @@
 
 pub(super) mod acting;
 pub(super) mod assets;
+pub(super) mod audit;
 pub(super) mod case;
 pub(super) mod cycle;
 pub(super) mod editing;
@@ -19,6 +20,7 @@ mod markdown;
 pub(super) mod overview;
 pub(super) mod pipeline;
 mod plot;
+mod quarantine;
 pub(super) mod report;
 mod template;
 mod trend;
@@ -27,7 +29,7 @@ use http::{StatusCode, Uri};
 use serde::Serialize;
 
 use super::problem::Problem;
-use super::routes::{Method, Route};
+use super::routes::{Method, Route, page_of_form};
 use axum::response::Response;
 use frame::Frame;
 
@@ -48,10 +50,16 @@ pub(super) fn of_problem(problem: Problem, route: &Route, asked: &Uri) -> Respon
     if status == StatusCode::UNAUTHORIZED {
         let next = match route.method {
             Method::Get => asked.path_and_query().map_or("/", http::uri::PathAndQuery::as_str),
-            Method::Post => "/",
+            Method::Post => page_of_form(asked.path()),
         };
         return login::ask_for_token(next, None, problem.headers());
     }
+    as_page(&problem)
+}
+
+/// What went wrong, for somebody of whom nothing is known.
+pub(super) fn as_page(problem: &Problem) -> Response {
+    let status = problem.status();
     let title = status.canonical_reason().unwrap_or("Not done").to_owned();
     let told = Told { detail: problem.detail(), help: problem.help_text() };
     template::page(status, "problem.html", &Frame::bare(title), &Refusal { problem: told })

@@ -129,6 +129,11 @@ impl Browser {
         self.find(css).await.send_keys(text).await.unwrap();
     }
 
+    /// The browser is nobody any more, as after the end of a session.
+    pub(crate) async fn forget_session(&self) {
+        self.driver.delete_all_cookies().await.unwrap();
+    }
+
     /// Presses keys, wherever the focus is.
     pub(crate) async fn press(&self, keys: impl Into<TypingData>) {
         let hand = self.driver.action_chain_with_delay(Some(Duration::ZERO), Some(Duration::ZERO));

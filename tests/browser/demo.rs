@@ -26,6 +26,12 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("/pipelines/chat-staging/investigations/INV-0001/edit", "Countermeasures"),
     ("/pipelines/chat-staging/investigations/INV-0001/edit?text", "The whole text"),
     ("/pipelines/chat-staging/cases/test_001_websocket_connection_real", "Durations"),
+    (
+        "/pipelines/chat-staging/cases/test_018_rate_limiting_real?owner=ada&reason=new+limiter&until=2099-12-31",
+        "To be put into",
+    ),
+    ("/audit", "log in"),
+    ("/nowhere", "nothing at this address"),
     ("/pipelines/nothing", "All pipelines"),
     ("/login", "Token"),
 ];
@@ -77,13 +83,18 @@ impl Demo {
     pub(crate) async fn window(&self, script: Script) -> Browser {
         let browser = Browser::open(&self.url, script).await;
         browser.visit("/").await;
-        browser.fill("#token", TOKEN).await;
-        browser.click("button.primary").await;
+        log_in(&browser).await;
         browser.find(".cards").await;
         // That the first page was none without a token is no fault.
         browser.complaints().await;
         browser
     }
+}
+
+/// Gives the page that asks for a token what it wants.
+pub(crate) async fn log_in(browser: &Browser) {
+    browser.fill("#token", TOKEN).await;
+    browser.click("button.primary").await;
 }
 
 /// Starts `andon` with what the demo's pipeline reads.

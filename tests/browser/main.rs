@@ -17,3 +17,4 @@ mod shop;
 mod story;
 #[path = "../support/mod.rs"]
 mod support;
+mod writing;

@@ -96,7 +96,7 @@ impl Shop {
         std::fs::remove_file(self.place.file("stage/hold-before")).unwrap();
     }
 
-    fn until_verdict(&self, cycle: u64, verdict: &str) {
+    pub(crate) fn until_verdict(&self, cycle: u64, verdict: &str) {
         until("the cycle is over", || {
             let state = self.state();
             let latest = &state["latest"];

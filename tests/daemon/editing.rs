@@ -304,6 +304,43 @@ async fn whoever_may_only_read_may_not_edit() {
     assert!(page.contains(&format!("{HERE}/edit\"")), "{page}");
 }
 
+/// In the document, in the records and in the history, with the words of who did it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_investigation_is_closed_once_with_a_reason() {
+    let house = house(&all_tokens()).await.with_document(&fresh()).await;
+    let read = log_in(&house, READ).await;
+    let page = house.ask(get(HERE).with("cookie", &read)).await.page(200).html();
+    assert!(!page.contains("Close it"), "{page}");
+    let path = format!("{HERE}/close");
+    let key = field(&page, "form_key");
+    house.ask(send(&path, &[("form_key", key)]).with("cookie", &read)).await.page(403);
+
+    let session = log_in(&house, TRIGGER).await;
+    let page = house.ask(get(HERE).with("cookie", &session)).await.page(200).html();
+    assert!(page.contains("Close it"), "{page}");
+    let words = [
+        ("form_key", field(&page, "form_key")),
+        ("by", "ada"),
+        ("reason", "the\n## cache is gone"),
+    ];
+    let done = house.ask(send(&path, &words).with("cookie", &session)).await.is(303);
+    assert_eq!(done.header("location"), format!("{HERE}?done=closed"));
+    let written = house.written();
+    assert!(written.contains("state=closed"), "{written}");
+    assert!(written.contains("Closed by ada (token trig) on "), "{written}");
+    assert!(written.contains("cache is gone"), "{written}");
+    assert!(!written.contains("\n## cache"), "{written}");
+    let rows = house.store.list_investigations(Some(&house.name("chat"))).await.unwrap();
+    assert_eq!(rows[0].state, InvestigationState::Closed);
+    let edits = house.edits().await;
+    assert_eq!((edits.len(), edits[0].is_written), (1, true));
+    let page = house.ask(get(HERE).with("cookie", &session)).await.page(200).html();
+    assert!(!page.contains("Close it"), "{page}");
+    let again = house.ask(send(&path, &words).with("cookie", &session)).await.page(409).html();
+    assert!(again.contains("INV-0001 is closed already"), "{again}");
+    assert_eq!(house.edits().await.len(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_text_is_text() {
     let house = house(&[]).await.with_document(&fresh()).await;

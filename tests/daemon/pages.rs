@@ -151,6 +151,59 @@ async fn a_form_starts_one_cycle_and_only_a_page_of_ours_can_send_it() {
     assert!(house.waits_for("shop").await.is_empty());
 }
 
+/// What a person asked for stands under the name of their token, whatever a request calls itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_had_what_done_is_for_an_admin_to_see() {
+    let house = with_a_cycle(&all_tokens()).await;
+    let session = log_in(&house, TRIGGER).await;
+    let page = house.ask(get("/pipelines/shop").with("cookie", &session)).await.html();
+    let (key, once) = (field(&page, "form_key"), field(&page, "once"));
+    let only = "only\" ><img src=x onerror=alert(1)>*";
+    let hostile = [("form_key", key), ("once", once), ("by", "<img src=x>"), ("only", only)];
+    let refused = send("/pipelines/shop/trigger", &hostile).with("cookie", &session);
+    house.ask(refused).await.page(422);
+    let fields = [("form_key", key), ("once", once), ("by", "<img src=x>")];
+    house.ask(send("/pipelines/shop/trigger", &fields).with("cookie", &session)).await.is(303);
+    house.ask(get("/audit").with("cookie", &session)).await.page(403);
+    house.ask(get("/api/v1/acts").with("cookie", &session)).await.is(403);
+    house.ask(send("/logout", &[("form_key", key)]).with("cookie", &session)).await.is(303);
+
+    let admin = log_in(&house, ADMIN).await;
+    let page = house.ask(get("/pipelines/shop").with("cookie", &admin)).await.html();
+    assert!(page.contains("href=\"/audit\""), "{page}");
+    let acts = house.ask(get("/api/v1/acts?limit=3").with("cookie", &admin)).await.is(200).json();
+    let told: Vec<(&str, &str)> = acts["acts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|act| (act["kind"].as_str().unwrap(), act["person"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("log_in", "token admi"),
+        ("log_out", "token trig"),
+        ("start", "<img src=x> (token trig)"),
+    ];
+    assert_eq!(told, expected, "what was refused is not done");
+    assert_eq!(acts["acts"][2]["detail"], "the newest commit, without a deploy");
+    let older = format!("/audit?before={}", acts["older"]);
+    let page = house.ask(get(&older).with("cookie", &admin)).await.page(200).html();
+    assert!(page.contains("token trig") && !page.contains("log out"), "the login alone: {page}");
+    let page = house.ask(get("/audit").with("cookie", &admin)).await.page(200).html();
+    assert!(!page.contains("<img"), "{page}");
+    assert!(page.contains("href=\"/pipelines/shop\">shop · trigger 1</a>"), "{page}");
+}
+
+/// After a login that a form needed, its page comes again; an address that is none is told as a page to a browser.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_needs_a_login_leads_back_to_its_page() {
+    let house = with_a_cycle(&all_tokens()).await;
+    let asked = house.ask(send("/pipelines/chat/cycles/1/cancel", &[])).await.page(401).html();
+    assert!(asked.contains("name=\"next\" value=\"/pipelines/chat/cycles/1\""), "{asked}");
+    let nowhere = house.ask(get("/nowhere").with("accept", "text/html,*/*")).await.page(404);
+    assert!(nowhere.html().contains("nothing at this address"));
+    house.ask(get("/nowhere")).await.is(404).json();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_pages_are_dressed_with_is_kept_by_browsers_until_it_changes() {
     let house = house(&all_tokens()).await;

@@ -27,6 +27,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (8, "deploy_chain", include_str!("../../../migrations/sqlite/0008_deploy_chain.sql")),
     (9, "told", include_str!("../../../migrations/sqlite/0009_told.sql")),
     (10, "edits", include_str!("../../../migrations/sqlite/0010_edits.sql")),
+    (11, "acts", include_str!("../../../migrations/sqlite/0011_acts.sql")),
 ];
 
 /// The schema of this version.

@@ -10,8 +10,9 @@ use crate::domain::names::PipelineName;
 use crate::domain::outcome::{Trigger, TriggerKind};
 use crate::domain::spec::Pipeline;
 use crate::engine::{Resume, ResumeError, may_select, resume as resume_cycle};
-use crate::store::{CycleRow, NewTrigger, PutTrigger, TriggerId};
+use crate::store::{ActKind, CycleRow, NewTrigger, PutTrigger, TriggerId};
 use crate::web::access::Caller;
+use crate::web::acts::Done;
 use crate::web::call::{Answer, Call, json};
 use crate::web::forms::{CancelForm, DoneForm, ResumeForm, StartForm, StartedForm};
 use crate::web::problem::Problem;
@@ -36,7 +37,7 @@ pub(in crate::web) async fn cancel_cycle(call: Call) -> Answer {
     let row = call.cycle().await?;
     let by = By::of(&call);
     let form: CancelForm = call.json().await?;
-    json(StatusCode::ACCEPTED, &by.cancel_cycle(&row, form)?)
+    json(StatusCode::ACCEPTED, &by.cancel_cycle(&row, form).await?)
 }
 
 /// `POST pipelines/{pipeline}/triggers/{trigger}/cancel`
@@ -68,9 +69,19 @@ impl By {
         Self { site: call.site.clone(), caller: call.caller.clone() }
     }
 
+    /// Somebody who says who they are just now.
+    pub(in crate::web) fn caller(site: Site, caller: Caller) -> Self {
+        Self { site, caller: Some(caller) }
+    }
+
     /// Who it is, for the records.
     pub(in crate::web) fn person(&self, named: Option<&str>) -> String {
         person(self.caller.as_ref(), named)
+    }
+
+    /// Remembers that they did it.
+    pub(in crate::web) async fn did(&self, named: Option<&str>, done: Done<'_>) {
+        done.by(&self.site, self.person(named)).await;
     }
 
     /// Asks for a cycle.
@@ -93,6 +104,7 @@ impl By {
                 .help("`revision` is a branch, a tag or a commit of the watched repository"));
         }
         let detail = format!("by {}", self.person(form.by.as_deref()));
+        let (wish, by) = (wish(&form), form.by);
         let trigger = NewTrigger {
             pipeline: name.clone(),
             environment: served.pipeline.environment.clone(),
@@ -102,14 +114,13 @@ impl By {
             key: key.map(|key| format!("request {key}")),
             not_before: self.site.now(),
         };
-        self.put(name, trigger).await
-    }
-
-    async fn put(&self, name: PipelineName, trigger: NewTrigger) -> Result<StartedForm, Problem> {
-        let detail = trigger.cause.detail.clone();
+        let cause = trigger.cause.detail.clone();
         let (id, cycle) = match self.site.store().put_trigger(trigger, self.site.now()).await? {
             PutTrigger::New(id) => {
-                tracing::info!("a cycle of {name} was asked for {detail}");
+                tracing::info!("a cycle of {name} was asked for {cause}");
+                let to = Some((&name, format!("trigger {}", id.0)));
+                let done = Done { kind: ActKind::Start, to, detail: wish };
+                self.did(by.as_deref(), done).await;
                 (id, None)
             }
             PutTrigger::Known { id, cycle, asks_the_same: true } => (id, cycle),
@@ -128,7 +139,7 @@ impl By {
     }
 
     /// Has a running cycle end.
-    pub(in crate::web) fn cancel_cycle(
+    pub(in crate::web) async fn cancel_cycle(
         &self,
         row: &CycleRow,
         form: CancelForm,
@@ -138,6 +149,7 @@ impl By {
         match self.site.handle().cancel(&key, &who) {
             Cancelled::Asked => {
                 tracing::info!("{key} is cancelled by {who}");
+                self.did(form.by.as_deref(), on(row, ActKind::Cancel, String::new())).await;
                 Ok(DoneForm { done: format!("{key} comes to a safe point and ends") })
             }
             Cancelled::NotRunning => Err(not_running(row)),
@@ -165,6 +177,9 @@ impl By {
             return Err(absent());
         }
         tracing::info!("trigger {given} of {name} is {why}");
+        let to = Some((name, format!("trigger {given}")));
+        let done = Done { kind: ActKind::Drop, to, detail: String::new() };
+        self.did(form.by.as_deref(), done).await;
         self.site.handle().wake();
         Ok(DoneForm { done: format!("trigger {given} of {name} starts no cycle") })
     }
@@ -189,9 +204,31 @@ impl By {
             }
         })?;
         tracing::info!("{} goes on as {decision}, says {who}", row.key());
+        let detail = format!("as {decision}");
+        self.did(form.by.as_deref(), on(row, ActKind::Resume, detail)).await;
         self.site.handle().wake();
         Ok(DoneForm { done: format!("{} goes on as {decision}", row.key()) })
     }
+}
+
+fn on(row: &CycleRow, kind: ActKind, detail: String) -> Done<'_> {
+    Done { kind, to: Some((&row.pipeline, format!("cycle {}", row.summary.cycle))), detail }
+}
+
+/// What a cycle is asked for of, in words.
+fn wish(form: &StartForm) -> String {
+    let mut words = vec![form.revision.clone().unwrap_or_else(|| "the newest commit".to_owned())];
+    if !form.deploy {
+        words.push("without a deploy".to_owned());
+    }
+    if let Some(only) = &form.only {
+        let mut globs = only.lines();
+        let first: String = globs.next().unwrap_or("").chars().take(MAX_TEXT).collect();
+        let more = globs.count();
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        words.push(format!("only {first}{rest}"));
+    }
+    words.join(", ")
 }
 
 fn not_running(row: &CycleRow) -> Problem {

@@ -262,6 +262,37 @@ pub struct InvestigationForm {
     pub file: String,
 }
 
+/// Who had the daemon do what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Acts")]
+pub struct ActsForm {
+    /// Newest first.
+    pub acts: Vec<ActForm>,
+    /// The `before` of those that come next; `null` when these are the last.
+    pub older: Option<i64>,
+}
+
+/// What somebody had done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Act")]
+pub struct ActForm {
+    /// Its number; later ones are greater.
+    pub id: i64,
+    /// When.
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+    /// What the request called itself, beside the name of its token.
+    pub person: String,
+    /// `log_in`, `log_out`, `start`, `cancel`, `resume`, `drop`, `edit` or `close`.
+    pub kind: String,
+    /// The pipeline that it was done to.
+    pub pipeline: Option<String>,
+    /// The cycle, trigger or investigation of it.
+    pub subject: Option<String>,
+    /// What was asked for, in words.
+    pub detail: String,
+}
+
 /// Commits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Commits")]

@@ -48,7 +48,7 @@ pub(in crate::web) async fn cancel(call: Call) -> Answer {
     let row = call.cycle().await?;
     let by = By::of(&call);
     let form = call.form().await?;
-    by.cancel_cycle(&row, CancelForm { by: form.field("by").map(str::to_owned) })?;
+    by.cancel_cycle(&row, CancelForm { by: form.field("by").map(str::to_owned) }).await?;
     let (name, cycle) = (&row.pipeline, row.summary.cycle);
     Ok(to(&format!("/pipelines/{name}/cycles/{cycle}?done=cancelled"), None))
 }

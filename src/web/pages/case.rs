@@ -7,10 +7,13 @@ use serde::Serialize;
 
 use super::frame::Frame;
 use super::plot::plot;
+use super::quarantine::{Asked, Proposal, proposal};
 use super::template;
+use crate::domain::names::CaseId;
 use crate::web::api::pipelines::history_of_case;
 use crate::web::call::{Answer, Call};
 use crate::web::forms::CaseForm;
+use crate::web::problem::Problem;
 
 /// So many cycles.
 const CYCLES: u32 = 200;
@@ -23,6 +26,8 @@ struct Page {
     case: CaseForm,
     plot: minijinja::Value,
     failures: Vec<Failed>,
+    /// For a case of a pipeline that is served.
+    quarantine: Option<Proposal>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -35,6 +40,7 @@ struct Failed {
 /// `GET /pipelines/{pipeline}/cases/{case}`
 pub(in crate::web) async fn page(call: Call) -> Answer {
     let case = history_of_case(&call, CYCLES).await?;
+    let quarantine = quarantine(&call, &case)?;
     let href = format!("/pipelines/{}", case.pipeline);
     let frame =
         Frame::of(&call, case.case.clone()).under(&[(&case.pipeline, &href), (&case.case, "")]);
@@ -42,9 +48,20 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         href,
         plot: minijinja::Value::from_safe_string(plot(&case.cycles)),
         failures: failures(&case),
+        quarantine,
         case,
     };
     Ok(template::page(StatusCode::OK, "case.html", &frame, &own))
+}
+
+fn quarantine(call: &Call, case: &CaseForm) -> Result<Option<Proposal>, Problem> {
+    let asked: Asked = call.query()?;
+    let pipelines = call.site.handle().pipelines();
+    let served = pipelines.iter().find(|(name, _)| name.as_str() == case.pipeline);
+    let suite = served.and_then(|(_, served)| served.pipeline.suite.as_deref());
+    let Some((suite, id)) = suite.zip(CaseId::parse(&case.case).ok()) else { return Ok(None) };
+    let today = jiff::tz::TimeZone::UTC.to_datetime(call.site.now()).date();
+    Ok(Some(proposal(&id, &asked, &suite.quarantine, today)))
 }
 
 /// What it failed with, the most frequent first.

@@ -19,7 +19,8 @@ use super::template;
 use crate::engine::{Edit, EditError, Editing, MAX_EDITED, Saved, ThreeTexts};
 use crate::investigation::Sheet;
 use crate::investigation::merge::{self, Merge};
-use crate::store::InvestigationRow;
+use crate::store::{ActKind, InvestigationRow};
+use crate::web::acts::Done;
 use crate::web::api::acting::By;
 use crate::web::call::{Answer, Call, Form};
 use crate::web::problem::Problem;
@@ -31,6 +32,8 @@ const MAX_FORM: usize = 3 * MAX_EDITED + (64 << 10);
 const MAX_CLASHES: usize = 100;
 /// Among so many edits the one is looked for that another clashes with.
 const LOOKED_AT: u32 = 20;
+/// Of the words with which somebody closes an investigation.
+const MAX_REASON: usize = 500;
 
 const NOT_OURS: &str =
     "Nothing is saved yet: the form is not of a page of this session. Look at it, and save again.";
@@ -192,6 +195,14 @@ pub(in crate::web) async fn decide(call: Call) -> Answer {
     desk.clash_page(refused.0, clash).await
 }
 
+/// `POST …/close`
+pub(in crate::web) async fn close(call: Call) -> Answer {
+    let desk = Desk::of(&call).await?;
+    let form = call.form().await?;
+    desk.close(&form).await.map_err(|fault| problem(&fault))?;
+    Ok(to(&format!("{}?done=closed", desk.here), None))
+}
+
 /// An investigation that somebody edits, and what its pages are made with.
 struct Desk {
     site: Site,
@@ -288,6 +299,19 @@ impl Desk {
         Ok(self.text_page(status_of(fault), &form))
     }
 
+    /// Closes to its end, also when the browser hangs up.
+    async fn close(&self, form: &Form) -> Result<(), EditError> {
+        let (by, at) = (self.who.person(form.field("by")), self.site.now());
+        let reason = form.field("reason").map(|it| it.chars().take(MAX_REASON).collect::<String>());
+        let (editing, detail) = (self.editing.clone(), reason.clone().unwrap_or_default());
+        let closing = self.site.tasks().spawn(async move { editing.close(by, reason, at).await });
+        closing.await.map_err(|fault| EditError::Io(std::io::Error::other(fault)))??;
+        tracing::info!("{} of {} is closed", self.row.id, self.row.pipeline);
+        let to = Some((&self.row.pipeline, self.row.id.to_string()));
+        self.who.did(form.field("by"), Done { kind: ActKind::Close, to, detail }).await;
+        Ok(())
+    }
+
     /// Saves to its end, also when the browser hangs up.
     async fn save(&self, form: &Form, base: &str, text: &str) -> Result<Saved, EditError> {
         let by = self.who.person(form.field("by"));
@@ -302,6 +326,9 @@ impl Desk {
         let saved = saving.await.map_err(|fault| EditError::Io(std::io::Error::other(fault)))?;
         if let Ok(Saved::Written { .. }) = &saved {
             tracing::info!("{} of {} is edited by {by}", self.row.id, self.row.pipeline);
+            let to = Some((&self.row.pipeline, self.row.id.to_string()));
+            let done = Done { kind: ActKind::Edit, to, detail: String::new() };
+            self.who.did(form.field("by"), done).await;
         }
         saved
     }
@@ -370,7 +397,11 @@ fn status_of(fault: &EditError) -> StatusCode {
         EditError::TooLong | EditError::NotText | EditError::Emptied => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
-        EditError::Left { .. } | EditError::Forgotten | EditError::Busy => StatusCode::CONFLICT,
+        EditError::Left { .. }
+        | EditError::Forgotten
+        | EditError::Busy
+        | EditError::Closed(_)
+        | EditError::Stateless(_) => StatusCode::CONFLICT,
         EditError::Io(_) | EditError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
@@ -379,6 +410,10 @@ fn status_of(fault: &EditError) -> StatusCode {
 fn help_of(fault: &EditError) -> &'static str {
     match fault {
         EditError::Absent(_) => "the next cycle that sees the failure writes it again",
+        EditError::Closed(_) => "it reopens by itself when its failure comes back",
+        EditError::Stateless(_) => {
+            "its first line was changed by hand: `git restore` it, or let the next cycle mend it"
+        }
         EditError::Left { .. } | EditError::TooLong => {
             "`andon whys edit` opens it in an editor of yours"
         }

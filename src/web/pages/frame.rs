@@ -106,6 +106,7 @@ fn said(query: Option<&str>) -> Option<&'static str> {
         "merged" => {
             Some("Saved, together with what others changed meanwhile: look at it once more.")
         }
+        "closed" => Some("Closed. It reopens by itself when its failure comes back."),
         "unchanged" => Some("There was nothing to save."),
         "resumed" => Some("The cycle goes on."),
         _ => None,

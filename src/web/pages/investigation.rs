@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::frame::Frame;
 use super::report::Link;
 use super::{markdown, template};
+use crate::domain::findings::InvestigationState;
 use crate::engine::document_of;
 use crate::investigation::{self, Lint};
 use crate::store::{EditRow, InvestigationRow};
@@ -24,6 +25,8 @@ struct Shown {
     links: Vec<Link>,
     html: Value,
     edit: String,
+    /// Where it is closed; for one that is not.
+    close: Option<String>,
     remarks: Vec<Remark>,
     edits: Vec<EditView>,
     older: Option<String>,
@@ -119,10 +122,17 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
             Link { text: "Markdown", href: format!("{here}/document.md") },
         ],
         edit: format!("{here}/edit"),
+        close: (state_of(&text) != Some(InvestigationState::Closed))
+            .then(|| format!("{here}/close")),
         edits: edits.into_iter().map(EditView::from).collect(),
         older: oldest.map(|position| format!("{here}?before={position}#edits")),
     };
     Ok(template::page(StatusCode::OK, "investigation.html", &frame, &own))
+}
+
+/// What the document says: it counts, whatever the records hold.
+fn state_of(text: &str) -> Option<InvestigationState> {
+    investigation::meta_of(text).map(|meta| meta.state)
 }
 
 /// `GET …/document.md`

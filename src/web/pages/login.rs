@@ -8,7 +8,10 @@ use serde::Serialize;
 use super::frame::Frame;
 use super::template;
 use crate::pipeline::Role;
+use crate::store::ActKind;
 use crate::web::access::Refused;
+use crate::web::acts::Done;
+use crate::web::api::acting::By;
 use crate::web::call::{Answer, Call};
 use crate::web::guard;
 use crate::web::sessions::{LIFE, random_word};
@@ -48,6 +51,7 @@ pub(in crate::web) async fn login(call: Call) -> Answer {
         Ok(caller) => {
             let word = random_word();
             tracing::info!("token {:?} opened a session", caller.token.as_deref().unwrap_or(""));
+            By::caller(site.clone(), caller.clone()).did(None, session(ActKind::LogIn)).await;
             site.sessions().open(&word, caller, random_word(), site.now());
             Ok(to(&next, Some(&cookie(&word, LIFE.as_secs()))))
         }
@@ -69,11 +73,17 @@ pub(in crate::web) async fn login(call: Call) -> Answer {
 pub(in crate::web) async fn logout(call: Call) -> Answer {
     let site = call.site.clone();
     let word = session_word(call.parts.headers.get_all(http::header::COOKIE)).map(str::to_owned);
+    let by = By::of(&call);
     call.form().await?;
     if let Some(word) = word {
         site.sessions().close(&word);
+        by.did(None, session(ActKind::LogOut)).await;
     }
     Ok(to("/", Some(&cookie("", 0))))
+}
+
+fn session(kind: ActKind) -> Done<'static> {
+    Done { kind, to: None, detail: String::new() }
 }
 
 /// A page to go on with after a form.

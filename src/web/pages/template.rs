@@ -33,6 +33,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("edit.html", include_str!("templates/edit.html")),
     ("fields.html", include_str!("templates/fields.html")),
     ("clash.html", include_str!("templates/clash.html")),
+    ("audit.html", include_str!("templates/audit.html")),
     ("login.html", include_str!("templates/login.html")),
     ("problem.html", include_str!("templates/problem.html")),
 ];

@@ -6,10 +6,10 @@ use super::{Audience, Content, Method, Parameter, Place, Route};
 use crate::pipeline::Role;
 use crate::report::CycleJson;
 use crate::web::access::Need;
-use crate::web::api::{acting, cycles, logs, pipelines};
+use crate::web::api::{acting, acts, cycles, logs, pipelines};
 use crate::web::call::{Answer, Call};
 use crate::web::forms::{
-    CancelForm, CaseForm, CommitsForm, CyclesForm, DoneForm, EventsForm, HookForm,
+    ActsForm, CancelForm, CaseForm, CommitsForm, CyclesForm, DoneForm, EventsForm, HookForm,
     InvestigationsForm, LogsForm, PipelineForm, PipelinesForm, ResumeForm, StartForm, StartedForm,
     StatusForm,
 };
@@ -44,6 +44,12 @@ const LAST_EVENT_ID: Parameter = Parameter {
     place: Place::Header,
     kind: "string",
     says: "the `id` of the last event that was received: the rest of its cycle is repeated first",
+};
+const BEFORE: Parameter = Parameter {
+    name: "before",
+    place: Place::Query,
+    kind: "integer",
+    says: "only those with a smaller `id`",
 };
 const RANGE: Parameter = Parameter {
     name: "Range",
@@ -270,6 +276,10 @@ pub(super) static ROUTES: &[Route] = &[
         "The history of a case",
         to!(pages::case::page),
     ),
+    Route {
+        need: Need::Role(Role::Admin),
+        ..page("/audit", "pageOfActs", "Who had what done, newest first", to!(pages::audit::page))
+    },
     open(
         "/assets/{file}",
         "asset",
@@ -316,6 +326,13 @@ pub(super) static ROUTES: &[Route] = &[
         "sendMerge",
         "Saves what a person decided where two edits clash",
         to!(pages::editing::decide),
+    ),
+    sent(
+        Need::Role(Role::Trigger),
+        "/pipelines/{pipeline}/investigations/{investigation}/close",
+        "sendClose",
+        "Closes an investigation, in the words of a person",
+        to!(pages::editing::close),
     ),
     sent(
         Need::Role(Role::Admin),
@@ -370,6 +387,17 @@ pub(super) static ROUTES: &[Route] = &[
         form!(StatusForm),
         to!(pipelines::status),
     ),
+    Route {
+        need: Need::Role(Role::Admin),
+        ..look(
+            "/api/v1/acts",
+            "listActs",
+            "Who had the daemon do what",
+            &[BEFORE, LIMIT],
+            form!(ActsForm),
+            to!(acts::list),
+        )
+    },
     look(
         "/api/v1/events",
         "streamEvents",
