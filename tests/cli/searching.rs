@@ -319,3 +319,35 @@ fn a_search_runs_beside_no_other_and_lets_a_run_by_hand_go_first() {
     let said = String::from_utf8_lossy(&found.stderr).into_owned();
     assert!(said.contains("goes first; the search waits for its end"), "{said}");
 }
+
+/// What waits for a daemon goes before the next step of a search by hand.
+#[test]
+fn a_search_by_hand_lets_what_a_daemon_holds_go_first() {
+    let (stage, commits) = broken_by_in(&PIPELINE.replace("        test ! -e refuse", NOTED), 5);
+    let order = || -> Vec<u32> {
+        let text = std::fs::read_to_string(stage.path().join("order")).unwrap();
+        text.lines().map(|line| line.parse().unwrap()).collect()
+    };
+    std::fs::write(stage.path().join("hold"), "").unwrap();
+    let begin = |args: &[&str]| {
+        let mut command = stage.command();
+        command.args(args);
+        start(command)
+    };
+    let search = begin(&["culprit", "small", "--json"]);
+    until("the first step deploys", || order() == [1, 2, 3]);
+    let mut daemon = begin(&["daemon", "--listen", "127.0.0.1:0"]);
+    until("the daemon answers", || stage.path().join(".andon/daemon.json").exists());
+    stage.andon(&["trigger", "small"]).ends(0);
+    std::fs::remove_file(stage.path().join("hold")).unwrap();
+    let found = search.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&found.stderr).into_owned();
+    assert_eq!(found.status.code(), Some(0), "{said}");
+    let told: Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(told["culprit"], commits[5].as_str());
+    assert!(said.contains("goes first; the search waits for its end"), "{said}");
+    let fourth = stage.andon(&["show", "small", "4", "--json"]).json();
+    assert_eq!(fourth["trigger"]["kind"], "manual", "it had its turn before the second step");
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+}
