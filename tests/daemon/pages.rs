@@ -204,6 +204,39 @@ async fn a_form_that_needs_a_login_leads_back_to_its_page() {
     house.ask(get("/nowhere")).await.is(404).json();
 }
 
+/// A log of any length: its end, the part around a line that somebody points at, and the lines that hold a text.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_of_a_long_log_is_found_and_pointed_at() {
+    let house = with_a_cycle(&[]).await;
+    let folder = house.folder.path().join("runs/chat/0001/deploy-01-1");
+    std::fs::create_dir_all(&folder).unwrap();
+    let line = |number: u32| format!("line {number} of <b>\u{1b}[31mmany\u{1b}[0m\n");
+    let text: String = (1..=60_000).map(line).collect();
+    std::fs::write(folder.join("output.log"), &text).unwrap();
+    let path = "/pipelines/chat/cycles/1/logs/1";
+    let end = house.ask(get(path)).await.page(200).html();
+    assert!(
+        end.contains("data-n=\"60000\">line 60000 of &lt;b&gt;<span class=\"a-31\">many"),
+        "{end:.3000}"
+    );
+    assert!(!end.contains("line 40000 "), "the end alone");
+    let found = house.ask(get(&format!("{path}?find=LINE+3000"))).await.page(200).html();
+    let at = text.find("line 3000 of").unwrap();
+    let link = format!("<a href=\"{path}?at={at}#b{at}\">3000</a> <code>line 3000 of");
+    assert!(found.contains(&link), "{found:.3000}");
+    let around = house.ask(get(&format!("{path}?at={at}"))).await.page(200).html();
+    let wanted = format!("id=\"b{at}\" data-n=\"3000\">line 3000 of");
+    assert!(around.contains(&wanted), "{around:.3000}");
+    assert!(around.contains("data-log-over=\"yes\""), "the middle of a log is not followed");
+    let many = house.ask(get(&format!("{path}?find=many%3Cno"))).await.page(200).html();
+    assert!(many.contains("No line holds “many&lt;no”"), "{many:.3000}");
+    let many = house.ask(get(&format!("{path}?find=of+%3Cb"))).await.page(200).html();
+    let (_, next) = many.split_once("rel=\"next\" href=\"").unwrap();
+    let next = next.split('"').next().unwrap().replace("&amp;", "&");
+    let more = house.ask(get(&next)).await.page(200).html();
+    assert!(more.contains(">201</a> <code>line 201 of"), "{more:.3000}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_pages_are_dressed_with_is_kept_by_browsers_until_it_changes() {
     let house = house(&all_tokens()).await;

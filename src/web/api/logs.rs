@@ -1,6 +1,8 @@
 //! What the steps and commands of a cycle wrote, in ranges: a file is sent in pieces, never held whole.
 
-use std::io::SeekFrom;
+mod reading;
+
+use std::io::{Cursor, SeekFrom};
 use std::path::PathBuf;
 
 use axum::body::Body;
@@ -9,8 +11,10 @@ use http::StatusCode;
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio::sync::Semaphore;
 use tokio_util::io::ReaderStream;
 
+pub(in crate::web) use self::reading::{Found, Hit, Part, Which};
 use super::cycles::state_of;
 use super::range::{Wanted, wanted};
 use crate::domain::evidence::Excerpt;
@@ -24,6 +28,8 @@ use crate::web::site::Site;
 
 /// Of a log as it is sent.
 const CHUNK: usize = 64 << 10;
+/// So many look for something at once; others wait for their turn.
+static LOOKING: Semaphore = Semaphore::const_new(2);
 
 /// `GET pipelines/{pipeline}/cycles/{cycle}/logs`
 pub(in crate::web) async fn list(call: Call) -> Answer {
@@ -90,24 +96,48 @@ pub(in crate::web) async fn open(call: &Call) -> Result<Opened, Problem> {
 }
 
 impl Opened {
-    /// The last bytes, at most so many, and where in the log they begin and end.
-    pub(in crate::web) async fn end(&self, most: u64) -> Result<(Vec<u8>, u64, u64), Problem> {
-        match &self.source {
-            Source::Kept(text) => Ok((text.as_bytes().to_vec(), 0, text.len() as u64)),
-            Source::File(path) => {
-                let mut file = File::open(path).await.map_err(|fault| unreadable(&fault))?;
-                let length = file.metadata().await.map_err(|fault| unreadable(&fault))?.len();
-                let from = length.saturating_sub(most);
-                file.seek(SeekFrom::Start(from)).await.map_err(|fault| unreadable(&fault))?;
-                let mut bytes = Vec::new();
-                let mut part = file.take(length - from);
-                part.read_to_end(&mut bytes).await.map_err(|fault| unreadable(&fault))?;
-                let to = from + bytes.len() as u64;
-                Ok((bytes, from, to))
-            }
-        }
+    /// A part of it, of at most so many bytes.
+    pub(in crate::web) async fn part(
+        self,
+        which: Which,
+        most: u64,
+    ) -> Result<(Self, Part), Problem> {
+        self.read(move |log| reading::part(log, which, most)).await
+    }
+
+    /// The first lines that hold a text.
+    pub(in crate::web) async fn find(
+        self,
+        text: String,
+        after: Option<u64>,
+        most: usize,
+    ) -> Result<(Self, Found), Problem> {
+        let _turn = LOOKING.acquire().await.map_err(|_| Problem::unavailable("the daemon ends"))?;
+        self.read(move |log| reading::find(log, &text, after, most)).await
+    }
+
+    /// Reads on a blocking thread: the log may be large.
+    async fn read<T: Send + 'static>(
+        self,
+        read: impl FnOnce(&mut dyn ReadSeek) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<(Self, T), Problem> {
+        let reading = tokio::task::spawn_blocking(move || {
+            let done = match &self.source {
+                Source::Kept(text) => read(&mut Cursor::new(text.as_bytes())),
+                Source::File(path) => {
+                    std::fs::File::open(path).and_then(|mut file| read(&mut file))
+                }
+            };
+            done.map(|done| (self, done))
+        });
+        let read = reading.await.map_err(|_| Problem::unavailable("the log cannot be read"))?;
+        read.map_err(|fault| unreadable(&fault))
     }
 }
+
+/// A file, or a text.
+trait ReadSeek: std::io::Read + std::io::Seek {}
+impl<T: std::io::Read + std::io::Seek> ReadSeek for T {}
 
 /// `GET pipelines/{pipeline}/cycles/{cycle}/logs/{log}`
 pub(in crate::web) async fn one(call: Call) -> Answer {

@@ -1,25 +1,48 @@
-//! `GET /pipelines/{pipeline}/cycles/{cycle}/logs/{log}`: the end of a log, with its colours. A script
-//! follows it from there; the whole of it is a plain file at the API.
+//! `GET /pipelines/{pipeline}/cycles/{cycle}/logs/{log}`: the end of a log, or the part around a line, with its colours,
+//! and the lines of the whole that hold a text. A script follows it from its end; the whole is a plain file at the API.
 
 use http::StatusCode;
 use minijinja::{HtmlEscape, Value};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::frame::Frame;
 use super::template;
-use crate::web::api::logs::open;
+use crate::web::api::logs::{Found, Hit, Which, open};
 use crate::web::call::{Answer, Call};
 
-/// So much of its end.
+/// So much of it.
 const SHOWN: u64 = 256 << 10;
+
+/// So many lines that hold what was looked for.
+const MAX_HITS: usize = 200;
+/// What is looked for has at most so many characters.
+const MAX_WANTED: usize = 200;
+
+#[derive(Debug, Default, Deserialize)]
+struct Asked {
+    /// The part around this byte.
+    at: Option<u64>,
+    /// The lines with this text.
+    find: Option<String>,
+    /// Those that begin after this byte.
+    after: Option<u64>,
+}
 
 #[derive(Serialize)]
 struct Page {
     log: Shown,
+    here: String,
     raw: String,
     from: u64,
     to: u64,
+    length: u64,
+    /// Where the parts before and after this one are.
+    earlier: Option<u64>,
+    later: Option<u64>,
+    /// Whether the script has nothing to follow.
+    is_still: bool,
     lines: Vec<Line>,
+    found: Option<FoundView>,
 }
 
 #[derive(Serialize)]
@@ -32,41 +55,88 @@ struct Shown {
 
 #[derive(Serialize)]
 struct Line {
-    number: usize,
+    /// Where it begins in the log: its name for good.
+    at: u64,
+    number: Option<u64>,
     html: Value,
+}
+
+#[derive(Serialize)]
+struct FoundView {
+    wanted: String,
+    hits: Vec<Line>,
+    /// Where to look on.
+    rest: Option<u64>,
 }
 
 /// `GET /pipelines/{pipeline}/cycles/{cycle}/logs/{log}`
 pub(in crate::web) async fn page(call: Call) -> Answer {
+    let asked: Asked = call.query()?;
     let opened = open(&call).await?;
-    let (bytes, from, to) = opened.end(SHOWN).await?;
+    let which = asked.at.map_or(Which::End, Which::Around);
+    let (opened, part) = opened.part(which, SHOWN).await?;
+    let wanted: String = asked.find.unwrap_or_default().chars().take(MAX_WANTED).collect();
+    let (opened, found) = match wanted.as_str() {
+        "" => (opened, None),
+        text => {
+            let (opened, found) = opened.find(text.to_owned(), asked.after, MAX_HITS).await?;
+            (opened, Some(found))
+        }
+    };
     let (row, form) = (opened.row, opened.form);
     let (name, cycle) = (&row.pipeline, row.summary.cycle);
     let pipeline = format!("/pipelines/{name}");
-    let here = format!("{pipeline}/cycles/{cycle}");
+    let of_cycle = format!("{pipeline}/cycles/{cycle}");
+    let here = format!("{of_cycle}/logs/{}", form.log);
     let frame = Frame::of(&call, form.name.clone()).under(&[
         (name.as_str(), &pipeline),
-        (&format!("Cycle {cycle}"), &here),
+        (&format!("Cycle {cycle}"), &of_cycle),
         (&form.name, ""),
     ]);
-    // The line that is cut at the front is no line, and of one that is not over the script tells the rest.
-    let text = String::from_utf8_lossy(&bytes);
-    let start = if from == 0 { 0 } else { text.find('\n').map_or(0, |end| end + 1) };
-    let is_over = form.end.is_some();
-    let end = if is_over { text.len() } else { text.rfind('\n').map_or(start, |end| end + 1) };
-    let told = text.get(start..end.max(start)).unwrap_or_default();
-    let rest = (text.len() - end.max(start)) as u64;
-    let lines = (1..)
-        .zip(told.lines())
-        .map(|(number, line)| Line { number, html: Value::from_safe_string(coloured(line)) });
+    let is_end = part.to() >= part.length;
+    let is_still = form.end.is_some() || !is_end;
+    // The script tells the rest of a line that is not over.
+    let told = match memchr::memrchr(b'\n', &part.bytes) {
+        Some(last) if !is_still => last + 1,
+        None if !is_still => 0,
+        _ => part.bytes.len(),
+    };
     let own = Page {
-        raw: format!("/api/v1{here}/logs/{}", form.log),
-        from,
-        to: to - rest,
-        lines: lines.collect(),
+        raw: format!("/api/v1{here}"),
+        here,
+        from: part.from,
+        to: part.from + told as u64,
+        length: part.length,
+        earlier: (part.from > 0).then(|| part.from.saturating_sub(SHOWN / 2)),
+        later: (!is_end).then(|| part.to()),
+        is_still,
+        lines: lines(&part.bytes[..told], part.from, part.number),
+        found: found.map(|found| shown(found, wanted)),
         log: Shown { name: form.name, phase: form.phase, attempt: form.attempt, end: form.end },
     };
     Ok(template::page(StatusCode::OK, "log.html", &frame, &own))
+}
+
+fn lines(bytes: &[u8], from: u64, number: Option<u64>) -> Vec<Line> {
+    let (mut at, mut number) = (from, number);
+    let line = |line: &[u8]| {
+        let shown = Line { at, number, html: html(line) };
+        at += line.len() as u64;
+        number = number.map(|number| number + 1);
+        shown
+    };
+    bytes.split_inclusive(|byte| *byte == b'\n').map(line).collect()
+}
+
+fn shown(found: Found, wanted: String) -> FoundView {
+    let hit = |hit: Hit| Line { at: hit.at, number: Some(hit.number), html: html(&hit.line) };
+    FoundView { wanted, rest: found.stopped_at, hits: found.hits.into_iter().map(hit).collect() }
+}
+
+fn html(line: &[u8]) -> Value {
+    let text = String::from_utf8_lossy(line);
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    Value::from_safe_string(coloured(text.strip_suffix('\r').unwrap_or(text)))
 }
 
 /// A line as HTML: ANSI colours as classes, every other sequence left out, text escaped.

@@ -91,6 +91,9 @@ fn environment() -> &'static Environment<'static> {
         environment
             .add_filter("words", |text: Option<String>| text.unwrap_or_default().replace('_', " "));
         environment.add_filter("path", |id: String| super::case::in_address(&id));
+        environment.add_filter("query", |text: String| {
+            url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
+        });
         environment.add_filter("short", shortened);
         environment.add_function("asset", |name: String| assets::address(&name));
         environment

@@ -121,16 +121,15 @@ function copying(root) {
 }
 
 // ---- A log: found in, and followed. What was shown longest ago is let go, so that it stays usable however long it gets.
+// A line is known by the byte where it begins: such an address is good for as long as the log is kept.
 const KEPT_LINES = 20000;
 function logView() {
   const log = document.querySelector("[data-log]");
   if (!log) return;
-  const bar = document.querySelector("[data-logbar]");
-  bar.hidden = false;
-  const follow = bar.querySelector("[data-log-follow]");
-  const find = bar.querySelector("[data-log-find]");
-  const found = bar.querySelector("[data-log-found]");
-  find.addEventListener("input", () => {
+  const follow = document.querySelector("[data-log-follow]");
+  const find = document.querySelector("[data-log-find]");
+  const found = document.querySelector("[data-log-found]");
+  const look = () => {
     const wanted = find.value.toLowerCase();
     let hits = 0, first = null;
     for (const line of log.children) {
@@ -138,34 +137,63 @@ function logView() {
       line.classList.toggle("hit", hit);
       if (hit) { hits += 1; first ??= line; }
     }
-    found.textContent = wanted === "" ? "" : `${hits} line${hits === 1 ? "" : "s"}`;
-    first?.scrollIntoView({ block: "center" });
+    found.textContent = wanted === "" ? "" : `${hits} line${hits === 1 ? "" : "s"} here`;
+    return first;
+  };
+  find.addEventListener("input", () => look()?.scrollIntoView({ block: "center" }));
+  look();
+  log.addEventListener("click", (event) => {
+    const line = event.target.closest(".line");
+    if (!line || event.clientX - line.getBoundingClientRect().left > 60) return;
+    const at = line.id.slice(1);
+    history.replaceState(null, "", `?at=${at}`);
+    location.hash = line.id;
   });
-  if (follow.checked) log.scrollTop = log.scrollHeight;
   if (log.dataset.logOver) return;
-  let at = Number(log.dataset.logAt), rest = "";
-  const decoder = new TextDecoder();
-  let number = Number(log.lastElementChild?.id.slice(1) || 0);
+  document.querySelector("[data-log-following]").hidden = false;
+  if (follow.checked && !location.hash) log.scrollTop = log.scrollHeight;
+  let at = Number(log.dataset.logAt), number = log.lastElementChild ? Number(log.lastElementChild.dataset.n) : 0;
+  // Bytes of a line that is not over yet, and what shows them.
+  let rest = new Uint8Array(), open = null;
+  const text = new TextDecoder();
+  const show = (line, bytes) => line.replaceChildren(...colours(text.decode(bytes)), "\n");
+  function take(bytes) {
+    const all = new Uint8Array(rest.length + bytes.length);
+    all.set(rest);
+    all.set(bytes, rest.length);
+    const fresh = document.createDocumentFragment();
+    let begin = 0, place = at - rest.length;
+    const line = () => {
+      const made = open ?? document.createElement("span");
+      if (!open) {
+        made.className = "line";
+        made.id = `b${place}`;
+        number += 1;
+        if (number) made.dataset.n = number;
+        fresh.append(made);
+      }
+      return made;
+    };
+    for (let end = all.indexOf(10); end >= 0; end = all.indexOf(10, begin)) {
+      show(line(), all.subarray(begin, end));
+      open = null;
+      place += end + 1 - begin;
+      begin = end + 1;
+    }
+    rest = all.slice(begin);
+    if (rest.length) { open = line(); show(open, rest); }
+    // A line without an end is told in pieces.
+    if (rest.length > 65536) { rest = new Uint8Array(); open = null; }
+    at += bytes.length;
+    log.append(fresh);
+    while (log.childElementCount > KEPT_LINES) log.firstElementChild.remove();
+    if (find.value) look();
+    if (follow.checked) log.scrollTop = log.scrollHeight;
+  }
   async function more() {
     try {
       const answer = await fetch(log.dataset.log, { headers: { range: `bytes=${at}-${at + 262143}` } });
-      if (answer.status === 206) {
-        const bytes = new Uint8Array(await answer.arrayBuffer());
-        at += bytes.length;
-        const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
-        rest = lines.pop();
-        const fresh = document.createDocumentFragment();
-        for (const text of lines) {
-          const line = document.createElement("span");
-          line.className = "line";
-          line.id = `L${number += 1}`;
-          line.append(...colours(text), "\n");
-          fresh.append(line);
-        }
-        log.append(fresh);
-        while (log.childElementCount > KEPT_LINES) log.firstElementChild.remove();
-        if (follow.checked) log.scrollTop = log.scrollHeight;
-      }
+      if (answer.status === 206) take(new Uint8Array(await answer.arrayBuffer()));
     } catch { /* Tried again below. */ }
     setTimeout(more, 500);
   }
