@@ -5,6 +5,7 @@
 mod flood;
 mod log;
 mod own_pages;
+mod signals;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
@@ -13,12 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
-use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::args::{Cli, Command};
-use crate::cli::settings::{self, Settings};
+use crate::cli::settings::{self, Detail, Settings};
 use crate::cli::{self, CliError, Context, Host};
 
 /// By then a daemon has started and looked at everything once.
@@ -49,7 +48,8 @@ pub fn main() -> ExitCode {
     };
     let host = host();
     // Before anything is read: whoever sends a signal need not know how far we are.
-    watch_signals(&runtime, &host, &cli.command);
+    let voice = signals::Voice::default();
+    signals::watch(&runtime, &host, &cli.command, &voice);
     let console = settings::first_console(&cli.global);
     let settings = match settings_of(&cli) {
         Ok(settings) => settings,
@@ -59,6 +59,9 @@ pub fn main() -> ExitCode {
         }
     };
     log::start(&settings, &cli.command);
+    if settings.detail > Detail::Quiet {
+        let _ = voice.set(settings.console);
+    }
     let code = runtime.block_on(async {
         let context = Context { settings, host };
         if matches!(cli.command, Command::Daemon(_)) {
@@ -144,51 +147,6 @@ fn columns() -> Option<usize> {
     }
     let width = rustix::termios::tcgetwinsize(out).map_or(0, |size| usize::from(size.ws_col));
     Some(if width == 0 { 80 } else { width })
-}
-
-/// The first signal asks for an orderly end; the second ends the process at once: whatever it was
-/// doing is taken up by the next one. A daemon whose terminal hangs up reads its files again. All
-/// of them count from the moment that this returns.
-fn watch_signals(runtime: &Runtime, host: &Host, command: &Command) {
-    let _within = runtime.enter();
-    // A file that grows beyond `ulimit -f` is an error of the write, which says which file it is. Handled,
-    // not ignored: what is ignored stays so in the programs that a deploy starts.
-    drop(listen_for(SignalKind::from_raw(libc::SIGXFSZ)));
-    if matches!(command, Command::Daemon(_))
-        && let Some(mut signals) = listen_for(SignalKind::hangup())
-    {
-        let hangup = Arc::clone(&host.hangup);
-        runtime.spawn(async move {
-            while signals.recv().await.is_some() {
-                hangup.notify_one();
-            }
-        });
-    }
-    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        let Some(mut signals) = listen_for(kind) else { continue };
-        let cancel = host.cancel.clone();
-        runtime.spawn(async move {
-            while signals.recv().await.is_some() {
-                if cancel.is_cancelled() {
-                    std::process::exit(4);
-                }
-                cancel.cancel();
-            }
-        });
-    }
-}
-
-/// From now on the signal does not end the process.
-fn listen_for(kind: SignalKind) -> Option<Signal> {
-    use std::io::Write as _;
-    let listening = signal(kind);
-    if let Err(fault) = &listening {
-        // The log does not stand yet.
-        let number = kind.as_raw_value();
-        let _ =
-            writeln!(io::stderr(), "warning: signal {number} ends this process at once: {fault}");
-    }
-    listening.ok()
 }
 
 /// A panic is a defect of ours: it says so, and nothing else.

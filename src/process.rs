@@ -24,7 +24,8 @@
 //!
 //! One run folder starts its command at most once: [`Launcher::launch`] refuses a used one.
 //! The command line, the environment and the secrets travel through a pipe and are never written
-//! to disk. This module must not decide what a result means, nor try again.
+//! to disk. A command that is of no use without its parent can be ordered to end with it: its supervisor
+//! looks whose child it is. This module must not decide what a result means, nor try again.
 
 mod clock;
 mod exit;
@@ -45,5 +46,5 @@ pub use launch::{
 };
 pub use orphan::{Orphan, OrphanEnd};
 pub use record::ReadError;
-pub use spec::{CommandSpec, Deadline, Leftovers, OutputCaps};
+pub use spec::{CommandSpec, Deadline, IfParentDies, Leftovers, OutputCaps};
 pub use supervisor::supervisor_entry;

@@ -7,6 +7,7 @@
 //!
 //! What it must not do: deploy, store, or touch anything but the folder that it is given.
 
+mod folder;
 mod reading;
 mod run;
 
@@ -27,6 +28,7 @@ use crate::probe::WallClock;
 use crate::process::Launcher;
 use crate::prove::{CaseProof, CommandProof, CommandTrial, Fault};
 use crate::suite::{HostEnv, RunEnv};
+pub use folder::Folder;
 use reading::{Read, why_not_believed};
 use run::{Runner, Task};
 

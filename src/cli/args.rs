@@ -172,6 +172,48 @@ pub enum Command {
 }
 
 impl Command {
+    /// What is said when a signal asks for the end of one that has something to bring to its end.
+    pub fn word_at_the_end(&self) -> Option<&'static str> {
+        match self {
+            Self::Prove(_) => Some(
+                "the command that runs is ended with all its processes; a second signal (Ctrl-C) leaves at \
+                 once, and they end behind it",
+            ),
+            Self::Run(_) | Self::Culprit(_) | Self::Demo(_) => Some(
+                "what runs is ended with all its processes, and then the cycle; a second signal (Ctrl-C) \
+                     leaves at once, and the next run takes the cycle up",
+            ),
+            Self::Daemon(_) => Some(
+                "no new cycle starts, and those that run come to a safe point; a second signal (Ctrl-C) \
+                 leaves at once, and the next daemon takes them up",
+            ),
+            Self::Status(_)
+            | Self::Commits(_)
+            | Self::Trigger(_)
+            | Self::Cancel(_)
+            | Self::Check(_)
+            | Self::Show(_)
+            | Self::Cycles(_)
+            | Self::Case(_)
+            | Self::Diff(_)
+            | Self::Report(_)
+            | Self::List(_)
+            | Self::Logs(_)
+            | Self::Whys(_)
+            | Self::Probe(_)
+            | Self::Resume(_)
+            | Self::Backup(_)
+            | Self::Prune(_)
+            | Self::Doctor(_)
+            | Self::Schema(_)
+            | Self::Ingest(_)
+            | Self::Compare(_)
+            | Self::Completions(_)
+            | Self::Man
+            | Self::DemoService(_) => None,
+        }
+    }
+
     /// Whether the command looks at the settings file: those that only tell about the program, and
     /// the demo, which has a place of its own, do not.
     pub fn reads_settings(&self) -> bool {

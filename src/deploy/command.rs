@@ -13,8 +13,8 @@ use crate::domain::evidence::{Excerpt, MAX_EXCERPT_BYTES};
 use crate::domain::outcome::PhaseOutcome;
 use crate::domain::spec::Command;
 use crate::process::{
-    Attachment, CommandSpec, Deadline, End, Exit, Launcher, Leftovers, Orphan, OrphanEnd,
-    ProcessError, Supervised, attach,
+    Attachment, CommandSpec, Deadline, End, Exit, IfParentDies, Launcher, Leftovers, Orphan,
+    OrphanEnd, ProcessError, Supervised, attach,
 };
 
 /// How often the output of a running step is looked at.
@@ -39,6 +39,8 @@ pub struct CommandStep<'a> {
     pub now: Timestamp,
     /// What becomes of processes that it leaves behind when it ends by itself.
     pub leftovers: Leftovers,
+    /// What becomes of it when this process dies.
+    pub if_parent_dies: IfParentDies,
 }
 
 /// What a run folder says about a step whose start was recorded.
@@ -182,7 +184,7 @@ fn spec_of(step: CommandStep<'_>) -> CommandSpec {
     for (name, value) in step.variables {
         spec = spec.env(name, value);
     }
-    spec.mask(step.mask).leftovers(step.leftovers)
+    spec.mask(step.mask).leftovers(step.leftovers).if_parent_dies(step.if_parent_dies)
 }
 
 fn end_of(exit: &Exit, run_dir: &Path) -> StepEnd {

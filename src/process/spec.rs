@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::process::getpid;
 use serde::{Deserialize, Serialize};
 
 /// When a command has to be over, as an instant for the records and as what was left of it when
@@ -68,6 +69,15 @@ pub enum Leftovers {
     End,
 }
 
+/// What becomes of a command whose parent, which is whoever ordered it, dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfParentDies {
+    /// It runs on, and is found again by its run folder: a cycle takes it up.
+    RunsOn,
+    /// It is ended as by a cancel: nobody will ask for it.
+    Ended,
+}
+
 /// One command: what to run, where, with which environment, until when.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct CommandSpec {
@@ -81,6 +91,8 @@ pub struct CommandSpec {
     pub(super) grace_ms: u64,
     pub(super) caps: OutputCaps,
     pub(super) leftovers: Leftovers,
+    /// The process whose death ends it.
+    pub(super) parent: Option<i32>,
 }
 
 impl CommandSpec {
@@ -97,6 +109,7 @@ impl CommandSpec {
             grace_ms: 10_000,
             caps: OutputCaps::default(),
             leftovers: Leftovers::Keep,
+            parent: None,
         }
     }
 
@@ -138,6 +151,15 @@ impl CommandSpec {
     /// What becomes of processes left behind. Default: they live on.
     pub fn leftovers(mut self, leftovers: Leftovers) -> Self {
         self.leftovers = leftovers;
+        self
+    }
+
+    /// What becomes of it when this process dies. Default: it runs on.
+    pub fn if_parent_dies(mut self, then: IfParentDies) -> Self {
+        self.parent = match then {
+            IfParentDies::RunsOn => None,
+            IfParentDies::Ended => Some(getpid().as_raw_nonzero().get()),
+        };
         self
     }
 

@@ -24,7 +24,7 @@ use super::record::{ReservedExit, RunDir, Started, create_private, holds_lock};
 use super::spec::CommandSpec;
 use super::stage::{Cause, Rules};
 use super::tree::ProcessId;
-use super::watch::{Output, Signals, Watch, Watched};
+use super::watch::{Output, Signals, Watch, Watched, is_orphan_of};
 use super::{fds, launch};
 use crate::domain::redact::Masker;
 
@@ -145,6 +145,7 @@ impl Supervision {
         let _ = self.run.put_started(&Started { command: ProcessId::of(pid), ..started });
         let watch = Watch {
             pid,
+            parent: self.spec.parent,
             run: &self.run,
             rules: &self.rules,
             signals: &self.signals,
@@ -167,7 +168,8 @@ impl Supervision {
     }
 
     fn end_before_start(&self) -> Option<End> {
-        if self.signals.stop_requested() || self.run.cancel_requested() {
+        let is_orphan = is_orphan_of(self.spec.parent);
+        if self.signals.stop_requested() || self.run.cancel_requested() || is_orphan {
             return Some(End::Cancelled);
         }
         (since_boot() >= self.rules.deadline).then_some(End::TimedOut)

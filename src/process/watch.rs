@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::WaitStatus;
+use rustix::process::{WaitStatus, getppid};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 
 use super::clock::since_boot;
@@ -125,10 +125,17 @@ pub(super) struct Watched {
 /// A command and everything needed to look after it.
 pub(super) struct Watch<'a> {
     pub(super) pid: i32,
+    /// The process whose death is a cancel.
+    pub(super) parent: Option<i32>,
     pub(super) run: &'a RunDir,
     pub(super) rules: &'a Rules,
     pub(super) signals: &'a Signals,
     pub(super) output: &'a mut Output,
+}
+
+/// Whether the process that has to live for a command is gone: whoever adopts us has another id.
+pub(super) fn is_orphan_of(parent: Option<i32>) -> bool {
+    parent.is_some_and(|parent| getppid().map(|now| now.as_raw_nonzero().get()) != Some(parent))
 }
 
 impl Watch<'_> {
@@ -177,7 +184,9 @@ impl Watch<'_> {
             ended: status.is_some(),
             childless: reaped.childless,
             output_open: self.output.pipe.is_some(),
-            cancelled: self.signals.stop_requested() || self.run.cancel_requested(),
+            cancelled: self.signals.stop_requested()
+                || self.run.cancel_requested()
+                || is_orphan_of(self.parent),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::domain::outcome::PhaseOutcome;
 use crate::domain::redact::Masker;
 use crate::domain::spec::{Command, SuiteCommand};
 use crate::impair::{Proxy, Service, Settings};
-use crate::process::Leftovers;
+use crate::process::{IfParentDies, Leftovers};
 use crate::prove::Fault;
 
 /// What commands are told their run is for: nobody else asked.
@@ -149,6 +149,8 @@ impl Runner<'_> {
             deadline_at: now.saturating_add(at_most).unwrap_or(Timestamp::MAX),
             now,
             leftovers: Leftovers::End,
+            // Nobody takes a trial up.
+            if_parent_dies: IfParentDies::Ended,
         };
         let run_dir = folder.supervised();
         let end = deploy::run(&self.ground.launcher, &run_dir, step, |_| (), self.cancel).await;

@@ -1,12 +1,13 @@
 //! `prove`: what the commands of a suite show behind faults, with the program itself as their client.
 
 use std::fs;
-use std::process::Stdio;
-use std::time::Duration;
+use std::io::Read as _;
+use std::process::{Child, Command};
 
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 
-use super::stage::{Stage, start};
+use super::stage::{Stage, did, start, until};
 
 /// What every script begins with: `check ID ARGUMENTS…` is a test that asks the service, `report` writes what
 /// came of all.
@@ -174,34 +175,86 @@ fn a_run_that_is_ended_at_its_deadline_noticed() {
     assert!(faults(&proof, "patient", "detected").contains(&"no_answer".to_owned()));
 }
 
-/// Nothing of it is left behind: neither a process nor a folder.
+/// A trial whose command runs for ten minutes, in a place for temporary files that is its own.
+struct Endless {
+    stage: Stage,
+    andon: Child,
+    command: Pid,
+}
+
+impl Endless {
+    fn begun() -> Self {
+        let endless =
+            "ask \"$ANDON_VAR_BASE_URL/health\"; echo $$ >\"$ANDON_VAR_PIDS/pid\"; sleep 600\n";
+        let commands = "    - { name: endless, run: sh endless.sh }";
+        let stage = with_commands(commands, &[("endless", endless), ("careful", CAREFUL)]);
+        let pipeline = stage.path().join("pipelines/tools.yaml");
+        let www = stage.path().join("www");
+        fs::create_dir(stage.path().join("temporary")).unwrap();
+        let text = fs::read_to_string(&pipeline).unwrap();
+        let vars = format!("vars: {{ pids: \"{}\", ", www.display());
+        fs::write(&pipeline, text.replace("vars: { ", &vars)).unwrap();
+        let andon = start(Self::prove(&stage));
+        let written = || fs::read_to_string(www.join("pid")).ok().filter(|pid| pid.ends_with('\n'));
+        until("the command runs", || written().is_some());
+        let command = Pid::from_raw(written().unwrap().trim().parse().unwrap()).unwrap();
+        Self { stage, andon, command }
+    }
+
+    fn prove(stage: &Stage) -> Command {
+        let mut command = stage.command();
+        command.args(["prove", "tools"]).env("TMPDIR", stage.path().join("temporary"));
+        command
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.andon), signal).unwrap();
+    }
+
+    fn command_lives(&self) -> bool {
+        test_kill_process(self.command).is_ok()
+    }
+
+    fn folders(&self) -> usize {
+        fs::read_dir(self.stage.path().join("temporary")).unwrap().count()
+    }
+
+    /// The exit code, and what standard error said.
+    fn ended(&mut self) -> (Option<i32>, String) {
+        let mut said = String::new();
+        self.andon.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (self.andon.wait().unwrap().code(), said)
+    }
+}
+
+/// Nothing of it is left behind: neither a process nor a folder. And whoever waits knows for what.
 #[test]
-fn an_interrupt_ends_the_command_and_leaves_nothing() {
-    let endless =
-        "ask \"$ANDON_VAR_BASE_URL/health\"; echo $$ >\"$ANDON_VAR_PIDS/pid\"; sleep 600\n";
-    let commands = "    - { name: endless, run: sh endless.sh }";
-    let stage = with_commands(commands, &[("endless", endless)]);
-    let pipeline = stage.path().join("pipelines/tools.yaml");
-    let (www, temporary) = (stage.path().join("www"), stage.path().join("temporary"));
-    fs::create_dir(&temporary).unwrap();
+fn a_signal_ends_the_command_and_leaves_nothing() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let mut endless = Endless::begun();
+        endless.signal(signal);
+        let (code, said) = endless.ended();
+        assert_eq!(code, Some(4), "{signal:?}");
+        assert!(!endless.command_lives(), "{signal:?}: it still runs");
+        assert_eq!(endless.folders(), 0);
+        let word =
+            "the command that runs is ended with all its processes; a second signal (Ctrl-C)";
+        assert_eq!(said.matches(word).count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn a_command_ends_behind_a_trial_that_is_killed_and_its_folder_goes_with_the_next() {
+    let mut endless = Endless::begun();
+    endless.signal(Signal::KILL);
+    assert_eq!(endless.ended().0, None);
+    until("the command ends with whoever tried it", || !endless.command_lives());
+    assert_eq!(endless.folders(), 1);
+    let pipeline = endless.stage.path().join("pipelines/tools.yaml");
     let text = fs::read_to_string(&pipeline).unwrap();
-    let vars = format!("vars: {{ pids: \"{}\", ", www.display());
-    fs::write(&pipeline, text.replace("vars: { ", &vars)).unwrap();
-    let mut command = stage.command();
-    command.args(["prove", "tools"]).env("TMPDIR", &temporary).stdin(Stdio::null());
-    let mut child = start(command);
-    let written = || fs::read_to_string(www.join("pid")).ok().filter(|pid| pid.ends_with('\n'));
-    let mut looks = (0..6_000).map(|_| {
-        std::thread::sleep(Duration::from_millis(20));
-        written()
+    fs::write(&pipeline, text.replace("endless", "careful")).unwrap();
+    until("its supervisor has ended, too", || {
+        did(Endless::prove(&endless.stage)).ends(0);
+        endless.folders() == 0
     });
-    let pid = looks.find_map(|pid| pid).expect("the command never ran");
-    let pid = pid.trim().parse().unwrap();
-    let signal = rustix::process::Signal::INT;
-    let andon = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(andon, signal).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(4));
-    let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    assert!(rustix::process::test_kill_process(pid).is_err(), "it still runs");
-    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use andon::process::CommandSpec;
+use andon::process::{CommandSpec, IfParentDies};
 
 use crate::crash::ParentRole;
 use crate::support::{Place, minutes, until};
@@ -56,7 +56,7 @@ async fn nothing_of_ours_is_inherited() {
     let place = Place::new();
     let script = "ls /proc/$$/fd; ulimit -c; echo end";
     if let Some(role) = ParentRole::of_this_process() {
-        return role.launch_and_wait(script).await;
+        return role.launch_and_wait(script, IfParentDies::RunsOn).await;
     }
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", "exec 7< /dev/null; ulimit -S -c 1000; exec \"$@\"", "sh"]);

@@ -10,7 +10,7 @@ use andon::deploy::{self, CommandStep};
 use andon::domain::outcome::PhaseOutcome;
 use andon::domain::spec::Command::Shell;
 use andon::process::{
-    Attachment, End, Launcher, Leftovers, OrphanEnd, OutputCaps, ProcessError, attach,
+    Attachment, End, IfParentDies, Launcher, Leftovers, OrphanEnd, OutputCaps, ProcessError, attach,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -42,10 +42,11 @@ impl ParentRole {
     }
 
     /// Starts the script and stays, until killed.
-    pub(crate) async fn launch_and_wait(&self, script: &str) {
+    pub(crate) async fn launch_and_wait(&self, script: &str, then: IfParentDies) {
         let spec =
             andon::process::CommandSpec::shell(script, &self.place, crate::support::minutes())
-                .env("PATH", crate::support::PATH);
+                .env("PATH", crate::support::PATH)
+                .if_parent_dies(then);
         let _command = launcher().launch(&self.place.join("run"), &spec).await.unwrap();
         std::future::pending::<()>().await;
     }
@@ -67,13 +68,32 @@ impl Drop for Parent {
     }
 }
 
+/// What is of no use without its parent ends with it.
+#[tokio::test]
+async fn a_command_that_belongs_to_its_parent_ends_with_it() {
+    const NAME: &str = "crash::a_command_that_belongs_to_its_parent_ends_with_it";
+    let script = "sleep 300 & echo $!; echo $$; wait";
+    if let Some(role) = ParentRole::of_this_process() {
+        return role.launch_and_wait(script, IfParentDies::Ended).await;
+    }
+    let place = Place::new();
+    let parent = ParentRole::spawn(Command::new("/usr/bin/env"), NAME, &place);
+    let pids = place.await_lines(2);
+    assert!(pids.iter().all(|pid| alive(pid)));
+    drop(parent);
+    until(|| matches!(attach(&place.run_dir()), Ok(Attachment::Finished(_))));
+    let Ok(Attachment::Finished(exit)) = attach(&place.run_dir()) else { panic!() };
+    assert_eq!((exit.end, exit.survivors), (End::Cancelled, 0));
+    assert!(!pids.iter().any(|pid| alive(pid)));
+}
+
 /// A4
 #[tokio::test]
 async fn the_supervisor_outlives_its_parent() {
     const NAME: &str = "crash::the_supervisor_outlives_its_parent";
     if let Some(role) = ParentRole::of_this_process() {
         let script = "echo up; while [ ! -e go ]; do sleep 0.02; done; echo down; exit 7";
-        return role.launch_and_wait(script).await;
+        return role.launch_and_wait(script, IfParentDies::RunsOn).await;
     }
     let place = Place::new();
     let parent = ParentRole::spawn(Command::new("/usr/bin/env"), NAME, &place);
@@ -191,6 +211,7 @@ async fn a_step_gets_another_supervisor_when_one_dies_before_the_start() {
             deadline_at: Timestamp::now() + SignedDuration::from_mins(5),
             now: Timestamp::now(),
             leftovers: Leftovers::Keep,
+            if_parent_dies: IfParentDies::RunsOn,
         };
         let (launcher, never) = (Launcher::new(&mortal), CancellationToken::new());
         let end = deploy::run(&launcher, &place.run_dir(), step, |_| (), &never).await;

@@ -1,6 +1,5 @@
 //! The commands of the suite: what they need is had as for a run, and each is tried behind faults.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -18,7 +17,7 @@ use crate::domain::spec::{Pipeline, Suite};
 use crate::engine::{Resolved, Setup, World};
 use crate::process::Launcher;
 use crate::prove::{CaseProof, CommandProof};
-use crate::trial::{self, Begins, Ground, TrialError};
+use crate::trial::{self, Begins, Folder, Ground, TrialError};
 
 /// What was shown of all commands, and of their cases.
 type Shown = (Vec<CommandProof>, Vec<CaseProof>);
@@ -49,11 +48,8 @@ pub(super) async fn try_all(
         return Ok(Some(none_tried(&suite, "`--no-commands` was given")));
     }
     // Everything that commands leave behind goes with it.
-    let ours_alone = std::fs::Permissions::from_mode(0o700);
-    let mut folder = tempfile::Builder::new();
-    let folder = folder.prefix("andon-prove-").permissions(ours_alone).tempdir();
-    let folder = folder.map_err(CliError::usage)?;
-    let ground = match ground(context, args, Arc::clone(&pipeline), folder.path()).await {
+    let folder = Folder::new().map_err(CliError::usage)?;
+    let ground = match ground(context, args, Arc::clone(&pipeline), &folder).await {
         Ok(ground) => ground,
         Err(Hindered::Cancelled) => return Ok(None),
         Err(Hindered::By(why)) => return Ok(Some(none_tried(&suite, &why))),
@@ -93,7 +89,7 @@ async fn ground(
     context: &Context,
     args: &ProveArgs,
     pipeline: Arc<Pipeline>,
-    folder: &std::path::Path,
+    folder: &Folder,
 ) -> Result<Ground, Hindered> {
     let working_dir = std::env::current_dir().map_err(|fault| Hindered::By(fault.to_string()))?;
     let launcher = Launcher::new(context.host.program.clone());
@@ -114,7 +110,7 @@ async fn ground(
     }
     let cancel = &context.host.cancel;
     let revision = unless_cancelled(cancel, revision(&world, args)).await??;
-    let checkout = folder.join("checkout");
+    let checkout = folder.checkout();
     let left_out = unless_cancelled(cancel, world.lay_out_at(&checkout, &revision.sha)).await?;
     let left_out = left_out.map_err(|fault| by(&world, fault.as_ref()))?;
     for entry in &left_out {
@@ -127,7 +123,7 @@ async fn ground(
         env,
         revision,
         checkout,
-        runs: folder.join("runs"),
+        runs: folder.runs(),
         launcher,
         host_env,
         clock: clock(),

@@ -14,7 +14,7 @@ use crate::domain::spec::{Command, DeployAction, DeployStep, Expect, HttpRequest
 use crate::domain::state::StepRecord;
 use crate::engine::{EngineError, Journal, Progress, StatePaths};
 use crate::probe::ConnectionUse;
-use crate::process::{Leftovers, was_asked_to_end};
+use crate::process::{IfParentDies, Leftovers, was_asked_to_end};
 use crate::suite::{Checked, check_request, shown_name};
 
 impl World {
@@ -139,6 +139,7 @@ impl World {
             now: journal.now(),
             // The step may start the service itself.
             leftovers: Leftovers::Keep,
+            if_parent_dies: IfParentDies::RunsOn,
         };
         Ok(deploy::run(&self.setup.launcher, &run_dir, to_run, on_output, cancel).await)
     }

@@ -15,7 +15,7 @@ use crate::domain::spec::{Command, SuiteCommand};
 use crate::domain::state::CommandRecord;
 use crate::engine::{EngineError, Journal, Progress};
 use crate::observe::{Access, Proxy, Settings};
-use crate::process::Leftovers;
+use crate::process::{IfParentDies, Leftovers};
 
 /// How a run ended.
 pub(super) struct Ended {
@@ -85,6 +85,7 @@ impl World {
                 deadline_at,
                 now,
                 leftovers: Leftovers::Keep,
+                if_parent_dies: IfParentDies::RunsOn,
             };
             let end = match taken_up {
                 Some(end) => end,
