@@ -4,6 +4,9 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::ingest::case::{Problem, ProblemKind, ReportedCase, ReportedOutcome};
 use crate::ingest::text::{Text, first_line, seconds};
@@ -62,6 +65,22 @@ pub(super) struct OpenCase {
     flaky: bool,
 }
 
+/// When a suite ran.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    began_at: Timestamp,
+    took: Option<Duration>,
+}
+
+impl Moment {
+    /// As a suite's tag says. A time without a zone is nobody's.
+    pub(super) fn of(tag: &Tag<'_>) -> Option<Self> {
+        let began_at = tag.attribute("timestamp")?.raw().trim().parse().ok()?;
+        let took = tag.attribute("time").and_then(|time| seconds(time.raw()));
+        Some(Self { began_at, took })
+    }
+}
+
 impl OpenCase {
     /// Reads the attributes of a case.
     pub(super) fn new(tag: &Tag<'_>, suite: Arc<[Box<str>]>, names: &mut Names) -> Self {
@@ -111,6 +130,16 @@ impl OpenCase {
             b"status" | b"result" => self.status = self.status.max(status(value.raw())),
             b"message" => self.message = Some(value.lines().into_owned()),
             _ => {}
+        }
+    }
+
+    /// It was alone in a suite that ran then. A suite that took longer than its case did more: nobody knows
+    /// when in it the case began.
+    pub(super) fn ran_at(&mut self, moment: Option<Moment>) {
+        let (Some(moment), None) = (moment, self.reported.started_at) else { return };
+        let took = self.reported.duration.or(moment.took);
+        if moment.took.is_none_or(|suite| took.is_some_and(|case| case >= suite)) {
+            (self.reported.started_at, self.reported.duration) = (Some(moment.began_at), took);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::ingest::warnings::Warnings;
 use crate::ingest::xml::{Tag, Wanted};
 
 use super::ROOTS;
-use super::case::{Names, OpenCase, OpenProblem};
+use super::case::{Moment, Names, OpenCase, OpenProblem};
 use super::dialect::Signs;
 use super::element::Element;
 use super::stated::{Claims, Counted};
@@ -25,6 +25,10 @@ const LONGEST_SUITE: usize = 1 << 10;
 struct OpenSuite {
     name: Box<str>,
     project: Option<Arc<str>>,
+    /// When it ran, as long as it may be the suite of one case alone.
+    moment: Option<Moment>,
+    /// Its first case, which ended, until it is known whether it is alone.
+    held: Option<OpenCase>,
 }
 
 /// What a file holds: one document, or several one after another.
@@ -134,12 +138,17 @@ impl<'s> Documents<'s> {
         let name = &name[..name.floor_char_boundary(LONGEST_SUITE)];
         let project = self.signs.project(tag).map(Arc::from);
         let project = project.or_else(|| self.suites.last()?.project.clone());
-        self.suites.push(OpenSuite { name: name.into(), project });
+        self.not_alone();
+        let moment = Moment::of(tag);
+        self.suites.push(OpenSuite { name: name.into(), project, moment, held: None });
         self.path = None;
     }
 
     fn enter_case(&mut self, tag: &Tag<'_>) {
         self.signs.case(tag);
+        if self.suites.last().is_some_and(|suite| suite.held.is_some()) {
+            self.not_alone();
+        }
         let suite = self.path();
         let mut case = OpenCase::new(tag, suite, &mut self.names);
         if !case.has_name() {
@@ -197,11 +206,14 @@ impl<'s> Documents<'s> {
         match element {
             Element::Case => {
                 if let Some(case) = self.cases.pop() {
-                    self.report(case);
+                    self.leave_case(case);
                 }
             }
             Element::Suite => {
-                self.suites.pop();
+                if let Some(OpenSuite { held: Some(mut case), moment, .. }) = self.suites.pop() {
+                    case.ran_at(moment);
+                    self.report(case);
+                }
                 self.path = None;
             }
             Element::Problem(_) | Element::Rerun(_) | Element::Flaky(_) => {
@@ -240,6 +252,25 @@ impl<'s> Documents<'s> {
             self.suite_errors.push(SuiteError { suite, message: problem.message });
         } else {
             self.warn("more errors of suites than are kept");
+        }
+    }
+
+    /// A case that may turn out to be alone in its suite waits for the end of that.
+    fn leave_case(&mut self, case: OpenCase) {
+        match self.suites.last_mut() {
+            Some(suite) if suite.moment.is_some() && suite.held.is_none() => {
+                suite.held = Some(case);
+            }
+            Some(_) | None => self.report(case),
+        }
+    }
+
+    /// The innermost suite holds more than one case: when it ran says nothing of each.
+    fn not_alone(&mut self) {
+        let Some(suite) = self.suites.last_mut() else { return };
+        suite.moment = None;
+        if let Some(case) = suite.held.take() {
+            self.report(case);
         }
     }
 

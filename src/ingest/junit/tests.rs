@@ -167,3 +167,54 @@ fn what_has_no_suite_in_it_is_no_result_file() {
     }
     assert_eq!(read_text("<testsuites/>").1.cases, 0);
 }
+
+/// Some tools give each case a suite of its own, and say there when it ran.
+#[test]
+fn when_a_suite_of_one_case_ran_its_case_did() {
+    let at = "timestamp='2026-01-02T03:04:05.250Z'";
+    let began = |text: &str| {
+        let (cases, _) = read_text(&format!("<testsuites>{text}</testsuites>"));
+        let told = |case: &ReportedCase| (case.started_at.map(|at| at.to_string()), case.duration);
+        cases.iter().map(told).collect::<Vec<_>>()
+    };
+    let known = Some("2026-01-02T03:04:05.25Z".to_owned());
+    let (half, none) = (Some(std::time::Duration::from_millis(500)), None);
+    for (text, expected) in [
+        (
+            format!("<testsuite {at} time='0.5'><testcase name='a'/></testsuite>"),
+            vec![(known.clone(), half)],
+        ),
+        (
+            format!("<testsuite {at}><testcase name='a' time='0.5'/></testsuite>"),
+            vec![(known.clone(), half)],
+        ),
+        (
+            format!("<testsuite {at} time='0.5'><testcase name='a' time='.5'/></testsuite>"),
+            vec![(known, half)],
+        ),
+        // It did more than its case; or it is not the case's alone, or nobody's time.
+        (
+            format!("<testsuite {at} time='9'><testcase name='a' time='.5'/></testsuite>"),
+            vec![(None, half)],
+        ),
+        (
+            format!(
+                "<testsuite {at}><testcase name='a'/><testcase name='b' time='.5'/></testsuite>"
+            ),
+            vec![(None, none), (None, half)],
+        ),
+        (
+            format!(
+                "<testsuite {at}><testcase name='a'/><testsuite><testcase name='b'/></testsuite></testsuite>"
+            ),
+            vec![(None, none), (None, none)],
+        ),
+        (
+            "<testsuite timestamp='2026-01-02T03:04:05' time='.5'><testcase name='a'/></testsuite>"
+                .to_owned(),
+            vec![(None, none)],
+        ),
+    ] {
+        assert_eq!(began(&text), expected, "{text}");
+    }
+}
