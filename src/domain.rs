@@ -19,6 +19,7 @@ pub mod glob;
 pub mod history;
 pub mod hosts;
 pub mod identity;
+pub mod login;
 pub mod names;
 pub mod observed;
 pub mod outcome;

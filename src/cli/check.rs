@@ -11,6 +11,7 @@ use super::context::{Context, load_file, no_folder, no_such_file, printing};
 use super::error::{CliError, CliResult, Status};
 use super::output::{Out, bold, clean, counted, dim, millis};
 use crate::daemon::yaml_files;
+use crate::domain::login::masked_logins;
 use crate::domain::paths::normal;
 use crate::domain::spec::{Pipeline, Ready, Suite};
 use crate::engine::{Clock as _, SystemClock};
@@ -154,7 +155,7 @@ fn meaning(pipeline: &Pipeline) -> Vec<(&'static str, String)> {
         } else {
             watch.branches.join(", ")
         };
-        rows.push(("watches", format!("{} ({branches})", watch.repo)));
+        rows.push(("watches", format!("{} ({branches})", masked_logins(&watch.repo))));
     }
     if let Some(deploy) = &pipeline.deploy {
         let steps: Vec<&str> = deploy.steps.iter().map(|step| step.name.as_str()).collect();

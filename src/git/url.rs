@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use url::{Host, Url};
 
+use crate::domain::login::masked_logins;
 use crate::domain::spec::Pipeline;
 
 use super::error::Error;
@@ -66,7 +67,9 @@ impl RepoUrl {
     /// [`Error::RefusedUrl`] for every other scheme, for passwords inside the address, and for
     /// hosts, users and paths that a program could read as an option.
     pub fn parse(text: &str, source: UrlSource<'_>) -> Result<Self, Error> {
-        let refuse = |reason: &'static str| Error::RefusedUrl { address: clip(text, 200), reason };
+        let shown = masked_logins(text);
+        let refuse =
+            |reason: &'static str| Error::RefusedUrl { address: clip(&shown, 200), reason };
         check_text(text).map_err(refuse)?;
         let target = match split_scheme(text) {
             Some((scheme, _)) => match scheme.to_ascii_lowercase().as_str() {

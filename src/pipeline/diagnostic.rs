@@ -9,6 +9,8 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
+use crate::domain::login::{masked_logins, starred_logins};
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -117,7 +119,8 @@ impl Excerpt {
         if after.len() < line_end - end {
             shown.push('…');
         }
-        Self { text: shown, start: mark_start, end: mark_end }
+        // A line of a file may hold a password that should stand elsewhere.
+        Self { text: starred_logins(&shown).into_owned(), start: mark_start, end: mark_end }
     }
 
     /// The line as shown.
@@ -201,7 +204,8 @@ fn is_direction_mark(c: char) -> bool {
 /// Text of a file as it may stand in a message: in backticks, short, without control characters.
 pub(crate) fn quoted(text: &str) -> String {
     let mut shown = String::from("`");
-    push_visible(&mut shown, first_chars(text, MARKED_CHARS));
+    let text = masked_logins(text);
+    push_visible(&mut shown, first_chars(&text, MARKED_CHARS));
     if text.chars().nth(MARKED_CHARS).is_some() {
         shown.push('…');
     }

@@ -54,3 +54,21 @@ fn each_thing_that_a_repository_lacks_has_a_hint_of_its_own() {
     let told = stage.andon(&["run", "small"]).ends(2);
     told.says(&["error: no default branch in", "help: commit something there"]);
 }
+
+/// Where it should not stand it is told, and not repeated.
+#[test]
+fn a_login_within_the_address_of_a_repository_is_shown_to_nobody() {
+    let stage = Stage::new();
+    for (repo, code) in
+        [("https://me:hunter2@git.invalid/x", 2), ("https://hunter2@git.invalid/x", 0)]
+    {
+        stage.write_pipeline("small", &PIPELINE.replace("../chat", repo));
+        let checked = stage.andon(&["check", "small"]).ends(code);
+        let proved = stage.andon(&["prove", "small"]);
+        let ran = stage.andon(&["run", "small"]).ends(2);
+        for did in [checked, proved, ran] {
+            let all = format!("{}{}", did.out, did.err);
+            assert!(!all.contains("hunter2") && all.contains("***@git.invalid"), "{repo}: {all}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::daemon::{Blocked, GaveUp, Running, Served, Watching};
 use crate::domain::event::RollbackPlanned;
+use crate::domain::login::masked_logins;
 use crate::domain::names::{CaseId, PipelineName};
 use crate::domain::outcome::Phase;
 use crate::domain::spec::Pipeline;
@@ -185,7 +186,9 @@ impl Now {
             description: pipeline.and_then(|pipeline| pipeline.description.clone()),
             environment: environment.unwrap_or_default(),
             served: served.is_some(),
-            repo: pipeline.and_then(|p| p.watch.as_ref()).map(|watch| watch.repo.clone()),
+            repo: pipeline
+                .and_then(|p| p.watch.as_ref())
+                .map(|watch| masked_logins(&watch.repo).into_owned()),
             state,
             why,
             stale: served.and_then(|served| served.stale.clone()),
