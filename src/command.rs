@@ -14,12 +14,14 @@ mod listed;
 mod masking;
 mod names;
 mod next;
+mod reading;
 mod reported;
 mod results;
 mod shards;
 mod spelling;
 #[cfg(test)]
 pub(crate) mod testing;
+mod told;
 
 pub use conclude::{Conclusion, conclude, reconcile, why_not_reported};
 pub use definition::Definitions;
@@ -28,7 +30,9 @@ pub use growth::Growth;
 pub use listed::{Listed, id_of_listed, parse_listed};
 pub use names::{Named, Names};
 pub use next::{Next, NextRun, cases_of, next};
+pub use reading::{Found, Reading};
 pub use reported::{Reported, ReportedAttempt, Traffic};
 pub use results::{Pattern, Results, belongs_to_no_case, collect};
 pub use shards::split;
 pub use spelling::spelling;
+pub use told::told;

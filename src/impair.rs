@@ -16,10 +16,13 @@ mod answer;
 mod connection;
 mod destination;
 mod dial;
+mod events;
 mod frames;
 mod note;
 mod pass;
 mod passage;
+mod stray;
+mod strike;
 mod tunnel;
 
 use std::io;
@@ -33,11 +36,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::hosts::HostList;
-use crate::observe::proxy_variables;
+use crate::observe::{Dialler, proxy_variables};
 use crate::prove::{Fault, Traffic};
 use note::Notes;
+use strike::Strike;
 
 pub use destination::Service;
+pub use dial::Tls;
 
 /// How long the end of a run waits for its connections to be closed.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -51,19 +56,21 @@ pub struct Settings {
     pub service: Service,
     /// Which hosts may be reached; `None`: any.
     pub hosts: Option<HostList>,
+    /// For a service behind TLS; `None`: nobody vouches for one.
+    pub tls: Option<Tls>,
     /// The instant at which it starts. All others are measured from there by a clock that nobody sets.
     pub started_at: Timestamp,
 }
 
 /// What every connection of a proxy needs.
 struct Shared {
-    fault: Option<Fault>,
+    strike: Strike,
     service: Service,
-    hosts: Option<HostList>,
+    dialler: Dialler,
     address: SocketAddr,
     notes: Arc<Notes>,
     /// For a service behind TLS.
-    tls: Option<dial::Tls>,
+    tls: Option<Tls>,
     ending: CancellationToken,
     tasks: TaskTracker,
 }
@@ -77,24 +84,16 @@ impl Proxy {
     /// Starts one on the current runtime, at a port that the system chooses.
     ///
     /// # Errors
-    /// When no port of the loopback interface can be had, or nobody is trusted to vouch for a service behind
-    /// TLS.
+    /// When no port of the loopback interface can be had.
     pub async fn start(settings: Settings) -> io::Result<Self> {
-        let tls = match settings.service.origin() {
-            Some(origin) if origin.is_tls() => Some(dial::Tls::of_machine().await?),
-            Some(_) | None => None,
-        };
-        Self::listen(settings, tls).await
-    }
-
-    async fn listen(settings: Settings, tls: Option<dial::Tls>) -> io::Result<Self> {
-        let Settings { fault, service, hosts, started_at } = settings;
+        let Settings { fault, service, hosts, tls, started_at } = settings;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            fault,
+            strike: Strike::of(fault),
             service,
-            hosts,
-            address: listener.local_addr()?,
+            dialler: Dialler::new(hosts, address),
+            address,
             notes: Arc::new(Notes::new(started_at)),
             tls,
             ending: CancellationToken::new(),

@@ -31,7 +31,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -39,6 +38,7 @@ use crate::domain::hosts::HostList;
 use crate::domain::observed::Observed;
 use record::Recorder;
 
+pub(crate) use dial::{CONNECT, Dialler, NoConnection};
 pub(crate) use headers::{Target, ask_upgrade, strip};
 pub(crate) use reception::{HEAD_SIZE, Place, accept, serve};
 pub(crate) use stretches::{Stretches, instant};
@@ -73,14 +73,12 @@ pub struct Settings {
 /// What every connection of a proxy needs.
 struct Shared {
     recorder: Recorder,
-    hosts: Option<HostList>,
+    dialler: Dialler,
     /// What `Proxy-Authorization` must say, if anything.
     credential: Option<String>,
     address: SocketAddr,
     ending: CancellationToken,
     tasks: TaskTracker,
-    /// Lookups of names hold threads that others need too.
-    lookups: Arc<Semaphore>,
 }
 
 /// A proxy that runs.
@@ -115,12 +113,11 @@ impl Proxy {
         };
         let shared = Arc::new(Shared {
             recorder: Recorder::new(settings.started_at),
-            hosts: settings.hosts,
+            dialler: Dialler::new(settings.hosts, address),
             credential: token.map(|token| headers::basic(USER, &token)),
             address,
             ending: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            lookups: Arc::new(Semaphore::new(dial::LOOKUPS)),
         });
         shared.tasks.spawn(serve::accept(listener, Arc::clone(&shared)));
         Ok(Self { shared, url })

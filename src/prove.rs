@@ -22,13 +22,15 @@ mod traffic;
 
 pub use answer::{Ideal, NoExample, Reply, Script, StreamEvent, perfect};
 pub use applies::{Aim, Applies, aims, applies};
-pub use command::{Candidate, CommandEnd, CommandProof, CommandTrial, Planned, Told};
+pub use command::{
+    Candidate, CommandEnd, CommandProof, CommandTrial, NotLed, Partly, Planned, Told, time_left,
+};
 pub use example::Fresh;
 pub use haste::{Pace, hastened, hastened_step};
 pub use inject::{Injection, inject};
 pub use matrix::{CaseProof, MatrixJson, Proof, Shown};
 pub use names::{OwnNames, Stranger};
-pub use traffic::{CaseUse, Content, Exchange, IsService, Traffic};
+pub use traffic::{CaseUse, Content, Exchange, IsService, Traffic, Unreached};
 
 /// What is wrong with the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -23,10 +23,10 @@ use crate::domain::names::CaseId;
 use crate::domain::redact::Masker;
 use crate::domain::revision::Revision;
 use crate::domain::spec::{Suite, SuiteCommand};
-use crate::impair::Service;
+use crate::impair::{Service, Tls};
 use crate::probe::WallClock;
 use crate::process::Launcher;
-use crate::prove::{CaseProof, CommandProof, CommandTrial, Fault};
+use crate::prove::{CaseProof, CommandProof, CommandTrial, Fault, time_left};
 use crate::suite::{HostEnv, RunEnv};
 pub use folder::Folder;
 use reading::{Read, why_not_believed};
@@ -81,6 +81,8 @@ pub struct Begins<'a> {
     pub fault: Option<Fault>,
     /// Which of the command's runs under a fault, from 1, and of how many.
     pub number: (usize, usize),
+    /// How long it and those behind it may take, by those before.
+    pub left: Option<Duration>,
 }
 
 /// Told of each run before it begins.
@@ -96,12 +98,31 @@ pub async fn try_commands(
     watch: Watch<'_>,
     cancel: &CancellationToken,
 ) -> Result<(Vec<CommandProof>, Vec<CaseProof>), TrialError> {
+    let vars = ground.env.vars();
+    let texts = vars.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+    let service = Service::of(texts);
+    // The machine's roots are many: they are read once for all runs.
+    let tls = match service.is_tls() {
+        true => Some(Tls::of_machine().await),
+        false => None,
+    };
     let (mut commands, mut cases) = (Vec::new(), Vec::new());
     let mut known: HashSet<CaseId> = suite.cases().map(|case| case.id.clone()).collect();
     for (index, command) in suite.commands.iter().enumerate() {
         let at_most = command.timeout.min(suite.timeout);
-        let trial = Trial { ground, command, index, at_most, watch, cancel };
-        let (proof, of_command) = match trial.perform(&known).await {
+        let service = &service;
+        let performed = match &tls {
+            Some(Err(fault)) => {
+                Err(TrialError::Setup(io::Error::new(fault.kind(), fault.to_string())))
+            }
+            Some(Ok(_)) | None => {
+                let tls = tls.as_ref().and_then(|tls| tls.as_ref().ok());
+                let behind = Behind { service, tls };
+                let trial = Trial { ground, command, index, at_most, behind, watch, cancel };
+                trial.perform(&known).await
+            }
+        };
+        let (proof, of_command) = match performed {
             Ok(shown) => shown,
             Err(fault @ TrialError::Setup(_)) => {
                 (CommandProof::not_tried(&command.name, 0, fault.to_string()), Vec::new())
@@ -115,12 +136,21 @@ pub async fn try_commands(
     Ok((commands, cases))
 }
 
+/// What is behind the proxies.
+#[derive(Clone, Copy)]
+struct Behind<'a> {
+    service: &'a Service,
+    /// Where the service speaks it.
+    tls: Option<&'a Tls>,
+}
+
 /// One command, through all its runs.
 struct Trial<'a> {
     ground: &'a Ground,
     command: &'a SuiteCommand,
     index: usize,
     at_most: Duration,
+    behind: Behind<'a>,
     watch: Watch<'a>,
     cancel: &'a CancellationToken,
 }
@@ -132,26 +162,26 @@ impl Trial<'_> {
     ) -> Result<(CommandProof, Vec<CaseProof>), TrialError> {
         let secrets = self.ground.env.secrets();
         let masker = Masker::new(secrets.iter().map(|(_, secret)| secret.expose().to_owned()));
-        let vars = self.ground.env.vars();
-        let texts = vars.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
-        let service = Service::of(texts);
+        let service = self.behind.service;
         let runner = Runner {
             ground: self.ground,
             command: self.command,
             index: self.index,
             known,
             masker: &masker,
-            service: &service,
+            behind: self.behind,
             cancel: self.cancel,
         };
-        self.begins(None, (0, 0));
+        let not_led = runner.not_led();
+        self.begins(None, (0, 0), None);
         let listed = runner.list(self.at_most).await?;
         let ideal = runner.run(None, &self.task(&listed, self.at_most)).await?;
         let is_service = |host: &str| service.has(host);
         let why_not = why_not_believed(&ideal.ended, &masker)
             .or_else(|| ideal.traffic.why_nothing_to_try(&is_service));
         if let Some(why) = why_not {
-            return Ok(nothing_tried(&self.command.name, &ideal, why));
+            let (proof, cases) = nothing_tried(&self.command.name, &ideal, why);
+            return Ok((CommandProof { not_led, ..proof }, cases));
         }
         let took = Duration::from_millis(ideal.ended.duration_ms);
         let patience = took.saturating_mul(2).saturating_add(PATIENCE).min(self.at_most);
@@ -159,20 +189,24 @@ impl Trial<'_> {
         let candidates = ideal.candidates(&is_service);
         let mut trial = CommandTrial::of(name, candidates, &ideal.traffic, &is_service);
         let faults = trial.faults();
+        let mut took = vec![took];
         for (place, fault) in faults.iter().copied().enumerate() {
-            self.begins(Some(fault), (place + 1, faults.len()));
+            let left = time_left(&took, &faults[place..], patience);
+            self.begins(Some(fault), (place + 1, faults.len()), Some(left));
             let ran = runner.run(Some(fault), &self.task(&listed, patience)).await?;
+            took.push(Duration::from_millis(ran.ended.duration_ms));
             trial.take(fault, ran.end(), |case| ran.told(case));
         }
-        Ok(trial.conclude())
+        let (proof, cases) = trial.conclude();
+        Ok((CommandProof { not_led, ..proof }, cases))
     }
 
     fn task<'t>(&self, listed: &'t Printed, at_most: Duration) -> Task<'t> {
         Task { listed, at_most }
     }
 
-    fn begins(&self, fault: Option<Fault>, number: (usize, usize)) {
-        (self.watch)(Begins { command: &self.command.name, fault, number });
+    fn begins(&self, fault: Option<Fault>, number: (usize, usize), left: Option<Duration>) {
+        (self.watch)(Begins { command: &self.command.name, fault, number, left });
     }
 }
 

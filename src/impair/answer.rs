@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::header::{
-    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+    ACCEPT, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
 use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -36,6 +36,25 @@ pub(super) fn broken(status: StatusCode) -> Response<Body> {
 /// The answer of a service that says nothing.
 pub(super) fn empty() -> Response<Body> {
     json(StatusCode::OK, EMPTY.to_owned())
+}
+
+/// How many events a stream has that says nothing.
+const EVENTS: usize = 100;
+
+/// The answer of a service that says nothing, in so many events.
+pub(super) fn empty_events() -> Response<Body> {
+    let mut response = Response::new(body(format!("data: {EMPTY}\n\n").repeat(EVENTS)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response
+}
+
+/// Whether a request asks for a stream of events.
+pub(super) fn wants_events(headers: &HeaderMap) -> bool {
+    let accepts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepts.flat_map(|value| value.split(',')).any(|kind| {
+        let kind = kind.split(';').next().unwrap_or_default();
+        kind.trim().eq_ignore_ascii_case("text/event-stream")
+    })
 }
 
 fn json(status: StatusCode, text: String) -> Response<Body> {

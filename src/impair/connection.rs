@@ -13,19 +13,21 @@ use hyper::body::Incoming;
 use tokio::net::TcpListener;
 
 use super::Shared;
-use super::answer::{Body, broken, cannot, empty, empty_socket, socket_key};
+use super::answer::{
+    Body, broken, cannot, empty, empty_events, empty_socket, socket_key, wants_events,
+};
 use super::destination::{Way, destination};
 use super::dial::Stream;
+use super::strike::Strike;
 use super::{pass, tunnel};
 use crate::observe::{self, Place};
-use crate::prove::Fault;
 
 /// Accepts until the proxy ends.
 pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let connection = |stream, place| {
         shared.notes.contact();
         // Taken and let go at once: nobody is there.
-        let is_let_go = shared.fault == Some(Fault::Refused);
+        let is_let_go = shared.strike == Strike::LetGo;
         (!is_let_go).then(|| serve(Box::new(stream), Way::Direct, place, Arc::clone(&shared)))
     };
     observe::accept(listener, &shared.ending, &shared.tasks, connection).await;
@@ -43,7 +45,7 @@ pub(super) fn serve(
 }
 
 async fn serve_requests(stream: Box<dyn Stream>, way: Way, place: Place, shared: Arc<Shared>) {
-    if shared.fault == Some(Fault::NoAnswer) {
+    if shared.strike == Strike::Hold {
         // Held until the command gives up, or the run ends.
         shared.ending.cancelled().await;
         return;
@@ -69,11 +71,14 @@ async fn answer(
         return cannot(StatusCode::BAD_REQUEST, why);
     };
     // What else a command needs is no matter of the service.
-    let fault = shared.fault.filter(|_| shared.service.has(&to.target.name()));
-    match fault {
-        Some(Fault::Status500) => broken(StatusCode::INTERNAL_SERVER_ERROR),
-        Some(Fault::Status404) => broken(StatusCode::NOT_FOUND),
-        Some(Fault::EmptyJson) => match socket_key(request.headers()) {
+    let strike = match shared.service.has(&to.target.name()) {
+        true => shared.strike,
+        false => Strike::Nothing,
+    };
+    match strike {
+        Strike::Answer(status) => broken(status),
+        Strike::Empty => match socket_key(request.headers()) {
+            None if wants_events(request.headers()) => empty_events(),
             None => empty(),
             Some(key) => {
                 let (response, talk) = empty_socket(&mut request, &key);
@@ -89,16 +94,10 @@ async fn answer(
             }
         },
         // Both end before a request is read.
-        Some(Fault::Refused | Fault::NoAnswer) => pending().await,
+        Strike::LetGo | Strike::Hold => pending().await,
         // What is wrong with these is in what the service says.
-        Some(
-            Fault::WsClose1011
-            | Fault::EventsMissing
-            | Fault::EventsReordered
-            | Fault::EventsForeign
-            | Fault::Slow
-            | Fault::Stale,
-        )
-        | None => pass::on(request, to, fault, place, shared).await,
+        Strike::Nothing | Strike::CloseSockets | Strike::Mute => {
+            pass::on(request, to, strike, place, shared).await
+        }
     }
 }

@@ -6,6 +6,7 @@ use http::Uri;
 use http::uri::{Authority, Scheme};
 use url::Url;
 
+use crate::domain::login::without_login;
 use crate::observe::Target;
 
 /// The service that is tested.
@@ -29,21 +30,31 @@ impl Service {
     pub fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut service = Self::default();
         for (name, value) in variables {
-            let Some(origin) = Origin::of(value) else { continue };
-            let host = origin.target.name();
+            let Some(origin) = Origin::of(&without_login(value)) else { continue };
+            let host = origin.name();
             if !service.hosts.contains(&host) {
                 service.hosts.push(host);
             }
             if name == "base_url" {
-                service.origin = Some(origin);
+                service.origin = Origin::of(value);
             }
         }
         service
     }
 
+    /// Whether a host, as `host:port`, is named as one of the service.
+    pub(super) fn knows(&self, host: &str) -> bool {
+        self.hosts.iter().any(|known| known == host)
+    }
+
     /// Whether a host, as `host:port`, is the service's.
     pub fn has(&self, host: &str) -> bool {
-        self.hosts.is_empty() || self.hosts.iter().any(|known| known == host)
+        self.hosts.is_empty() || self.knows(host)
+    }
+
+    /// Whether TLS is spoken behind the entrance.
+    pub fn is_tls(&self) -> bool {
+        self.origin.as_ref().is_some_and(|origin| origin.is_tls)
     }
 
     /// What is behind the entrance.
@@ -66,7 +77,7 @@ impl Service {
 
 impl Origin {
     /// Of an address of HTTP or WebSocket. One with a login in it is left alone: it would get lost.
-    fn of(value: &str) -> Option<Self> {
+    pub(super) fn of(value: &str) -> Option<Self> {
         let url = Url::parse(value).ok()?;
         let is_tls = match url.scheme() {
             "http" | "ws" => false,
@@ -78,9 +89,9 @@ impl Origin {
         Some(Self { target, is_tls })
     }
 
-    /// Whether TLS is spoken there.
-    pub(super) fn is_tls(&self) -> bool {
-        self.is_tls
+    /// Its host, as `host:port`.
+    pub(super) fn name(&self) -> String {
+        self.target.name()
     }
 
     /// The beginning of its addresses, without the port that goes without saying.

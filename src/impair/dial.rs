@@ -4,9 +4,8 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::{Response, StatusCode};
+use http::StatusCode;
 use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -15,12 +14,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::Shared;
-use super::answer::{Body, cannot};
-use crate::observe::Target;
+use crate::observe::{CONNECT, NoConnection, Target};
 use crate::trust;
-
-/// How long reaching a host may take, TLS included.
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// Something that bytes go through both ways.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -28,11 +23,14 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// What is needed to speak TLS.
 #[derive(Clone)]
-pub(super) struct Tls(TlsConnector);
+pub struct Tls(TlsConnector);
 
 impl Tls {
-    /// With the machine's roots.
-    pub(super) async fn of_machine() -> io::Result<Self> {
+    /// With the machine's roots. They are read and understood anew each time: once is enough for many proxies.
+    ///
+    /// # Errors
+    /// When they cannot be read, or nobody is trusted.
+    pub async fn of_machine() -> io::Result<Self> {
         let roots = tokio::task::spawn_blocking(trust::machine_roots);
         Self::with(roots.await.map_err(io::Error::other)?.map_err(io::Error::other)?)
     }
@@ -44,41 +42,49 @@ impl Tls {
     }
 }
 
-/// Connects to a host that the pipeline allows.
-///
-/// # Errors
-/// What the command is told instead.
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+/// Connects to a host that the pipeline allows; one that is not reached is noted.
 pub(super) async fn dial(
     shared: &Shared,
     target: &Target,
     is_tls: bool,
-) -> Result<Box<dyn Stream>, Response<Body>> {
-    let name = target.name();
-    if let Some(hosts) = &shared.hosts
-        && !hosts.allows(&target.host, target.port)
-    {
-        let why = format!("{name} is not one of the pipeline's hosts ({})", hosts.describe());
-        return Err(cannot(StatusCode::FORBIDDEN, &why));
+) -> Result<Box<dyn Stream>, NoConnection> {
+    let reached = reach(shared, target, is_tls).await;
+    if let Err(no) = &reached {
+        shared.notes.unreached(target.name(), &no.text);
     }
-    match timeout(CONNECT, connect(shared, target, is_tls)).await {
+    reached
+}
+
+async fn reach(
+    shared: &Shared,
+    target: &Target,
+    is_tls: bool,
+) -> Result<Box<dyn Stream>, NoConnection> {
+    let stream = shared.dialler.dial(target).await?.stream;
+    let Some(tls) = shared.tls.as_ref().filter(|_| is_tls) else { return Ok(Box::new(stream)) };
+    let name = target.name();
+    match timeout(CONNECT, tls.connect(target, stream)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(fault)) => {
-            Err(cannot(StatusCode::BAD_GATEWAY, &format!("no connection to {name}: {fault}")))
+            let text = format!("no TLS with {name}: {fault}");
+            Err(NoConnection { status: StatusCode::BAD_GATEWAY, text })
         }
         Err(_) => {
-            let why = format!("no connection to {name} within {} s", CONNECT.as_secs());
-            Err(cannot(StatusCode::GATEWAY_TIMEOUT, &why))
+            let text = format!("no TLS with {name} within {} s", CONNECT.as_secs());
+            Err(NoConnection { status: StatusCode::GATEWAY_TIMEOUT, text })
         }
     }
 }
 
-async fn connect(shared: &Shared, target: &Target, is_tls: bool) -> io::Result<Box<dyn Stream>> {
-    let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
-    // Small messages of a dialogue must not wait for each other.
-    let _ = stream.set_nodelay(true);
-    let Some(Tls(connector)) = shared.tls.as_ref().filter(|_| is_tls) else {
-        return Ok(Box::new(stream));
-    };
-    let name = ServerName::try_from(target.host.clone()).map_err(io::Error::other)?;
-    Ok(Box::new(connector.connect(name, stream).await?))
+impl Tls {
+    async fn connect(&self, target: &Target, stream: TcpStream) -> io::Result<Box<dyn Stream>> {
+        let name = ServerName::try_from(target.host.clone()).map_err(io::Error::other)?;
+        Ok(Box::new(self.0.connect(name, stream).await?))
+    }
 }

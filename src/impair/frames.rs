@@ -1,6 +1,8 @@
 //! What a WebSocket's service says, frame by frame (RFC 6455 section 5.2): counted, and let through or not.
 //! Pure. Contents are passed as they are, compressed or not; nothing is kept of them.
 
+use super::events::begins_json;
+
 /// The longest head of a frame, in bytes.
 const HEAD: usize = 14;
 /// A close frame of a service with code 1011 and no reason.
@@ -36,6 +38,10 @@ pub(super) struct Gate {
     /// What is left of the frame whose head was read.
     left: u64,
     frame: Frame,
+    /// Whether a message was seen to be JSON.
+    json: bool,
+    /// Whether the next byte of content is the first of a message that can be read.
+    is_first: bool,
 }
 
 /// The frame that is read now.
@@ -43,18 +49,36 @@ pub(super) struct Gate {
 struct Frame {
     is_message: bool,
     is_last: bool,
+    /// Whether a message begins with it that is not compressed (RFC 7692 sets a bit for that).
+    is_readable: bool,
 }
 
 impl Gate {
     /// One that lets these through.
     pub(super) fn new(passes: Passes) -> Self {
-        let frame = Frame { is_message: false, is_last: true };
-        Self { passes, messages: 0, head: Vec::with_capacity(HEAD), left: 0, frame }
+        let frame = Frame { is_message: false, is_last: true, is_readable: false };
+        let head = Vec::with_capacity(HEAD);
+        Self { passes, messages: 0, head, left: 0, frame, json: false, is_first: false }
     }
 
     /// How many messages came.
     pub(super) fn messages(&self) -> u64 {
         self.messages
+    }
+
+    /// Whether one of them was seen to be JSON: an object or a list begins it.
+    pub(super) fn has_json(&self) -> bool {
+        self.json
+    }
+
+    fn look(&mut self, content: &[u8]) {
+        if !self.is_first {
+            return;
+        }
+        if let Some(first) = content.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            self.json |= begins_json(*first);
+            self.is_first = false;
+        }
     }
 
     /// Takes bytes of the service, and puts what goes through into `out`.
@@ -63,6 +87,9 @@ impl Gate {
             if self.left > 0 {
                 let size = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
                 let (body, rest) = bytes.split_at(size);
+                if self.frame.is_message {
+                    self.look(body);
+                }
                 self.let_through(body, out);
                 self.left -= size as u64;
                 bytes = rest;
@@ -71,6 +98,7 @@ impl Gate {
                 bytes = &bytes[1..];
                 let Some(frame) = frame_of(&self.head) else { continue };
                 (self.frame, self.left) = frame;
+                self.is_first |= self.frame.is_readable;
                 let head = std::mem::take(&mut self.head);
                 self.let_through(&head, out);
             }
@@ -92,6 +120,7 @@ impl Gate {
             return After::GoOn;
         }
         self.messages += 1;
+        self.is_first = false;
         if self.passes != Passes::First {
             return After::GoOn;
         }
@@ -109,7 +138,14 @@ fn frame_of(head: &[u8]) -> Option<(Frame, u64)> {
         127 => (8, u64::from_be_bytes(more.get(..8)?.try_into().ok()?)),
         short => (0, u64::from(short)),
     };
-    let frame = Frame { is_message: first & 0x08 == 0, is_last: first & 0x80 != 0 };
+    let is_message = first & 0x08 == 0;
+    let is_begun = first & 0x07 != 0;
+    let is_compressed = first & 0x40 != 0;
+    let frame = Frame {
+        is_message,
+        is_last: first & 0x80 != 0,
+        is_readable: is_message && is_begun && !is_compressed,
+    };
     (more.len() >= size + mask).then_some((frame, length))
 }
 
@@ -150,6 +186,29 @@ mod tests {
             }
         }
         (out, After::GoOn, gate.messages())
+    }
+
+    #[test]
+    fn a_message_that_begins_as_json_is_seen() {
+        let message = |first: u8, text: &str| {
+            let length = u8::try_from(text.len()).expect("it is short");
+            [&[first, length][..], text.as_bytes()].concat()
+        };
+        for (frames, is_json) in [
+            (vec![message(0x81, "hello"), message(0x81, " {}")], true),
+            (vec![message(0x01, " "), message(0x89, "{"), message(0x80, "[1]")], true),
+            (vec![message(0x81, "hello {}"), message(0x89, "{}"), message(0x88, "{}")], false),
+            (vec![message(0x01, "a"), message(0x80, "{}")], false),
+            (vec![message(0xc1, "{}")], false),
+        ] {
+            for step in 1..5 {
+                let mut gate = Gate::new(Passes::All);
+                for part in frames.concat().chunks(step) {
+                    gate.pass(part, &mut Vec::new());
+                }
+                assert_eq!(gate.has_json(), is_json, "{frames:?} by {step}");
+            }
+        }
     }
 
     proptest! {

@@ -3,14 +3,18 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use http::StatusCode;
 use jiff::Timestamp;
 
 use crate::domain::observed::ConnectionSeen;
 use crate::observe::{Stretches, instant};
-use crate::prove::{Content, Exchange, Traffic};
+use crate::prove::{Content, Exchange, Traffic, Unreached};
 
 /// How many exchanges are kept with their times.
 const EXCHANGES: usize = 10_000;
+/// Of how many hosts that were not reached is kept why.
+const UNREACHED: usize = 8;
+
 /// Takes what happens.
 pub(super) struct Notes {
     started_at: Timestamp,
@@ -23,12 +27,14 @@ struct State {
     contacts: u64,
     exchanges: Vec<Arc<Mutex<Noted>>>,
     more: u64,
+    unreached: Vec<Unreached>,
 }
 
 /// An exchange as it stands.
 struct Noted {
     host: String,
     content: Content,
+    status: Option<u16>,
     stretches: Stretches,
     ended: Option<Duration>,
     received: u64,
@@ -56,12 +62,21 @@ impl Notes {
         lock(&self.state).contacts += 1;
     }
 
+    /// A host could not be reached.
+    pub(super) fn unreached(&self, host: String, why: &str) {
+        let mut state = lock(&self.state);
+        let is_known = state.unreached.iter().any(|known| known.host == host);
+        if !is_known && state.unreached.len() < UNREACHED {
+            state.unreached.push(Unreached { host, why: why.to_owned() });
+        }
+    }
+
     /// An exchange with a host that was reached.
     pub(super) fn exchange(&self, host: String, content: Content) -> Open {
         let now = self.started.elapsed();
         let mut stretches = Stretches::default();
         stretches.moved(now);
-        let noted = Noted { host, content, stretches, ended: None, received: 0 };
+        let noted = Noted { host, content, status: None, stretches, ended: None, received: 0 };
         let noted = Arc::new(Mutex::new(noted));
         let mut state = lock(&self.state);
         if state.exchanges.len() < EXCHANGES {
@@ -80,6 +95,7 @@ impl Notes {
             contacts: state.contacts,
             exchanges: state.exchanges.iter().map(|noted| self.seen(&lock(noted), now)).collect(),
             more: state.more,
+            unreached: state.unreached.clone(),
         }
     }
 
@@ -93,7 +109,7 @@ impl Notes {
             bytes_received: noted.received,
             active: noted.stretches.spans(self.started_at),
         };
-        Exchange { connection, content: noted.content }
+        Exchange { connection, content: noted.content, status: noted.status }
     }
 
     fn instant(&self, after: Duration) -> Timestamp {
@@ -107,12 +123,24 @@ impl Open {
         lock(&self.noted).content = content;
     }
 
+    /// It was answered.
+    pub(super) fn answered(&self, status: StatusCode) {
+        lock(&self.noted).status = Some(status.as_u16());
+    }
+
+    /// An event of it was seen to be JSON.
+    pub(super) fn said_json(&self) {
+        if let Content::Events { json, .. } = &mut lock(&self.noted).content {
+            *json = true;
+        }
+    }
+
     /// Bytes of the host came just now.
     pub(super) fn came(&self, bytes: usize) {
         let now = self.started.elapsed();
         let mut noted = lock(&self.noted);
         noted.received += bytes as u64;
-        if let Content::Events { any } = &mut noted.content {
+        if let Content::Events { any, .. } = &mut noted.content {
             *any |= bytes > 0;
         }
         noted.stretches.moved(now);
@@ -145,10 +173,16 @@ mod tests {
     fn a_stream_is_one_with_events_once_something_came() {
         let notes = Notes::new(Timestamp::UNIX_EPOCH);
         let open = notes.exchange("a:80".to_owned(), Content::Plain);
-        open.is(Content::Events { any: false });
+        open.is(Content::Events { any: false, json: false });
         open.came(0);
-        assert_eq!(notes.traffic().exchanges[0].content, Content::Events { any: false });
+        assert_eq!(
+            notes.traffic().exchanges[0].content,
+            Content::Events { any: false, json: false }
+        );
         open.came(7);
-        assert_eq!(notes.traffic().exchanges[0].content, Content::Events { any: true });
+        assert_eq!(
+            notes.traffic().exchanges[0].content,
+            Content::Events { any: true, json: false }
+        );
     }
 }

@@ -19,16 +19,18 @@ use super::Shared;
 use super::answer::{Body, body, cannot};
 use super::destination::Destination;
 use super::dial::dial;
+use super::events::Events;
 use super::note::Open;
 use super::passage::{self, Passage};
-use crate::observe::{HEAD_SIZE, Place, ask_upgrade, strip};
-use crate::prove::{Content, Fault};
+use super::strike::Strike;
+use crate::observe::{HEAD_SIZE, NoConnection, Place, ask_upgrade, strip};
+use crate::prove::Content;
 
 /// Passes a request on.
 pub(super) async fn on(
     mut request: Request<Incoming>,
     to: Destination,
-    fault: Option<Fault>,
+    strike: Strike,
     place: Place,
     shared: Arc<Shared>,
 ) -> Response<Body> {
@@ -41,7 +43,7 @@ pub(super) async fn on(
     readdress(&mut request, &to, &shared);
     let mut sender = match connect(&to, &shared).await {
         Ok(sender) => sender,
-        Err(instead) => return instead,
+        Err(no) => return cannot(no.status, &no.text),
     };
     let open = shared.notes.exchange(name.clone(), Content::Plain);
     let mut response = match sender.send_request(request).await {
@@ -51,6 +53,7 @@ pub(super) async fn on(
             return cannot(StatusCode::BAD_GATEWAY, &why);
         }
     };
+    open.answered(response.status());
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let answered = strip(response.headers_mut());
         let (Some(answered), Some(_)) = (answered, protocol) else {
@@ -60,11 +63,11 @@ pub(super) async fn on(
         ask_upgrade(response.headers_mut(), answered.clone());
         let host = hyper::upgrade::on(&mut response);
         let is_socket = answered.as_bytes().eq_ignore_ascii_case(b"websocket");
-        let ends = Passage { client, host, is_socket, fault, open };
+        let ends = Passage { client, host, is_socket, strike, open };
         passage::spawn(ends, place, &shared);
         return response.map(|_| body(Bytes::new()));
     }
-    give_back(response, sender, (open, fault), &to, &shared)
+    give_back(response, sender, (open, strike), &to, &shared)
 }
 
 /// The address that the host expects.
@@ -89,14 +92,16 @@ fn readdress(request: &mut Request<Incoming>, to: &Destination, shared: &Shared)
 async fn connect(
     to: &Destination,
     shared: &Arc<Shared>,
-) -> Result<SendRequest<Incoming>, Response<Body>> {
+) -> Result<SendRequest<Incoming>, NoConnection> {
     let stream = dial(shared, &to.target, to.is_tls).await?;
     let handshake = http1::Builder::new()
         .max_buf_size(HEAD_SIZE)
         .preserve_header_case(true)
         .handshake(TokioIo::new(stream));
-    let (sender, connection) =
-        handshake.await.map_err(|fault| cannot(StatusCode::BAD_GATEWAY, &fault.to_string()))?;
+    let (sender, connection) = handshake.await.map_err(|fault| NoConnection {
+        status: StatusCode::BAD_GATEWAY,
+        text: fault.to_string(),
+    })?;
     let ending = shared.ending.clone();
     shared.tasks.spawn(async move {
         tokio::select! {
@@ -115,7 +120,7 @@ async fn connect(
 fn give_back(
     mut response: Response<Incoming>,
     sender: SendRequest<Incoming>,
-    (open, fault): (Open, Option<Fault>),
+    (open, strike): (Open, Strike),
     to: &Destination,
     shared: &Shared,
 ) -> Response<Body> {
@@ -125,11 +130,12 @@ fn give_back(
     if to.by_entrance {
         keep_by_entrance(headers, shared);
     }
-    let mut is_mute = false;
+    let (mut is_mute, mut events) = (false, None);
     match (media_type(headers).as_str(), is_success) {
         ("text/event-stream", true) => {
-            open.is(Content::Events { any: false });
-            is_mute = fault == Some(Fault::EventsMissing);
+            open.is(Content::Events { any: false, json: false });
+            events = Some(Events::default());
+            is_mute = strike == Strike::Mute;
         }
         (kind, true) if kind == "application/json" || kind.ends_with("+json") => {
             open.is(Content::Json);
@@ -142,7 +148,7 @@ fn give_back(
     // Each hop speaks its own version (RFC 9110 section 2.5).
     *response.version_mut() = http::Version::HTTP_11;
     response.map(|inner| {
-        let passed = Passed { inner, open, _sender: sender };
+        let passed = Passed { inner, open, events, _sender: sender };
         if is_mute { Mute(passed).boxed_unsync() } else { passed.boxed_unsync() }
     })
 }
@@ -167,6 +173,8 @@ fn media_type(headers: &HeaderMap) -> String {
 struct Passed {
     inner: Incoming,
     open: Open,
+    /// Where it is a stream of events.
+    events: Option<Events>,
     _sender: SendRequest<Incoming>,
 }
 
@@ -180,7 +188,13 @@ impl HttpBody for Passed {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
         if let Some(Ok(frame)) = &frame {
-            self.open.came(frame.data_ref().map_or(0, Bytes::len));
+            let data = frame.data_ref().map_or(&[][..], |data| data.as_ref());
+            self.open.came(data.len());
+            if let Some(events) = &mut self.events
+                && events.look(data)
+            {
+                self.open.said_json();
+            }
         }
         Poll::Ready(frame)
     }

@@ -9,10 +9,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, co
 use tokio::time::timeout;
 
 use super::Shared;
-use super::frames::{After, Gate, Passes};
+use super::frames::{After, Gate};
 use super::note::Open;
+use super::strike::Strike;
 use crate::observe::Place;
-use crate::prove::{Content, Fault};
+use crate::prove::Content;
 
 /// How much is read at once.
 const CHUNK: usize = 16 * 1024;
@@ -24,7 +25,7 @@ pub(super) struct Passage {
     pub(super) client: OnUpgrade,
     pub(super) host: OnUpgrade,
     pub(super) is_socket: bool,
-    pub(super) fault: Option<Fault>,
+    pub(super) strike: Strike,
     pub(super) open: Open,
 }
 
@@ -45,32 +46,13 @@ impl Passage {
         let (Ok(client), Ok(host)) = tokio::join!(self.client, self.host) else { return };
         let (client, host) = (TokioIo::new(client), TokioIo::new(host));
         if self.is_socket {
-            self.open.is(Content::Socket { messages: 0 });
-            let gate = Gate::new(passes(self.fault));
+            self.open.is(Content::Socket { messages: 0, json: false });
+            let gate = Gate::new(self.strike.passes());
             talk(client, host, gate, &self.open).await;
         } else {
             self.open.is(Content::Sealed);
             talk_sealed(client, host, &self.open).await;
         }
-    }
-}
-
-fn passes(fault: Option<Fault>) -> Passes {
-    match fault {
-        Some(Fault::WsClose1011) => Passes::First,
-        Some(Fault::EventsMissing) => Passes::Nothing,
-        Some(
-            Fault::Status500
-            | Fault::Status404
-            | Fault::EmptyJson
-            | Fault::Refused
-            | Fault::NoAnswer
-            | Fault::EventsReordered
-            | Fault::EventsForeign
-            | Fault::Slow
-            | Fault::Stale,
-        )
-        | None => Passes::All,
     }
 }
 
@@ -93,7 +75,7 @@ async fn talk(
             out.clear();
             let after = gate.pass(&chunk[..read], &mut out);
             open.came(read);
-            open.is(Content::Socket { messages: gate.messages() });
+            open.is(Content::Socket { messages: gate.messages(), json: gate.has_json() });
             if to_client.write_all(&out).await.is_err() || to_client.flush().await.is_err() {
                 return After::Closed;
             }

@@ -118,7 +118,7 @@ impl Stub {
         let base = format!("{}://{}", self.scheme, self.address);
         let service = Service::of([("base_url", base.as_str())]);
         let started_at = Timestamp::UNIX_EPOCH;
-        Proxy::listen(Settings { fault, service, hosts: None, started_at }, tls).await.unwrap()
+        Proxy::start(Settings { fault, service, hosts: None, tls, started_at }).await.unwrap()
     }
 }
 
@@ -191,11 +191,13 @@ async fn without_a_fault_all_goes_through_and_is_noted_by_its_kind() {
     assert_eq!(traffic.contacts, 4);
     let kinds = [
         Content::Json,
-        Content::Events { any: true },
+        Content::Events { any: true, json: false },
         Content::Plain,
-        Content::Socket { messages: 2 },
+        Content::Socket { messages: 2, json: false },
     ];
     assert_eq!(contents(&traffic), kinds);
+    let statuses: Vec<_> = traffic.exchanges.iter().map(|exchange| exchange.status).collect();
+    assert_eq!(statuses, [Some(200), Some(200), Some(200), Some(101)]);
     let hosts = traffic.exchanges.iter().map(|exchange| exchange.connection.host.as_str());
     assert!(hosts.eq([service.address.to_string().as_str(); 4]));
 }
@@ -261,6 +263,19 @@ async fn messages_and_events_are_what_these_two_change() {
     let stream = get(&proxy, "/events").await;
     assert!(stream.starts_with("HTTP/1.1 200") && !stream.contains("data:"), "{stream}");
     assert!(get(&proxy, "/json").await.ends_with("{\"a\":1}"));
+}
+
+#[tokio::test]
+async fn every_event_of_an_empty_stream_is_empty() {
+    let service = service().await;
+    let proxy = service.behind(Some(Fault::EmptyJson)).await;
+    let request =
+        format!("GET /events HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream", proxy.address());
+    let stream = ask(&proxy, &request).await;
+    assert!(stream.to_ascii_lowercase().contains("content-type: text/event-stream"), "{stream}");
+    let (_, events) = stream.split_once("\r\n\r\n").unwrap();
+    assert!(events.split_terminator("\n\n").all(|event| event == "data: {}"), "{events}");
+    assert_eq!(service.asked(), [""; 0]);
 }
 
 #[tokio::test]
@@ -334,7 +349,7 @@ async fn a_service_behind_tls_has_an_entrance_in_the_clear() {
     assert!(get(&proxy, "/json").await.ends_with("{\"a\":1}"));
     let (_, said) = frames(&proxy).await;
     assert_eq!(said, [0x81, 1, b'a', 0x81, 1, b'b', 0x88, 0]);
-    let kinds = [Content::Json, Content::Socket { messages: 2 }];
+    let kinds = [Content::Json, Content::Socket { messages: 2, json: false }];
     assert_eq!(contents(&proxy.finish().await), kinds);
     let proxy = service.behind_with(Some(Fault::WsClose1011), Some(tls.clone())).await;
     assert_eq!(frames(&proxy).await.1, [0x81, 1, b'a', 0x88, 2, 0x03, 0xf3]);
@@ -346,6 +361,12 @@ async fn a_service_behind_tls_has_an_entrance_in_the_clear() {
     let stranger = Tls::with(rustls::RootCertStore::empty()).unwrap();
     let proxy = service.behind_with(None, Some(stranger)).await;
     assert!(get(&proxy, "/json").await.starts_with("HTTP/1.1 502"));
+    let unreached = proxy.finish().await.unreached;
+    let whys: Vec<_> = unreached.iter().map(|unreached| unreached.why.as_str()).collect();
+    assert!(
+        matches!(whys.as_slice(), [why] if why.starts_with("no TLS with 127.0.0.1:")),
+        "{whys:?}"
+    );
 }
 
 #[tokio::test]
@@ -359,12 +380,17 @@ async fn what_cannot_be_reached_is_said_and_is_no_exchange() {
     assert!(said.starts_with("HTTP/1.1 502"), "{said}");
     let said = ask(&proxy, "GET https://a.example/ HTTP/1.1").await;
     assert!(said.starts_with("HTTP/1.1 400"), "{said}");
-    assert_eq!(contents(&proxy.finish().await), []);
+    let traffic = proxy.finish().await;
+    assert_eq!(contents(&traffic), []);
+    let [unreached] = traffic.unreached.as_slice() else { panic!("{:?}", traffic.unreached) };
+    assert_eq!(unreached.host, gone.to_string());
+    assert_eq!(unreached.why, format!("no connection to {gone}: connection refused"));
 
     let settings = Settings {
         fault: None,
         service: Service::default(),
         hosts: Some(HostList::new(["staging.example".to_owned()])),
+        tls: None,
         started_at: Timestamp::UNIX_EPOCH,
     };
     let proxy = Proxy::start(settings).await.unwrap();

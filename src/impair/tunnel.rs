@@ -18,8 +18,8 @@ use super::connection::serve;
 use super::destination::{Way, is_here};
 use super::dial::{Stream, dial};
 use super::passage::talk_sealed;
-use crate::observe::{Place, Target};
-use crate::prove::{Content, Fault};
+use crate::observe::{NoConnection, Place, Target};
+use crate::prove::Content;
 
 /// How much of a tunnel is read to see what is spoken in it.
 const FIRST: usize = 4 * 1024;
@@ -36,7 +36,7 @@ pub(super) async fn open(
     };
     let reached = match reach(&target, &shared).await {
         Ok(reached) => reached,
-        Err(instead) => return instead,
+        Err(no) => return cannot(no.status, &no.text),
     };
     let client = hyper::upgrade::on(&mut request);
     let ending = shared.ending.clone();
@@ -54,10 +54,7 @@ pub(super) async fn open(
 }
 
 /// Connects to the host, unless nothing may reach it.
-async fn reach(
-    target: &Target,
-    shared: &Shared,
-) -> Result<Option<Box<dyn Stream>>, Response<Body>> {
+async fn reach(target: &Target, shared: &Shared) -> Result<Option<Box<dyn Stream>>, NoConnection> {
     if is_here(target, shared.address) || is_struck(target, shared) {
         return Ok(None);
     }
@@ -66,25 +63,7 @@ async fn reach(
 
 /// Whether the proxy answers in place of a host.
 fn is_struck(target: &Target, shared: &Shared) -> bool {
-    let answers = match shared.fault {
-        Some(
-            Fault::Status500
-            | Fault::Status404
-            | Fault::EmptyJson
-            | Fault::Refused
-            | Fault::NoAnswer,
-        ) => true,
-        Some(
-            Fault::WsClose1011
-            | Fault::EventsMissing
-            | Fault::EventsReordered
-            | Fault::EventsForeign
-            | Fault::Slow
-            | Fault::Stale,
-        )
-        | None => false,
-    };
-    answers && shared.service.has(&target.name())
+    shared.strike.is_in_its_place() && shared.service.has(&target.name())
 }
 
 /// Who spoke first in a tunnel.

@@ -10,6 +10,8 @@
 //! | is not in the results, and was listed | passed | detected: it is `not_run` in a cycle |
 //! | is not in the results, and was not listed | passed | missed: nobody misses it |
 
+use std::time::Duration;
+
 use super::Fault;
 use super::applies::Applies;
 use super::matrix::{CaseProof, Shown};
@@ -86,13 +88,44 @@ pub struct CommandProof {
     pub not_tried: Option<String>,
     /// The faults that could not be tried on any of its cases, and why.
     pub not_applicable: Vec<(Fault, String)>,
+    /// The faults that were tried on some of its cases alone, and why not on the others.
+    pub partly: Vec<Partly>,
+    /// Its variables that say where the service is and do not lead to the proxy.
+    pub not_led: Vec<NotLed>,
+}
+
+/// Cases of a command on which a fault was not tried that was tried on others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partly {
+    /// The fault.
+    pub fault: Fault,
+    /// How many cases.
+    pub cases: usize,
+    /// Why.
+    pub why: String,
+}
+
+/// A variable by which a command may go past the proxy. Its value is nobody's business: it may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotLed {
+    /// Its name.
+    pub variable: String,
+    /// Why it is left as it is, and what to do about it.
+    pub why: String,
 }
 
 impl CommandProof {
     /// Of a command of which nothing was tried.
     pub fn not_tried(name: &str, cases: usize, why: String) -> Self {
         let name = name.to_owned();
-        Self { name, cases, not_tried: Some(why), not_applicable: Vec::new() }
+        Self {
+            name,
+            cases,
+            not_tried: Some(why),
+            not_applicable: Vec::new(),
+            partly: Vec::new(),
+            not_led: Vec::new(),
+        }
     }
 }
 
@@ -155,12 +188,24 @@ impl CommandTrial {
     /// What all runs add up to.
     pub fn conclude(self) -> (CommandProof, Vec<CaseProof>) {
         let cases = self.candidates.iter().enumerate();
-        let cases = cases.map(|(place, case)| self.proof_of(place, case)).collect();
+        let cases: Vec<CaseProof> = cases.map(|(place, case)| self.proof_of(place, case)).collect();
+        let (mut not_applicable, mut partly) = (self.not_applicable, Vec::new());
+        for fault in Fault::ALL {
+            if not_applicable.iter().all(|(of, _)| *of != fault) {
+                match reasons(&cases, fault) {
+                    Reasons::OfAll(why) => not_applicable.push((fault, why)),
+                    Reasons::OfSome(of_some) => partly.extend(of_some),
+                }
+            }
+        }
+        not_applicable.sort_by_key(|(fault, _)| *fault);
         let proof = CommandProof {
             name: self.name,
             cases: self.candidates.len(),
             not_tried: None,
-            not_applicable: self.not_applicable,
+            not_applicable,
+            partly,
+            not_led: Vec::new(),
         };
         (proof, cases)
     }
@@ -195,6 +240,54 @@ impl CommandTrial {
             (None, Applies::Yes) => None,
         }
     }
+}
+
+/// How long the runs under these faults may take, by how long those before them took. Who gets no answer waits
+/// until its patience is over.
+pub fn time_left(took: &[Duration], faults: &[Fault], patience: Duration) -> Duration {
+    let runs = u32::try_from(took.len()).unwrap_or(u32::MAX).max(1);
+    let usual = took.iter().sum::<Duration>() / runs;
+    let of = |fault: &Fault| match fault {
+        Fault::NoAnswer => patience,
+        Fault::Status500
+        | Fault::Status404
+        | Fault::EmptyJson
+        | Fault::Refused
+        | Fault::WsClose1011
+        | Fault::EventsMissing
+        | Fault::EventsReordered
+        | Fault::EventsForeign
+        | Fault::Slow
+        | Fault::Stale => usual.min(patience),
+    };
+    faults.iter().map(of).sum()
+}
+
+/// Why a fault was not tried on cases that can be tried.
+enum Reasons {
+    /// On none of them.
+    OfAll(String),
+    /// On these.
+    OfSome(Vec<Partly>),
+}
+
+fn reasons(cases: &[CaseProof], fault: Fault) -> Reasons {
+    let (mut tried, mut found) = (0, Vec::<Partly>::new());
+    let could_be = cases.iter().filter(|case| case.not_tried.is_none());
+    for (_, shown) in could_be.flat_map(|case| &case.shown).filter(|(of, _)| *of == fault) {
+        match shown {
+            Shown::Detected | Shown::Missed => tried += 1,
+            Shown::NotApplicable(why) => match found.iter_mut().find(|known| known.why == *why) {
+                Some(known) => known.cases += 1,
+                None => found.push(Partly { fault, cases: 1, why: why.clone() }),
+            },
+        }
+    }
+    if tried > 0 || found.is_empty() {
+        return Reasons::OfSome(found);
+    }
+    let whys: Vec<String> = found.into_iter().map(|partly| partly.why).collect();
+    Reasons::OfAll(whys.join("; "))
 }
 
 /// The order of the runs: the quick ones first, silence last.
@@ -256,8 +349,8 @@ mod tests {
             bytes_received: 0,
             active: vec![],
         };
-        let exchanges = vec![Exchange { connection, content: Content::Plain }];
-        Traffic { contacts: 1, exchanges, more: 0 }
+        let exchanges = vec![Exchange { connection, content: Content::Plain, status: Some(200) }];
+        Traffic { contacts: 1, exchanges, ..Traffic::default() }
     }
 
     fn trial(told: &[(&str, Told)]) -> CommandTrial {
@@ -279,7 +372,7 @@ mod tests {
             _ => Told::Nothing,
         });
         trial.take(Fault::Status500, CommandEnd::Failed, |_| Told::Nothing);
-        let (_, cases) = trial.conclude();
+        let (proof, cases) = trial.conclude();
         let shown = |case: usize, fault| {
             let mut all = cases[case].shown.iter().filter(|(of, _)| *of == fault);
             all.next().map(|(_, shown)| shown.name())
@@ -287,6 +380,10 @@ mod tests {
         assert_eq!(shown(0, Fault::Refused), Some("detected"));
         assert_eq!(shown(1, Fault::Refused), Some("not_applicable"));
         assert_eq!(shown(1, Fault::Status500), Some("detected"), "nothing ran at all");
+        // And that is told.
+        let [partly] = proof.partly.as_slice() else { panic!("{:?}", proof.partly) };
+        assert_eq!((partly.fault, partly.cases), (Fault::Refused, 1));
+        assert!(partly.why.contains("may have ended at that"), "{}", partly.why);
     }
 
     #[test]
@@ -323,5 +420,37 @@ mod tests {
     #[test]
     fn where_no_case_passes_nothing_is_run() {
         assert!(trial(&[("skipped", Told::Skipped), ("gone", Told::Nothing)]).faults().is_empty());
+    }
+
+    /// Events went through, but nobody knows whose they were.
+    #[test]
+    fn a_fault_that_concerns_no_single_case_is_told_of_the_command() {
+        let mut traffic = plain();
+        traffic.exchanges[0].content = Content::Events { any: true, json: false };
+        let candidate = |name: &str| Candidate {
+            id: id(name),
+            told: Told::Passed,
+            planned: Planned::Reported,
+            used: CaseUse::default(),
+        };
+        let candidates = vec![candidate("a"), candidate("b")];
+        let mut trial = CommandTrial::of("t", candidates, &traffic, &|_| true);
+        assert!(!trial.faults().contains(&Fault::EventsMissing));
+        for fault in trial.faults() {
+            trial.take(fault, CommandEnd::Failed, |_| Told::Failing("x".to_owned()));
+        }
+        let (proof, _) = trial.conclude();
+        let why = proof.not_applicable.iter().find(|(fault, _)| *fault == Fault::EventsMissing);
+        assert_eq!(why.unwrap().1, "no events are known to be its own");
+        assert_eq!(proof.partly, []);
+    }
+
+    #[test]
+    fn what_is_left_is_told_by_what_was() {
+        let seconds = Duration::from_secs;
+        let left = |faults: &[Fault]| time_left(&[seconds(4), seconds(8)], faults, seconds(38));
+        assert_eq!(left(&[Fault::Status500, Fault::Status404]), seconds(12));
+        assert_eq!(left(&[Fault::Status404, Fault::NoAnswer]), seconds(44));
+        assert_eq!(left(&[]), Duration::ZERO);
     }
 }

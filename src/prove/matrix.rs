@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use super::Fault;
-use super::command::CommandProof;
+use super::command::{CommandProof, NotLed, Partly};
 use crate::domain::names::CaseId;
 
 /// What became of a case under one fault.
@@ -134,6 +134,23 @@ struct CommandJson<'a> {
     cases: usize,
     not_tried: Option<&'a str>,
     not_applicable: ReasonsJson<'a>,
+    not_applicable_to_some: Vec<PartlyJson<'a>>,
+    not_led: Vec<NotLedJson<'a>>,
+}
+
+/// Cases on which a fault was not tried that was tried on others.
+#[derive(Debug, Serialize)]
+struct PartlyJson<'a> {
+    fault: &'static str,
+    cases: usize,
+    reason: &'a str,
+}
+
+/// A variable by which a command may go past the proxy.
+#[derive(Debug, Serialize)]
+struct NotLedJson<'a> {
+    variable: &'a str,
+    reason: &'a str,
 }
 
 impl<'a> CommandJson<'a> {
@@ -143,7 +160,21 @@ impl<'a> CommandJson<'a> {
             cases: command.cases,
             not_tried: command.not_tried.as_deref(),
             not_applicable: ReasonsJson(&command.not_applicable),
+            not_applicable_to_some: command.partly.iter().map(PartlyJson::of).collect(),
+            not_led: command.not_led.iter().map(NotLedJson::of).collect(),
         }
+    }
+}
+
+impl<'a> PartlyJson<'a> {
+    fn of(partly: &'a Partly) -> Self {
+        Self { fault: partly.fault.name(), cases: partly.cases, reason: &partly.why }
+    }
+}
+
+impl<'a> NotLedJson<'a> {
+    fn of(not_led: &'a NotLed) -> Self {
+        Self { variable: &not_led.variable, reason: &not_led.why }
     }
 }
 
@@ -240,6 +271,8 @@ mod tests {
             cases: 1,
             not_tried: None,
             not_applicable: vec![(Fault::Status500, "TLS".to_owned())],
+            partly: vec![Partly { fault: Fault::EmptyJson, cases: 2, why: "no JSON".to_owned() }],
+            not_led: vec![NotLed { variable: "WS".to_owned(), why: "no scheme".to_owned() }],
         };
         let commands = vec![CommandProof::not_tried("pytest", 0, "no proxy".to_owned()), tried];
         let proof = Proof { cases, commands };
@@ -252,9 +285,14 @@ mod tests {
         assert_eq!(json["commands_not_tried"], json!(["pytest"]));
         let untried = json!({
             "name": "pytest", "cases": 0, "not_tried": "no proxy", "not_applicable": {},
+            "not_applicable_to_some": [], "not_led": [],
         });
         assert_eq!(json["commands"][0], untried);
         assert_eq!(json["commands"][1]["not_applicable"], json!({ "status_500": "TLS" }));
+        let partly = json!([{ "fault": "empty_json", "cases": 2, "reason": "no JSON" }]);
+        assert_eq!(json["commands"][1]["not_applicable_to_some"], partly);
+        let not_led = json!([{ "variable": "WS", "reason": "no scheme" }]);
+        assert_eq!(json["commands"][1]["not_led"], not_led);
     }
 
     #[test]

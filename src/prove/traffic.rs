@@ -7,6 +7,8 @@
 //! What it must not do: guess. A case is asked to notice that events are missing only where some are known to
 //! be its own.
 
+mod used;
+
 use std::collections::HashMap;
 
 use super::Fault;
@@ -14,6 +16,9 @@ use super::applies::Applies;
 use crate::domain::names::CaseId;
 use crate::domain::observed::{ConnectionSeen, Observed};
 use crate::verdict::{ReportedRun, attribute};
+use used::{Kind, UNKNOWN};
+
+pub use used::CaseUse;
 
 /// What came of one exchange, as far as it could be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,15 +29,19 @@ pub enum Content {
     Plain,
     /// A success whose content is JSON.
     Json,
-    /// A WebSocket, and how many messages came from the service.
+    /// A WebSocket, and what came from the service.
     Socket {
-        /// How many.
+        /// How many messages.
         messages: u64,
+        /// Whether one was seen to be JSON.
+        json: bool,
     },
     /// A stream of server-sent events.
     Events {
         /// Whether anything came.
         any: bool,
+        /// Whether an event was seen to be JSON.
+        json: bool,
     },
 }
 
@@ -43,6 +52,17 @@ pub struct Exchange {
     pub connection: ConnectionSeen,
     /// What came of it.
     pub content: Content,
+    /// The status of the answer, where there was one in the clear.
+    pub status: Option<u16>,
+}
+
+/// A host that could not be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreached {
+    /// `host:port`.
+    pub host: String,
+    /// Why, naming it.
+    pub why: String,
 }
 
 /// What came through the proxy of a command.
@@ -54,6 +74,8 @@ pub struct Traffic {
     pub exchanges: Vec<Exchange>,
     /// How many exchanges are only counted.
     pub more: u64,
+    /// Hosts that could not be reached, the first of them.
+    pub unreached: Vec<Unreached>,
 }
 
 /// Whether a host is the service that is tested.
@@ -62,9 +84,6 @@ pub type IsService<'a> = &'a dyn Fn(&str) -> bool;
 /// Why a fault of TLS traffic cannot be tried.
 const SEALED: &str = "the traffic with the service is TLS within the proxy, where nothing can be changed; \
                       a command that reads ANDON_VAR_BASE_URL talks to the proxy in the clear";
-
-/// Why a fault cannot be tried that only who knows the expectations of a case can judge.
-const UNKNOWN: &str = "what a command expects of order, time and values is not known";
 
 impl Traffic {
     /// Why nothing can be shown by a proxy of whoever made this traffic, if so.
@@ -85,23 +104,29 @@ impl Traffic {
         others.sort_unstable();
         others.dedup();
         others.truncate(NAMED);
-        Some(match others.as_slice() {
-            [] => "what it asked of the proxy reached nobody".to_owned(),
-            others => format!(
+        let failed = |of: &dyn Fn(&str) -> bool| {
+            let whys = self.unreached.iter().filter(|no| of(&no.host)).map(|no| no.why.as_str());
+            whys.take(NAMED).collect::<Vec<_>>().join("; ")
+        };
+        let (of_all, of_service) = (failed(&|_| true), failed(is_service));
+        Some(match (others.as_slice(), of_all.as_str(), of_service.as_str()) {
+            ([], "", _) => "what it asked of the proxy reached nobody".to_owned(),
+            ([], why, _) => format!("what it asked of the proxy reached nobody: {why}"),
+            (others, _, "") => format!(
                 "it talked to {} through the proxy, and to the service past it",
                 others.join(", ")
             ),
+            (_, _, why) => format!("what it asked of the service did not reach it: {why}"),
         })
     }
 
     /// Whether a fault can be tried on whoever made this traffic.
     pub fn applies(&self, fault: Fault, is_service: IsService<'_>) -> Applies {
-        let has = |is: &dyn Fn(Content) -> bool| {
+        let has = |kind: Kind| {
             let mut ours = self.exchanges.iter().filter(|e| is_service(&e.connection.host));
-            ours.any(|exchange| is(exchange.content))
+            ours.any(|exchange| kind.is(exchange))
         };
-        let sealed = has(&|content| content == Content::Sealed);
-        let in_the_clear = has(&|content| content != Content::Sealed);
+        let sealed = has(Kind::Sealed);
         let unless = |lacks: bool, why: &'static str| match (sealed, lacks) {
             (true, true) => Applies::No(SEALED),
             (false, true) => Applies::No(why),
@@ -110,16 +135,18 @@ impl Traffic {
         match fault {
             Fault::Refused | Fault::NoAnswer => Applies::Yes,
             Fault::Status500 | Fault::Status404 => {
-                unless(sealed || !in_the_clear, "nothing was asked in plain HTTP")
+                unless(sealed || !has(Kind::InTheClear), "nothing was asked in plain HTTP")
             }
-            Fault::EmptyJson => {
-                unless(sealed || !has(&|content| content == Content::Json), "no answer was JSON")
-            }
-            Fault::WsClose1011 => {
-                unless(!has(&goes_on), "no WebSocket said more than one thing through the proxy")
-            }
+            Fault::EmptyJson => unless(
+                sealed || !has(Kind::Json),
+                "no answer, message or event was seen to be JSON",
+            ),
+            Fault::WsClose1011 => unless(
+                !has(Kind::LongSocket),
+                "no WebSocket said more than one thing through the proxy",
+            ),
             Fault::EventsMissing => {
-                unless(!has(&has_events), "no event came through the proxy in the clear")
+                unless(!has(Kind::Events), "no event came through the proxy in the clear")
             }
             Fault::EventsReordered | Fault::EventsForeign | Fault::Slow | Fault::Stale => {
                 Applies::No(UNKNOWN)
@@ -134,13 +161,13 @@ impl Traffic {
         is_service: IsService<'_>,
     ) -> HashMap<CaseId, CaseUse> {
         let mut used = HashMap::new();
-        for (is, mark) in KINDS {
+        for kind in Kind::ALL {
             let ours = self.exchanges.iter().filter(|e| is_service(&e.connection.host));
-            let of_kind = ours.filter(|exchange| is(exchange.content));
+            let of_kind = ours.filter(|exchange| kind.is(exchange));
             let connections: Vec<ConnectionSeen> =
                 of_kind.map(|exchange| exchange.connection.clone()).collect();
             for case in users(runs, connections) {
-                mark(used.entry(case).or_default());
+                used.entry(case).or_insert_with(CaseUse::default).add(kind);
             }
         }
         used
@@ -150,31 +177,6 @@ impl Traffic {
 /// So many hosts are named where a sentence does.
 const NAMED: usize = 3;
 
-/// A kind of content, and where it is noted that a case used it.
-type Kind = (fn(Content) -> bool, fn(&mut CaseUse));
-
-const KINDS: [Kind; 4] = [
-    (|_| true, |used| used.any = true),
-    (|content| content == Content::Json, |used| used.json = true),
-    (goes_on, |used| used.long_socket = true),
-    (has_events, |used| used.events = true),
-];
-
-fn goes_on(content: Content) -> bool {
-    match content {
-        Content::Socket { messages } => messages > 1,
-        Content::Sealed | Content::Plain | Content::Json | Content::Events { .. } => false,
-    }
-}
-
-fn has_events(content: Content) -> bool {
-    match content {
-        Content::Socket { messages } => messages > 0,
-        Content::Events { any } => any,
-        Content::Sealed | Content::Plain | Content::Json => false,
-    }
-}
-
 /// The cases that alone can have used one of these connections.
 fn users(runs: &[ReportedRun<'_>], connections: Vec<ConnectionSeen>) -> Vec<CaseId> {
     match runs {
@@ -183,33 +185,6 @@ fn users(runs: &[ReportedRun<'_>], connections: Vec<ConnectionSeen>) -> Vec<Case
             let observed = Observed { connections, ..Observed::default() };
             attribute(runs, &observed).cases.into_iter().map(|used| used.case.clone()).collect()
         }
-    }
-}
-
-/// What one case is known to have used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CaseUse {
-    any: bool,
-    json: bool,
-    long_socket: bool,
-    events: bool,
-}
-
-impl CaseUse {
-    /// Whether a fault that can be tried on the command concerns this case of it.
-    pub fn applies(self, fault: Fault) -> Applies {
-        let (applies, why_not) = match fault {
-            Fault::Refused | Fault::NoAnswer | Fault::Status500 | Fault::Status404 => (true, ""),
-            Fault::EmptyJson => (self.json || !self.any, "none of its own answers was JSON"),
-            Fault::WsClose1011 => {
-                (self.long_socket, "no WebSocket with several messages is known to be its own")
-            }
-            Fault::EventsMissing => (self.events, "no events are known to be its own"),
-            Fault::EventsReordered | Fault::EventsForeign | Fault::Slow | Fault::Stale => {
-                (false, UNKNOWN)
-            }
-        };
-        if applies { Applies::Yes } else { Applies::No(why_not) }
     }
 }
 
@@ -233,12 +208,12 @@ mod tests {
             bytes_received: 1,
             active: vec![Span { from: at(second), to: at(second) }],
         };
-        Exchange { connection, content }
+        Exchange { connection, content, status: Some(200) }
     }
 
     fn traffic(contents: &[Content]) -> Traffic {
         let exchanges = contents.iter().map(|content| exchange("api:443", 0, *content)).collect();
-        Traffic { contacts: 1, exchanges, more: 0 }
+        Traffic { contacts: 1, exchanges, ..Traffic::default() }
     }
 
     /// The faults that can be tried.
@@ -257,12 +232,15 @@ mod tests {
         let json = ["status_500", "status_404", "empty_json", "refused", "no_answer"];
         assert_eq!(tried(&traffic(&[Json, Plain])), json);
         assert_eq!(tried(&traffic(&[Json, Sealed])), always, "a part of it cannot be changed");
-        let quiet = [Socket { messages: 0 }, Events { any: false }];
+        let quiet = [Socket { messages: 0, json: false }, Events { any: false, json: false }];
         assert_eq!(tried(&traffic(&quiet)).len(), 4);
-        let one = traffic(&[Socket { messages: 1 }]);
+        let one = traffic(&[Socket { messages: 1, json: false }]);
         assert!(tried(&one).contains(&"events_missing") && !tried(&one).contains(&"ws_close_1011"));
-        assert!(tried(&traffic(&[Socket { messages: 2 }, Sealed])).contains(&"ws_close_1011"));
-        assert!(tried(&traffic(&[Events { any: true }])).contains(&"events_missing"));
+        assert!(
+            tried(&traffic(&[Socket { messages: 2, json: false }, Sealed]))
+                .contains(&"ws_close_1011")
+        );
+        assert!(tried(&traffic(&[Events { any: true, json: false }])).contains(&"events_missing"));
         // What is sealed to somebody else is no matter of the service.
         let mut elsewhere = traffic(&[Json]);
         elsewhere.exchanges.push(exchange("mails:443", 0, Sealed));
@@ -305,13 +283,13 @@ mod tests {
         };
         let traffic = Traffic {
             exchanges: vec![
-                exchange("api:443", 10, Content::Events { any: true }),
+                exchange("api:443", 10, Content::Events { any: true, json: false }),
                 exchange("api:443", 20, Content::Plain),
             ],
             ..Traffic::default()
         };
         let concerns = |used: &HashMap<CaseId, CaseUse>, id: &CaseId, fault| {
-            let used = used.get(id).copied().unwrap_or_default();
+            let used = used.get(id).cloned().unwrap_or_default();
             used.applies(fault) == Applies::Yes
         };
         let is_ours = |host: &str| host == "api:443";
@@ -329,5 +307,80 @@ mod tests {
         let said = traffic.applies(Fault::EventsMissing, &|_| false);
         assert_ne!(said, Applies::Yes);
         assert!(concerns(&HashMap::new(), &ids[0], Fault::Refused));
+    }
+
+    /// Whose right answer is an error is asked for nothing that it had already; whoever had others, too, has
+    /// those to notice the fault by.
+    #[test]
+    fn a_status_that_all_answers_had_already_is_no_fault() {
+        let id = CaseId::parse("a").unwrap();
+        let run = [ReportedRun {
+            case: &id,
+            passed: true,
+            began_at: None,
+            took_ms: None,
+            took_ms_before: None,
+        }];
+        let answered = |statuses: &[Option<u16>]| {
+            let exchange = |status: &Option<u16>| Exchange {
+                status: *status,
+                ..exchange("api:443", 0, Content::Plain)
+            };
+            let exchanges = statuses.iter().map(exchange).collect();
+            let traffic = Traffic { contacts: 1, exchanges, ..Traffic::default() };
+            traffic.by_case(&run, &|_| true).remove(&id).unwrap()
+        };
+        for (statuses, of_500, of_404) in [
+            (&[Some(500)][..], false, true),
+            (&[Some(404), Some(404)], true, false),
+            // One that was never answered says nothing.
+            (&[Some(500), None], false, true),
+            (&[None], true, true),
+            (&[Some(500), Some(404)], true, true),
+            (&[Some(500), Some(200)], true, true),
+            (&[Some(503)], true, true),
+        ] {
+            let used = answered(statuses);
+            let concerns = |fault| used.applies(fault) == Applies::Yes;
+            let found = (concerns(Fault::Status500), concerns(Fault::Status404));
+            assert_eq!(found, (of_500, of_404), "{statuses:?}");
+        }
+        assert_eq!(CaseUse::default().applies(Fault::Status500), Applies::Yes, "nobody knows");
+    }
+
+    #[test]
+    fn what_was_said_in_json_makes_an_empty_answer_a_fault() {
+        use Content::{Events, Socket};
+        for (content, applies) in [
+            (Socket { messages: 1, json: true }, true),
+            (Socket { messages: 1, json: false }, false),
+            (Events { any: true, json: true }, true),
+            (Events { any: true, json: false }, false),
+        ] {
+            let found = tried(&traffic(&[content])).contains(&"empty_json");
+            assert_eq!(found, applies, "{content:?}");
+        }
+    }
+
+    #[test]
+    fn why_nobody_was_reached_is_told() {
+        let unreached = |host: &str| Unreached {
+            host: host.to_owned(),
+            why: format!("no connection to {host}: connection refused"),
+        };
+        let is_service = |host: &str| host == "api:443";
+        let mut traffic =
+            Traffic { contacts: 1, unreached: vec![unreached("api:443")], ..Traffic::default() };
+        let why = traffic.why_nothing_to_try(&is_service).unwrap();
+        assert!(
+            why.ends_with("reached nobody: no connection to api:443: connection refused"),
+            "{why}"
+        );
+        traffic.exchanges.push(exchange("mails:25", 0, Content::Sealed));
+        let why = traffic.why_nothing_to_try(&is_service).unwrap();
+        assert!(why.contains("did not reach it: no connection to api:443"), "{why}");
+        traffic.unreached = vec![unreached("b:1")];
+        let why = traffic.why_nothing_to_try(&is_service).unwrap();
+        assert!(why.contains("mails:25 through the proxy, and to the service past it"), "{why}");
     }
 }

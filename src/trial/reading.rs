@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use crate::command::{
-    Listed, Named, Names, Pattern, Printed, Reported, RunFolder, collect, parse_listed, reconcile,
+    Listed, Names, Printed, Reading, Reported, RunFolder, parse_listed, reconcile,
 };
 use crate::deploy::StepEnd;
 use crate::domain::event::{CommandEnded, CommandPart, CommandRun, Left};
@@ -46,23 +46,24 @@ impl Results {
     /// Reads them. Blocking.
     pub(super) fn read(self, end: StepEnd, traffic: Traffic) -> Read {
         let Self { folder, command, names, masker, listed: printed, since } = self;
-        let patterns = Pattern::of(&command.results);
-        let results = collect(&folder.results(), &patterns, since, &masker);
         let lines = parse_listed(&printed.text);
         let listed = Listed::of(lines.iter().copied());
-        let named = names.of_reported(&results.run, &listed);
-        let mut left = results.left;
-        let (mut cases, mut by_id) = (Vec::new(), HashMap::new());
-        for (entry, Named { id, listed, .. }) in results.run.entries().iter().zip(named) {
-            let planned = listed.map_or(Planned::Reported, |_| Planned::Listed);
-            let (name, file) = (results.run.name_of(entry), results.run.file_of(entry));
-            // Nobody is told how to run it again.
-            let case = Reported::of((id, name, file), entry, (&command, ""), &masker);
-            left.cases += 1;
-            left.failing += u32::from(case.is_failing());
-            by_id.insert(case.id.clone(), cases.len());
-            cases.push((case, planned));
-        }
+        let reading = Reading {
+            command: &command,
+            folder: &folder,
+            since,
+            names: &names,
+            listed: &listed,
+            masker: &masker,
+        };
+        // Nobody is told how to run it again.
+        let (cases, left) = reading.read(|found| {
+            let planned = found.named.listed.map_or(Planned::Reported, |_| Planned::Listed);
+            (String::new(), planned)
+        });
+        let places = cases.iter().enumerate();
+        let by_id: HashMap<CaseId, usize> =
+            places.map(|(place, (case, _))| (case.id.clone(), place)).collect();
         let mut missing: Vec<CaseId> =
             lines.into_iter().map(|line| names.of_listed(line)).collect();
         missing.retain(|id| !by_id.contains_key(id));
@@ -118,7 +119,7 @@ impl Read {
             id: case.id.clone(),
             told: told_by(case),
             planned: *planned,
-            used: used.get(&case.id).copied().unwrap_or_default(),
+            used: used.get(&case.id).cloned().unwrap_or_default(),
         });
         let missing = self.missing.iter().map(|id| Candidate {
             id: id.clone(),

@@ -1,23 +1,23 @@
 //! One run of a command, from its folder to its results.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::reading::{Read, Results};
-use super::{Ground, TrialError};
-use crate::command::{Names, Printed, RunFolder, list_limit, listing, parse_listed};
+use super::{Behind, Ground, TrialError};
+use crate::command::{Names, Printed, RunFolder, listing, parse_listed, told};
 use crate::deploy::{self, CommandStep, StepEnd, StepFacts};
+use crate::domain::event::CommandPart;
 use crate::domain::names::CaseId;
 use crate::domain::outcome::PhaseOutcome;
 use crate::domain::redact::Masker;
 use crate::domain::spec::{Command, SuiteCommand};
-use crate::impair::{Proxy, Service, Settings};
+use crate::impair::{Proxy, Settings};
 use crate::process::{IfParentDies, Leftovers};
-use crate::prove::Fault;
+use crate::prove::{Fault, NotLed};
 
 /// What commands are told their run is for: nobody else asked.
 const TRIGGER: &str = "manual";
@@ -31,7 +31,7 @@ pub(super) struct Runner<'a> {
     /// The cases of the suite that are not its own.
     pub(super) known: &'a HashSet<CaseId>,
     pub(super) masker: &'a Masker,
-    pub(super) service: &'a Service,
+    pub(super) behind: Behind<'a>,
     pub(super) cancel: &'a CancellationToken,
 }
 
@@ -49,10 +49,7 @@ impl Runner<'_> {
         let Some(list) = &self.command.list else { return Ok(Printed::default()) };
         let folder = self.folder("list");
         folder.prepare()?;
-        let (name, most) = list_limit();
-        let own =
-            vec![("ANDON_LIST_FILE".to_owned(), text(folder.list())), (name.to_owned(), most)];
-        let variables = self.variables(&folder, own);
+        let variables = self.variables(told(self.command, CommandPart::List, None, &folder));
         // A list that fails lists nothing; whether the command does is seen by its run.
         self.execute(&folder, &listing(list), variables, at_most).await?;
         let reading = tokio::task::spawn_blocking(move || folder.listed());
@@ -70,13 +67,14 @@ impl Runner<'_> {
         let started_at = self.ground.clock.now();
         let proxy = Proxy::start(Settings {
             fault,
-            service: self.service.clone(),
+            service: self.behind.service.clone(),
+            tls: self.behind.tls.cloned(),
             // As in a cycle: where nobody observes a command, nobody keeps it from anything.
             hosts: self.ground.env.hosts().filter(|_| self.command.observe_proxy).cloned(),
             started_at,
         });
         let proxy = proxy.await?;
-        let mut variables = self.variables(&folder, self.shard(&folder, task)?);
+        let mut variables = self.variables(self.told(&folder, task)?);
         proxy.lead_here(&mut variables);
         let run = &self.command.run;
         let end = self.execute(&folder, run, variables, task.at_most).await?;
@@ -93,31 +91,32 @@ impl Runner<'_> {
         Ok(read.await?)
     }
 
+    /// The variables that have an address of the service and would not lead to a proxy.
+    pub(super) fn not_led(&self) -> Vec<NotLed> {
+        let variables = self.variables(self.command.env.clone());
+        self.behind.service.not_led(&variables)
+    }
+
     fn folder(&self, part: &str) -> RunFolder {
         RunFolder::at(self.ground.runs.join(format!("{:02}-{part}", self.index + 1)))
     }
 
     /// A command in parts runs as one: its one part has every test that it listed.
-    fn shard(
+    fn told(
         &self,
         folder: &RunFolder,
         task: &Task<'_>,
     ) -> Result<Vec<(String, String)>, TrialError> {
-        if self.command.shards <= 1 {
-            return Ok(Vec::new());
+        let shard = (self.command.shards > 1).then_some((1, 1));
+        if shard.is_some() {
+            RunFolder::write_ids(&folder.shard(), parse_listed(&task.listed.text))?;
         }
-        RunFolder::write_ids(&folder.shard(), parse_listed(&task.listed.text))?;
-        let one = |name: &str| (name.to_owned(), "1".to_owned());
-        let file = ("ANDON_SHARD_FILE".to_owned(), text(folder.shard()));
-        Ok(vec![one("ANDON_SHARD"), one("ANDON_SHARDS"), file])
+        Ok(told(self.command, CommandPart::Tests, shard, folder))
     }
 
     /// The whole environment: that of a cycle, of which there is none.
-    fn variables(&self, folder: &RunFolder, more: Vec<(String, String)>) -> Vec<(String, String)> {
+    fn variables(&self, own: Vec<(String, String)>) -> Vec<(String, String)> {
         let Ground { pipeline, environment, env, revision, checkout, host_env, .. } = self.ground;
-        let mut own = self.command.env.clone();
-        own.push(("ANDON_RESULTS".to_owned(), text(folder.results())));
-        own.extend(more);
         let facts = StepFacts {
             pipeline,
             cycle: 0,
@@ -159,8 +158,4 @@ impl Runner<'_> {
         }
         Ok(end)
     }
-}
-
-fn text(path: PathBuf) -> String {
-    path.to_string_lossy().into_owned()
 }

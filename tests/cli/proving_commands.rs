@@ -104,8 +104,16 @@ fn what_a_command_notices_of_faults_is_told_of_each_of_its_cases() {
         assert_eq!(faults(&proof, id, "detected"), detected);
         assert_eq!(faults(&proof, id, "missed"), ["empty_json"], "it asks for a status alone");
     }
-    let detected =
-        ["status_500", "status_404", "refused", "no_answer", "ws_close_1011", "events_missing"];
+    // Its messages are JSON, so that those that are `{}` are a fault.
+    let detected = [
+        "status_500",
+        "status_404",
+        "empty_json",
+        "refused",
+        "no_answer",
+        "ws_close_1011",
+        "events_missing",
+    ];
     assert_eq!(faults(&proof, "dialogue", "detected"), detected);
     assert_eq!(faults(&proof, "dialogue", "missed"), [""; 0]);
     let why = proof["commands"][0]["not_applicable"]["events_missing"].as_str().unwrap();
@@ -161,8 +169,80 @@ fn nothing_is_claimed_of_a_command_that_cannot_be_tried() {
         .ends(0)
         .prints(&["command past was not tried with its 1 case: it passed without one connection"]);
     let did = stage.andon(&["prove", "tools", "--no-commands"]).ends(0);
-    did.prints(&["command past was not tried: `--no-commands` was given"]);
+    did.prints(&["commands past, broken were not tried: `--no-commands` was given"]);
     stage.andon(&["prove", "tools", "--revision", "nowhere"]).ends(2).says(&["nowhere"]);
+}
+
+/// Whoever wonders why a command is not tried behind faults learns which of its variables go past the proxy, and
+/// why nobody was reached; never what stands in them.
+#[test]
+fn what_does_not_lead_to_the_proxy_is_told_by_name() {
+    let commands = "    - name: past\n      run: sh past.sh\n      \
+                    env: { API: \"http://me:hunter2@ADDRESS/\", HOST: ADDRESS }";
+    let stage = with_commands(commands, &[("past", PAST)]);
+    let did = stage.andon(&["prove", "tools", "--json"]);
+    let proof = did.ends(0).json();
+    let not_led = proof["commands"][0]["not_led"].as_array().unwrap();
+    let names: Vec<&str> = not_led.iter().map(|told| told["variable"].as_str().unwrap()).collect();
+    assert_eq!(names, ["API", "HOST"]);
+    let did = stage.andon(&["prove", "tools"]);
+    let did = did.ends(0).prints(&[
+        "command past: API is an address of the service with a login in it",
+        "command past: HOST is the service's host without a scheme",
+    ]);
+    let did = did.prints(&["; 1 of 1 command was not tried; 1 of 2 cases was not tried"]);
+    assert!(!did.out.contains("hunter2") && !did.err.contains("hunter2"), "{}{}", did.out, did.err);
+}
+
+#[test]
+fn why_nobody_was_reached_is_told() {
+    let astray = "ask \"$ANDON_VAR_BASE_URL/health\" --timeout 2s; say ok astray\nreport\n";
+    let stage = with_commands("    - { name: astray, run: sh astray.sh }", &[("astray", astray)]);
+    let pipeline = stage.path().join("pipelines/tools.yaml");
+    let text = fs::read_to_string(&pipeline).unwrap();
+    let base = format!("base_url: \"http://{}\"", stage.address());
+    // Nobody listens there without being root.
+    fs::write(&pipeline, text.replace(&base, "base_url: \"http://127.0.0.1:1\"")).unwrap();
+    let proof = stage.andon(&["prove", "tools", "--json"]).ends(0).json();
+    let why = reason(&proof, "astray");
+    assert!(
+        why.ends_with("reached nobody: no connection to 127.0.0.1:1: connection refused"),
+        "{why}"
+    );
+}
+
+const WRONG: &str = r#"
+check absent "$ANDON_VAR_BASE_URL/absent" --expect-status 404 --timeout 2s
+report
+"#;
+
+/// A right answer that is an error is no sign that its case takes anything.
+#[test]
+fn a_status_that_the_service_gave_already_is_no_fault() {
+    let commands = "    - { name: wrong, run: sh wrong.sh }";
+    let stage = with_commands(commands, &[("wrong", WRONG)]);
+    let proof = stage.andon(&["prove", "tools", "--json"]).ends(0).json();
+    assert_eq!(faults(&proof, "absent", "detected"), ["status_500", "refused", "no_answer"]);
+    assert_eq!(faults(&proof, "absent", "missed"), [""; 0]);
+    let why = proof["commands"][0]["not_applicable"]["status_404"].as_str().unwrap();
+    assert!(why.contains("was a 404 already"), "{why}");
+    let why = proof["commands"][0]["not_applicable"]["events_missing"].as_str().unwrap();
+    assert!(why.contains("no event came"), "{why}");
+}
+
+/// What has one reason is said once.
+#[test]
+fn many_cases_that_are_not_tried_are_one_line() {
+    let skips = "ask \"$ANDON_VAR_BASE_URL/health\"\nfor n in 1 2 3 4 5 6 7 8; do say ok \"s$n # SKIP later\"; done\n\
+                 check health \"$ANDON_VAR_BASE_URL/health\" --timeout 2s\nreport\n";
+    let stage = with_commands("    - { name: skips, run: sh skips.sh }", &[("skips", skips)]);
+    let did = stage.andon(&["prove", "tools"]).ends(0);
+    let line = "8 cases were not tried: it is skipped with the real service (s1, s2, s3, s4, s5 and 3 more)";
+    did.prints(&[line, "; 8 of 10 cases were not tried"]);
+    let commands = "    - { name: one, run: sh skips.sh }\n    - { name: two, run: sh skips.sh }";
+    let stage = with_commands(commands, &[("skips", skips)]);
+    let did = stage.andon(&["prove", "tools", "--no-commands"]).ends(0);
+    did.prints(&["commands one, two were not tried: `--no-commands` was given"]);
 }
 
 /// A client without a deadline of its own waits for ever: the run is ended, and its case did not pass.

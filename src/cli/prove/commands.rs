@@ -1,6 +1,7 @@
 //! The commands of the suite: what they need is had as for a run, and each is tried behind faults.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -159,11 +160,14 @@ async fn unless_cancelled<T>(
 
 /// Which run begins: in the line that moves, or with `-v` as a line that stays.
 fn tell(context: &Context, begins: Begins<'_>) {
-    let Begins { command, fault, number: (number, of) } = begins;
+    let Begins { command, fault, number: (number, of), left } = begins;
     let name = clean(command);
     let text = match fault {
         None => format!("{name}: with the service as it is"),
-        Some(fault) => format!("{name}: {} ({number} of {of})", fault.name()),
+        Some(fault) => {
+            let left = left.map_or_else(String::new, |left| format!(" ({} left)", about(left)));
+            format!("{name}: fault {number} of {of}: {}{left}", fault.name())
+        }
     };
     let settings = &context.settings;
     if settings.detail >= Detail::Verbose {
@@ -173,5 +177,32 @@ fn tell(context: &Context, begins: Begins<'_>) {
         && settings.console.is_for_people()
     {
         console::show_moving(format!("{text} …"));
+    }
+}
+
+/// A time as a person would guess it: up to the next five seconds, or minutes.
+fn about(time: Duration) -> String {
+    let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).max(1);
+    match seconds {
+        0..=90 => format!("about {} s", seconds.next_multiple_of(5)),
+        _ => format!("about {} min", seconds.div_ceil(60)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_guessed_and_not_measured() {
+        for (ms, text) in [
+            (0, "about 5 s"),
+            (31_001, "about 35 s"),
+            (90_000, "about 90 s"),
+            (90_001, "about 2 min"),
+            (121_000, "about 3 min"),
+        ] {
+            assert_eq!(about(Duration::from_millis(ms)), text);
+        }
     }
 }
