@@ -25,14 +25,14 @@ mod told;
 
 pub use conclude::{Conclusion, conclude, reconcile, why_not_reported};
 pub use definition::Definitions;
-pub use folder::{Printed, RunFolder, list_limit, listing};
+pub use folder::{Printed, RunFolder, listing};
 pub use growth::Growth;
 pub use listed::{Listed, id_of_listed, parse_listed};
 pub use names::{Named, Names};
 pub use next::{Next, NextRun, cases_of, next};
 pub use reading::{Found, Reading};
 pub use reported::{Reported, ReportedAttempt, Traffic};
-pub use results::{Pattern, Results, belongs_to_no_case, collect};
+pub use results::belongs_to_no_case;
 pub use shards::split;
 pub use spelling::spelling;
 pub use told::told;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::running::{Ended, unread};
 use super::{Commands, count, only_of, record_of, today};
 use crate::command::{
-    self, Conclusion, Definitions, Listed, Named, Names, Pattern, Printed, Reported, Traffic,
+    self, Conclusion, Definitions, Listed, Named, Names, Printed, Reading, Reported, Traffic,
     parse_listed, spelling,
 };
 use crate::domain::attempt::Attempt;
@@ -111,24 +111,21 @@ impl World {
         let checkout = self.checkout(journal)?;
         let of_command = command.clone();
         let read = move |printed: &Printed| {
-            let patterns = Pattern::of(&command.results);
-            let results = command::collect(&folder.results(), &patterns, since, &masker);
             let listed = Listed::of(parse_listed(&printed.text));
             let mut definitions = Definitions::of(&command, checkout.clone());
-            let mut left = results.left;
-            let mut reported = Vec::new();
-            let named = names.of_reported(&results.run, &listed);
-            for (entry, Named { id, own, listed: found }) in results.run.entries().iter().zip(named)
-            {
-                let (name, file) = (results.run.name_of(entry), results.run.file_of(entry));
-                let digest = definitions.digest(file, found.unwrap_or(&own));
-                let spelled = spelling(unnumbered(&own, name), &listed, &checkout);
-                let named = (id, name, file);
-                let case = Reported::of(named, entry, (&command, &spelled), &masker);
-                left.cases += 1;
-                left.failing += u32::from(case.is_failing());
-                reported.push((case, digest));
-            }
+            let reading = Reading {
+                command: &command,
+                folder: &folder,
+                since,
+                names: &names,
+                listed: &listed,
+                masker: &masker,
+            };
+            let (reported, left) = reading.read(|found| {
+                let Named { own, listed: as_listed, .. } = found.named;
+                let digest = definitions.digest(found.file, as_listed.unwrap_or(own));
+                (spelling(unnumbered(own, found.name), &listed, &checkout), digest)
+            });
             Read { reported, left }
         };
         self.with_list(journal.state(), &of_command, read).await

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
-use crate::command::{RunFolder, list_limit, listing};
+use crate::command::{RunFolder, listing, told};
 use crate::deploy::{self, CommandStep, StepEnd, TakenUp};
 use crate::domain::event::{CommandEnded, CommandPart, CommandRun, Left};
 use crate::domain::observed::Observed;
@@ -139,24 +139,8 @@ impl World {
         folder: &RunFolder,
         checkout: &Path,
     ) -> Result<Vec<(String, String)>, EngineError> {
-        let mut own = command.env.clone();
-        let mut set = |name: &str, value: String| own.push((name.to_owned(), value));
-        let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
-        set("ANDON_RESULTS", path(folder.results()));
-        match run.part {
-            CommandPart::List => {
-                set("ANDON_LIST_FILE", path(folder.list()));
-                let (name, most) = list_limit();
-                set(name, most);
-            }
-            CommandPart::Rerun => set("ANDON_RERUN_FILE", path(folder.rerun())),
-            CommandPart::Tests => {}
-        }
-        if let Some(shard) = run.shard {
-            set("ANDON_SHARD", shard.to_string());
-            set("ANDON_SHARDS", command.shards.to_string());
-            set("ANDON_SHARD_FILE", path(folder.shard()));
-        }
+        let shard = run.shard.map(|shard| (shard, command.shards));
+        let own = told(command, run.part, shard, folder);
         self.variables_of(journal, checkout, &own, &command.env_pass)
     }
 }
