@@ -31,7 +31,7 @@ pub use outbox::{Attempted, Delivery, Message, NewMessage, OutboxStore};
 pub use rows::{
     Adopted, Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationClaims,
     InvestigationRow, InvestigationSeen, NewFixClaim, NewInvestigation, PipelineRow, Projection,
-    Which,
+    TrendRow, Which,
 };
 
 pub use tally::Tally;
@@ -107,8 +107,11 @@ pub trait Store:
     /// The latest `limit` cycles of a pipeline, newest first.
     async fn list_cycles(&self, pipeline: &PipelineName, limit: u32) -> Result<Vec<CycleRow>>;
 
-    /// The newest `limit` cycles of every pipeline; by pipeline, newest first.
-    async fn recent_cycles(&self, limit: u32) -> Result<Vec<CycleRow>>;
+    /// The newest `limit` cycles of every pipeline, in short; by pipeline, newest first.
+    async fn recent_cycles(&self, limit: u32) -> Result<Vec<TrendRow>>;
+
+    /// Of these cycles those that there are; by pipeline and number.
+    async fn find_cycles(&self, cycles: &[CycleKey]) -> Result<Vec<CycleRow>>;
 
     /// The cycles of the search for what broke a cycle, in order.
     async fn cycles_of_search(&self, pipeline: &PipelineName, cycle: u32) -> Result<Vec<CycleRow>>;

@@ -108,6 +108,7 @@ macro_rules! contract {
                 a_cycle_of_some_cases_is_valid_but_not_whole,
                 pipelines_are_listed_with_their_newest_cycle,
                 at_a_glance_a_pipeline_is_its_newest_and_its_last_green_cycle,
+                in_short_a_cycle_says_how_it_ended,
             }
             cases {
                 heads_are_kept_by_environment_and_replaced,

@@ -17,6 +17,7 @@ use super::flood;
 use super::ledger;
 use super::living::{Estate, Living};
 use super::options::Options;
+use super::pages;
 use super::table::{self, Spread};
 
 /// Hooks one after another.
@@ -59,7 +60,8 @@ pub fn print(options: &Options) -> Result<()> {
         start(options.rounds, false)?;
         start(options.rounds, true)?;
     }
-    flood::print(options)
+    flood::print(options)?;
+    pages::print(options)
 }
 
 /// Where deploys say that they have begun.

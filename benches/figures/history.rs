@@ -13,8 +13,9 @@ use andon::domain::findings::{CaseFinding, CaseResult, FINDINGS_VERSION, Finding
 use andon::domain::history::{Counts, CycleRef, Heads};
 use andon::domain::outcome::{Phase, Verdict};
 use andon::domain::revision::Sha;
+use andon::domain::spec::Pipeline;
 use andon::engine::{Journal, Silent, SystemClock};
-use andon::store::{CaseRow, Projection};
+use andon::store::{CaseRow, Projection, Store};
 use anyhow::Result;
 
 use super::{ledger, parts};
@@ -27,30 +28,49 @@ pub fn seed(dir: &Path, cycles: usize) -> Result<()> {
     ledger::block_on(async {
         let sha = ledger::commit(dir)?;
         let store = ledger::open(dir).await?;
-        let pipeline = ledger::load(dir)?;
-        let mut heads = Heads::default();
-        for _ in 0..cycles {
-            let (key, first) = store.create_cycle(ledger::queued(&pipeline), ledger::now()).await?;
-            let this = CycleRef { cycle: key.cycle, revision: Sha::parse(&sha)? };
-            let state = cycle::begin(first)?;
-            let clock = Arc::new(SystemClock);
-            let mut journal =
-                Journal::new(Arc::clone(&store), clock, Arc::new(Silent), key, state, None);
-            let (events, projection, next) = finished_cycle(&sha, &this, heads)?;
-            heads = Heads::from(next);
-            journal.append_with(events, projection).await?;
-        }
+        write(&store, &ledger::load(dir)?, &sha, Amount { cycles, cases: CASES }).await?;
         store.close().await;
         Ok(())
     })
 }
 
+/// How much is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Amount {
+    /// Finished cycles.
+    pub cycles: usize,
+    /// Cases of each.
+    pub cases: usize,
+}
+
+/// Writes so many finished cycles of a pipeline.
+pub async fn write(
+    store: &Arc<dyn Store>,
+    pipeline: &Pipeline,
+    sha: &str,
+    amount: Amount,
+) -> Result<()> {
+    let mut heads = Heads::default();
+    for _ in 0..amount.cycles {
+        let (key, first) = store.create_cycle(ledger::queued(pipeline), ledger::now()).await?;
+        let this = CycleRef { cycle: key.cycle, revision: Sha::parse(sha)? };
+        let state = cycle::begin(first)?;
+        let clock = Arc::new(SystemClock);
+        let mut journal =
+            Journal::new(Arc::clone(store), clock, Arc::new(Silent), key, state, None);
+        let (events, projection, next) = finished_cycle(sha, &this, heads, amount.cases)?;
+        heads = Heads::from(next);
+        journal.append_with(events, projection).await?;
+    }
+    Ok(())
+}
+
 type Written = (Vec<Event>, Projection, Vec<andon::domain::history::CaseHead>);
 
-fn finished_cycle(sha: &str, this: &CycleRef, heads: Heads) -> Result<Written> {
+fn finished_cycle(sha: &str, this: &CycleRef, heads: Heads, count: usize) -> Result<Written> {
     let number = this.cycle as usize;
     let results: Vec<CaseResult> =
-        (0..CASES).map(|case| parts::result(case, number)).collect::<Result<_>>()?;
+        (0..count).map(|case| parts::result(case, number)).collect::<Result<_>>()?;
     let comparison = Comparison {
         this,
         config_digest: &"digest".into(),
@@ -61,8 +81,8 @@ fn finished_cycle(sha: &str, this: &CycleRef, heads: Heads) -> Result<Written> {
     };
     let cases = diff::compare(&comparison, &heads).cases;
     let heads = diff::advance_all(&comparison, &cases, heads);
-    let mut events = ledger::before_suite(sha, CASES)?;
-    for case in 0..CASES {
+    let mut events = ledger::before_suite(sha, count)?;
+    for case in 0..count {
         events.push(ledger::finished(ledger::attempt(case, number)?));
     }
     events.extend([ledger::suite_ended(), ledger::phase_ended(Phase::Suite)]);

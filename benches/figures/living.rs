@@ -128,6 +128,11 @@ impl Living {
         })
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Its process.
     pub fn process(&self) -> Process {
         Process(self.child.id())
@@ -159,6 +164,18 @@ impl Client {
     /// Asks for a page, which must be there.
     pub fn get(&mut self, path: &str) -> Result<Reply> {
         let reply = self.send(&format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.host))?;
+        if reply.status == 200 {
+            return Ok(reply);
+        }
+        bail!("{path}: {} {}", reply.status, String::from_utf8_lossy(&reply.body))
+    }
+
+    /// Asks for a page as a browser does, compressed; the body is what was sent.
+    pub fn get_compressed(&mut self, path: &str) -> Result<Reply> {
+        let reply = self.send(&format!(
+            "GET {path} HTTP/1.1\r\nhost: {}\r\naccept: text/html\r\naccept-encoding: gzip\r\n\r\n",
+            self.host
+        ))?;
         if reply.status == 200 { Ok(reply) } else { bail!("{path}: {}", reply.status) }
     }
 
@@ -199,19 +216,43 @@ impl Client {
         self.stream.read_line(&mut line)?;
         let status = line.split(' ').nth(1).and_then(|word| word.parse().ok());
         let status = status.with_context(|| format!("no answer: {line:?}"))?;
-        let mut length = 0;
+        let (mut length, mut is_chunked) = (0, false);
         loop {
             line.clear();
             if self.stream.read_line(&mut line)? == 0 || line == "\r\n" {
                 break;
             }
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            let header = line.to_ascii_lowercase();
+            is_chunked |= header.starts_with("transfer-encoding: chunked");
+            if let Some(value) = header.strip_prefix("content-length:") {
                 length = value.trim().parse()?;
             }
         }
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body)?;
+        let mut body = Vec::new();
+        if is_chunked {
+            self.read_chunks(&mut body)?;
+        } else {
+            body.resize(length, 0);
+            self.stream.read_exact(&mut body)?;
+        }
         Ok(Reply { status, body })
+    }
+
+    fn read_chunks(&mut self, body: &mut Vec<u8>) -> Result<()> {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line)?;
+            let length = usize::from_str_radix(line.trim(), 16).context("a chunk has a length")?;
+            let begin = body.len();
+            body.resize(begin + length, 0);
+            self.stream.read_exact(&mut body[begin..])?;
+            line.clear();
+            self.stream.read_line(&mut line)?;
+            if length == 0 {
+                return Ok(());
+            }
+        }
     }
 }
 

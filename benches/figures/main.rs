@@ -13,11 +13,13 @@ mod ledger;
 mod living;
 mod measure;
 mod options;
+mod pages;
 mod parts;
 mod proxy;
 mod results;
 mod stage;
 mod table;
+mod viewers;
 mod whole;
 
 use std::process::ExitCode;

@@ -240,6 +240,45 @@ impl CycleRow {
     }
 }
 
+/// A cycle as a bar of a trend: how it ended, and nothing of any length. Thousands of them are read for
+/// one page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrendRow {
+    /// Its pipeline.
+    pub pipeline: PipelineName,
+    /// Its number.
+    pub cycle: u32,
+    /// Its verdict, once it is decided.
+    pub verdict: Option<Verdict>,
+    /// Cases that were planned.
+    pub planned: u32,
+    /// Cases that passed, flaky ones included.
+    pub good: u32,
+    /// Whether it asks an older commit about some cases ([`CycleRow::is_question`]).
+    pub is_question: bool,
+}
+
+impl TrendRow {
+    /// What identifies it.
+    pub fn key(&self) -> CycleKey {
+        CycleKey::new(self.pipeline.clone(), self.cycle)
+    }
+}
+
+impl From<&CycleRow> for TrendRow {
+    fn from(row: &CycleRow) -> Self {
+        let counts = &row.summary.counts;
+        Self {
+            pipeline: row.pipeline.clone(),
+            cycle: row.summary.cycle,
+            verdict: row.summary.verdict,
+            planned: counts.planned,
+            good: counts.passed + counts.flaky,
+            is_question: row.is_question(),
+        }
+    }
+}
+
 /// A pipeline in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PipelineRow {

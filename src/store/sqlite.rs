@@ -38,7 +38,7 @@ use self::cycles::Questions;
 use super::lease::{Decision, decide};
 use super::rows::{
     Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationClaims,
-    InvestigationRow, NewFixClaim, NewInvestigation, PipelineRow, Which,
+    InvestigationRow, NewFixClaim, NewInvestigation, PipelineRow, TrendRow, Which,
 };
 use super::{
     Acquisition, Claim, DeployChains, Holder, Judge, Lease, Refusals, Result, Store, StoreError,
@@ -288,8 +288,13 @@ impl Store for SqliteStore {
         self.read(|db| Box::pin(cycles::list_pipelines(db))).await
     }
 
-    async fn recent_cycles(&self, limit: u32) -> Result<Vec<CycleRow>> {
+    async fn recent_cycles(&self, limit: u32) -> Result<Vec<TrendRow>> {
         self.read(move |db| Box::pin(cycles::recent_cycles(db, limit))).await
+    }
+
+    async fn find_cycles(&self, cycles: &[CycleKey]) -> Result<Vec<CycleRow>> {
+        let wanted = serde_json::to_string(cycles).expect("keys are plain data");
+        self.read(move |db| Box::pin(cycles::find_all(db, wanted))).await
     }
 
     async fn newest_and_green(&self, among: u32) -> Result<Vec<CycleRow>> {

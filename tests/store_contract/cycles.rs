@@ -5,7 +5,7 @@ use andon::domain::event::{
 };
 use andon::domain::history::Counts;
 use andon::domain::outcome::{Phase, TriggerKind, Verdict};
-use andon::store::{Append, Baseline, Which};
+use andon::store::{Append, Baseline, CycleKey, TrendRow, Which};
 
 use crate::Backend;
 use crate::sample::{
@@ -249,7 +249,36 @@ pub async fn at_a_glance_a_pipeline_is_its_newest_and_its_last_green_cycle<B: Ba
             rows.iter().map(|row| (row.pipeline.as_str(), row.summary.cycle)).collect();
         assert_eq!(seen, expected, "among {among}");
     }
+}
+
+/// What a page of all pipelines is made of: many cycles in short, and a few as a whole.
+pub async fn in_short_a_cycle_says_how_it_ended<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    assert!(store.recent_cycles(2).await.unwrap().is_empty());
+    for verdict in [Verdict::Green, Verdict::Red] {
+        ended_cycle(&*store, "chat", "staging", verdict).await;
+    }
+    let mut question = queued("chat", "staging");
+    question.options.search_of = Some(2);
+    question.options.only = Some("test_001".to_owned());
+    let (asked, _) = store.create_cycle(question, at(50)).await.unwrap();
+    let counts = Counts { planned: 9, passed: 5, flaky: 2, failed: 2, ..Counts::default() };
+    store.append(append(&asked, 1, vec![analysed(Verdict::Red, counts)])).await.unwrap();
+    let web = new_cycle(&*store, "web", "staging").await;
+
     let rows = store.recent_cycles(2).await.unwrap();
-    let seen: Vec<_> = rows.iter().map(|row| (row.pipeline.as_str(), row.summary.cycle)).collect();
-    assert_eq!(seen, [("chat", 4), ("chat", 3), ("shop", 1), ("web", 1)], "of each the newest two");
+    let seen: Vec<_> = rows.iter().map(|row| (row.pipeline.as_str(), row.cycle)).collect();
+    assert_eq!(seen, [("chat", 3), ("chat", 2), ("web", 1)], "of each the newest two");
+    assert_eq!((rows[0].verdict, rows[0].planned, rows[0].good), (Some(Verdict::Red), 9, 7));
+    assert_eq!((rows[2].verdict, rows[2].planned, rows[2].good), (None, 0, 0));
+    let questions: Vec<bool> = rows.iter().map(|row| row.is_question).collect();
+    assert_eq!(questions, [true, false, false]);
+
+    let there_is_none = CycleKey::new(pipeline("chat"), 4);
+    let whole = [web, there_is_none, rows[1].key(), asked];
+    let whole = store.find_cycles(&whole).await.unwrap();
+    let in_short: Vec<TrendRow> = whole.iter().map(TrendRow::from).collect();
+    assert_eq!(in_short, [rows[1].clone(), rows[0].clone(), rows[2].clone()]);
+    assert!(store.find_cycles(&[]).await.unwrap().is_empty());
 }

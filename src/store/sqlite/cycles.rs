@@ -12,7 +12,9 @@ use crate::domain::names::{EnvironmentName, PipelineName};
 use crate::domain::outcome::{Phase, Trigger, TriggerKind, Verdict, VoidReason};
 use crate::domain::revision::Revision;
 use crate::store::codec;
-use crate::store::{Baseline, CycleKey, CycleRow, PipelineRow, Result, StoreError, Which};
+use crate::store::{
+    Baseline, CycleKey, CycleRow, PipelineRow, Result, StoreError, TrendRow, Which,
+};
 
 /// An event as it lies in its row, not yet decoded.
 pub(super) struct RawEvent {
@@ -261,14 +263,19 @@ pub(super) async fn open(
     db: &mut SqliteConnection,
     environment: Option<&EnvironmentName>,
 ) -> Result<Vec<CycleRow>> {
-    let condition = if environment.is_some() { "AND c.environment = ?" } else { "" };
-    let sql = format!("{CYCLE} WHERE c.finished_at_us IS NULL {condition} ORDER BY c.id");
-    let mut query = sqlx::query_as(AssertSqlSafe(sql));
+    let mut query = sqlx::query_as(AssertSqlSafe(open_sql(environment)));
     if let Some(environment) = environment {
         query = query.bind(environment.as_str());
     }
     let rows: Vec<StoredCycle> = query.fetch_all(db).await?;
     rows.into_iter().map(StoredCycle::into_row).collect()
+}
+
+/// With the plus the order is no reason to walk over all cycles there ever were, by their ids: the few
+/// open ones have an index, and are put in order once they are found.
+fn open_sql(environment: Option<&EnvironmentName>) -> String {
+    let condition = if environment.is_some() { "AND c.environment = ?" } else { "" };
+    format!("{CYCLE} WHERE c.finished_at_us IS NULL {condition} ORDER BY +c.id")
 }
 
 pub(super) async fn find_baseline(
@@ -344,17 +351,60 @@ pub(super) async fn newest_and_green(
     rows.into_iter().map(StoredCycle::into_row).collect()
 }
 
-/// The newest cycles of each pipeline; by pipeline, newest first.
-pub(super) async fn recent_cycles(db: &mut SqliteConnection, limit: u32) -> Result<Vec<CycleRow>> {
-    let sql = format!(
-        "{CYCLE} WHERE c.number IN (
-             SELECT n.number FROM cycle n WHERE n.pipeline_id = p.id
-             ORDER BY n.number DESC LIMIT ?)
-         ORDER BY p.name, c.number DESC"
-    );
-    let rows: Vec<StoredCycle> =
-        sqlx::query_as(AssertSqlSafe(sql)).bind(limit).fetch_all(db).await?;
+/// The cycles of a JSON list of keys; by pipeline and number.
+pub(super) async fn find_all(db: &mut SqliteConnection, keys: String) -> Result<Vec<CycleRow>> {
+    let sql = AssertSqlSafe(find_all_sql());
+    let rows: Vec<StoredCycle> = sqlx::query_as(sql).bind(keys).fetch_all(db).await?;
     rows.into_iter().map(StoredCycle::into_row).collect()
+}
+
+fn find_all_sql() -> String {
+    format!(
+        "{CYCLE} WHERE c.id IN (
+             SELECT w.id FROM json_each(?) k
+             CROSS JOIN pipeline q ON q.name = k.value ->> 'pipeline'
+             CROSS JOIN cycle w ON w.pipeline_id = q.id AND w.number = k.value ->> 'cycle')
+         ORDER BY p.name, c.number"
+    )
+}
+
+row_struct! {
+    /// A cycle in short. Each column costs as much as the next, times a hundred pipelines.
+    struct StoredTrend {
+        pipeline: String,
+        number: u32,
+        verdict: Option<String>,
+        planned: u32,
+        good: u32,
+        is_question: bool,
+    }
+}
+
+impl StoredTrend {
+    fn into_row(self) -> Result<TrendRow> {
+        Ok(TrendRow {
+            pipeline: PipelineName::parse(&self.pipeline).map_err(corrupt)?,
+            cycle: self.number,
+            verdict: optional_word("verdict", self.verdict.as_deref(), Verdict::parse)?,
+            planned: self.planned,
+            good: self.good,
+            is_question: self.is_question,
+        })
+    }
+}
+
+const RECENT: &str =
+    "SELECT p.name AS pipeline, c.number, c.verdict, c.planned, c.passed + c.flaky AS good,
+        c.search_of IS NOT NULL AND c.only_cases IS NOT NULL AS is_question
+    FROM pipeline p JOIN cycle c ON c.pipeline_id = p.id
+    WHERE c.number IN (
+        SELECT n.number FROM cycle n WHERE n.pipeline_id = p.id ORDER BY n.number DESC LIMIT ?)
+    ORDER BY p.name, c.number DESC";
+
+/// The newest cycles of each pipeline, in short; by pipeline, newest first.
+pub(super) async fn recent_cycles(db: &mut SqliteConnection, limit: u32) -> Result<Vec<TrendRow>> {
+    let rows: Vec<StoredTrend> = sqlx::query_as(RECENT).bind(limit).fetch_all(db).await?;
+    rows.into_iter().map(StoredTrend::into_row).collect()
 }
 
 async fn newest_cycles(db: &mut SqliteConnection) -> Result<Vec<CycleRow>> {
@@ -391,3 +441,6 @@ pub(super) fn optional_word<T>(
 pub(super) fn corrupt(error: impl std::fmt::Display) -> StoreError {
     StoreError::Damaged { detail: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,11 +7,10 @@ use serde::Serialize;
 
 use super::frame::Frame;
 use super::template;
-use super::trend::{CYCLES, Trend, look, trend};
-use crate::domain::names::PipelineName;
+use super::trend::{CYCLES, Trend, answer_of, look, trend};
 use crate::domain::outcome::Verdict;
 use crate::report::words;
-use crate::store::CycleRow;
+use crate::store::{CycleKey, CycleRow, TrendRow};
 use crate::web::api::pipelines::Now;
 use crate::web::call::{Answer, Call};
 use crate::web::forms::{
@@ -42,19 +41,16 @@ struct Card {
 pub(in crate::web) async fn page(call: Call) -> Answer {
     let site = &call.site;
     let now = Now::look(site).await?;
-    let mut recent: BTreeMap<PipelineName, Vec<CycleRow>> = BTreeMap::new();
-    for row in site.store().recent_cycles(CYCLES).await? {
-        recent.entry(row.pipeline.clone()).or_default().push(row);
-    }
-    let none = Vec::new();
-    let mut cards: Vec<Card> = now
-        .all()
-        .into_iter()
-        .map(|pipeline| {
-            let rows = recent.iter().find(|(name, _)| name.as_str() == pipeline.pipeline);
-            card(pipeline, rows.map_or(&none, |(_, rows)| rows))
-        })
-        .collect();
+    let recent = site.store().recent_cycles(CYCLES).await?;
+    let recent: Vec<&[TrendRow]> = recent.chunk_by(|a, b| a.pipeline == b.pipeline).collect();
+    let answers: Vec<CycleKey> =
+        recent.iter().filter_map(|rows| answer_of(rows)).map(TrendRow::key).collect();
+    let known = Known {
+        recent: recent.into_iter().map(|rows| (rows[0].pipeline.as_str(), rows)).collect(),
+        answers: site.store().find_cycles(&answers).await?,
+    };
+    let mut cards: Vec<Card> =
+        now.all().into_iter().map(|pipeline| card(pipeline, &known)).collect();
     cards.sort_by(|a, b| (a.rank, &a.pipeline.pipeline).cmp(&(b.rank, &b.pipeline.pipeline)));
     let own = Overview {
         tally: tally(&cards),
@@ -72,24 +68,23 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     Ok(template::page(StatusCode::OK, "overview.html", &frame, &own))
 }
 
-/// The newest of these cycles that says something of their pipeline.
-pub(super) fn answer_of(newest_first: &[CycleRow]) -> Option<&CycleRow> {
-    newest_first.iter().find(|row| match row.summary.verdict {
-        Some(Verdict::Superseded | Verdict::Cancelled) | None => false,
-        Some(_) => !row.is_question(),
-    })
+/// What is known of the cycles of all pipelines.
+struct Known<'a> {
+    /// The newest of each, newest first.
+    recent: BTreeMap<&'a str, &'a [TrendRow]>,
+    /// The newest of each that says something of it, as a whole.
+    answers: Vec<CycleRow>,
 }
 
-fn card(pipeline: PipelineForm, newest_first: &[CycleRow]) -> Card {
-    let answer = answer_of(newest_first);
+fn card(pipeline: PipelineForm, known: &Known<'_>) -> Card {
+    let name = pipeline.pipeline.as_str();
+    let answer = known.answers.iter().find(|row| row.pipeline.as_str() == name);
     let verdict = answer.and_then(|row| row.summary.verdict);
-    let oldest_first: Vec<&CycleRow> =
-        newest_first.iter().rev().filter(|row| !row.is_question()).collect();
     Card {
-        href: format!("/pipelines/{}", pipeline.pipeline),
+        href: format!("/pipelines/{name}"),
         answer: answer.map(CycleRowForm::from),
         look: look(verdict),
-        trend: trend(&oldest_first),
+        trend: trend(known.recent.get(name).copied().unwrap_or_default()),
         rank: rank(&pipeline, verdict),
         pipeline,
     }

@@ -8,13 +8,12 @@ use serde_json::Value;
 
 use super::frame::Frame;
 use super::grid::{Grid, grid};
-use super::overview::answer_of;
 use super::template;
-use super::trend::{CYCLES, Trend, look, trend};
+use super::trend::{CYCLES, Trend, answer_of, look, trend};
 use crate::domain::findings::InvestigationState;
 use crate::domain::outcome::Verdict;
 use crate::report::words;
-use crate::store::{CommitFate, CommitRow, CycleRow, InvestigationRow};
+use crate::store::{CommitFate, CommitRow, CycleRow, InvestigationRow, TrendRow};
 use crate::web::api::pipelines::{Now, rows_of};
 use crate::web::call::{Answer, Call};
 use crate::web::forms::{CycleRowForm, PipelineForm, time};
@@ -71,23 +70,20 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     let (site, store) = (&call.site, call.site.store());
     let pipeline = Now::look(site).await?.of(&name);
     let rows = store.list_cycles(&name, listed.max(CYCLES)).await?;
-    let answer = answer_of(&rows);
+    let in_short: Vec<TrendRow> = rows.iter().map(TrendRow::from).collect();
     let heads = match rows.first() {
         Some(row) => store.case_heads(&name, &row.environment).await?,
         None => Vec::new(),
     };
     let investigations = store.list_investigations(Some(&name)).await?;
     let commits = store.list_commits(&name, LISTED).await?;
-    let mut oldest_first: Vec<&CycleRow> =
-        rows.iter().filter(|row| !row.is_question()).take(CYCLES as usize).collect();
-    oldest_first.reverse();
     let shown = usize::try_from(listed).unwrap_or(usize::MAX);
     let own = Page {
         href: format!("/pipelines/{name}"),
-        look: look(answer.and_then(|row| row.summary.verdict)),
+        look: look(answer_of(&in_short).and_then(|row| row.verdict)),
         health: health(&rows, &investigations, &commits),
         grid: grid(&heads, &rows),
-        trend: trend(&oldest_first),
+        trend: trend(&in_short),
         older: (rows.len() >= shown && listed < MAX_LISTED).then(|| (listed * 4).min(MAX_LISTED)),
         cycles: rows.iter().take(shown).map(CycleRowForm::from).collect(),
         investigations: investigations.iter().rev().map(Investigation::from).collect(),

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::domain::outcome::Verdict;
 use crate::report::words;
-use crate::store::CycleRow;
+use crate::store::TrendRow;
 
 /// So many cycles.
 pub(super) const CYCLES: u32 = 30;
@@ -32,19 +32,29 @@ pub(super) fn look(verdict: Option<Verdict>) -> &'static str {
     verdict.map_or("none", Verdict::as_str)
 }
 
-/// The trend of these cycles, oldest first.
-pub(super) fn trend(cycles: &[&CycleRow]) -> Trend {
+/// The newest of these cycles that says something of their pipeline.
+pub(super) fn answer_of(newest_first: &[TrendRow]) -> Option<&TrendRow> {
+    newest_first.iter().find(|row| match row.verdict {
+        Some(Verdict::Superseded | Verdict::Cancelled) | None => false,
+        Some(_) => !row.is_question,
+    })
+}
+
+/// The newest of these cycles as bars, the oldest of them first. What a search asks an older commit is none.
+pub(super) fn trend(newest_first: &[TrendRow]) -> Trend {
+    let mut cycles: Vec<&TrendRow> =
+        newest_first.iter().filter(|row| !row.is_question).take(CYCLES as usize).collect();
+    cycles.reverse();
     let mut bars: Vec<Bars> = ["green", "red", "odd", "none"]
         .into_iter()
         .map(|look| Bars { look, path: String::new() })
         .collect();
-    for (at, cycle) in (0_u32..).zip(cycles) {
+    for (at, cycle) in (0_u32..).zip(&cycles) {
         let x = at * STEP + STEP / 2;
-        let counts = &cycle.summary.counts;
-        let good = u64::from(counts.passed + counts.flaky) * u64::from(HEIGHT - 4);
-        let share = good.checked_div(u64::from(counts.planned)).unwrap_or(0);
+        let good = u64::from(cycle.good) * u64::from(HEIGHT - 4);
+        let share = good.checked_div(u64::from(cycle.planned)).unwrap_or(0);
         let share = u32::try_from(share).unwrap_or(0);
-        let (place, height) = match cycle.summary.verdict {
+        let (place, height) = match cycle.verdict {
             Some(Verdict::Green) => (0, HEIGHT),
             // A failing case is seen, however many pass.
             Some(Verdict::Red) => (1, 4 + share.min(HEIGHT - 8)),
@@ -57,15 +67,14 @@ pub(super) fn trend(cycles: &[&CycleRow]) -> Trend {
     }
     bars.retain(|bars| !bars.path.is_empty());
     let width = STEP * CYCLES.max(u32::try_from(cycles.len()).unwrap_or(CYCLES));
-    Trend { width, says: says(cycles), bars }
+    Trend { width, says: says(&cycles), bars }
 }
 
-fn says(cycles: &[&CycleRow]) -> String {
+fn says(cycles: &[&TrendRow]) -> String {
     let (Some(first), Some(last)) = (cycles.first(), cycles.last()) else {
         return "No cycles yet".to_owned();
     };
-    let of =
-        |wanted: Verdict| cycles.iter().filter(|it| it.summary.verdict == Some(wanted)).count();
+    let of = |wanted: Verdict| cycles.iter().filter(|it| it.verdict == Some(wanted)).count();
     let parts: Vec<String> = Verdict::ALL
         .iter()
         .map(|verdict| (of(*verdict), verdict.as_str().replace('_', " ")))
@@ -75,8 +84,8 @@ fn says(cycles: &[&CycleRow]) -> String {
     format!(
         "{}, {} to {}: {}",
         words::count(cycles.len() as u64, "cycle", "cycles"),
-        first.summary.cycle,
-        last.summary.cycle,
+        first.cycle,
+        last.cycle,
         if parts.is_empty() { "none is over".to_owned() } else { parts.join(", ") }
     )
 }

@@ -174,21 +174,20 @@ async fn tested_unseen(
     limit: u32,
 ) -> Result<Vec<CommitRow>> {
     let rows: Vec<StoredTested> = sqlx::query_as(
-        "WITH answer AS (
-             SELECT c.revision AS sha, c.revision_info, c.number AS cycle, c.verdict, c.held,
-                    min(c.queued_at_us) OVER (PARTITION BY c.revision) AS first_at_us,
-                    min(c.number) OVER (PARTITION BY c.revision) AS first,
-                    row_number() OVER (PARTITION BY c.revision ORDER BY
-                        -- A cycle of the whole suite with a result knows best.
-                        (c.only_cases IS NULL AND c.trigger_kind <> 'culprit'
-                         AND c.verdict IS NOT NULL
-                         AND c.verdict IN ('green', 'red', 'incomplete')) DESC,
-                        c.number DESC) AS place
+        // Of each commit only a few numbers are sorted; what is shown is read for those that are. A cycle of
+        // the whole suite with a result knows best, else the newest: `best` puts the former above all numbers.
+        "WITH tested AS (
+             SELECT c.pipeline_id, c.revision, min(c.number) AS first, min(c.queued_at_us) AS first_at_us,
+                    max(c.number + CASE WHEN c.only_cases IS NULL AND c.trigger_kind <> 'culprit'
+                                             AND c.verdict IN ('green', 'red', 'incomplete')
+                                        THEN 4294967296 ELSE 0 END) % 4294967296 AS best
              FROM pipeline p JOIN cycle c ON c.pipeline_id = p.id
              WHERE p.name = ? AND c.revision_info IS NOT NULL
-               AND c.revision NOT IN (SELECT s.sha FROM seen_commit s WHERE s.pipeline_id = p.id))
-         SELECT sha, revision_info, first_at_us, cycle, verdict, held
-         FROM answer WHERE place = 1 ORDER BY first DESC LIMIT ?",
+               AND c.revision NOT IN (SELECT s.sha FROM seen_commit s WHERE s.pipeline_id = p.id)
+             GROUP BY c.revision ORDER BY first DESC LIMIT ?)
+         SELECT t.revision AS sha, c.revision_info, t.first_at_us, c.number AS cycle, c.verdict, c.held
+         FROM tested t JOIN cycle c ON c.pipeline_id = t.pipeline_id AND c.number = t.best
+         ORDER BY t.first DESC",
     )
     .bind(pipeline.as_str())
     .bind(limit)
@@ -205,23 +204,32 @@ async fn seen(
     limit: u32,
 ) -> Result<Vec<CommitRow>> {
     let rows: Vec<StoredCommit> = sqlx::query_as(
-        "SELECT s.sha, s.branch, s.subject, s.author, s.seen_at_us, s.skipped_by,
-                t.requested, t.dropped, coalesce(c.number, t.cycle) AS cycle, c.verdict, c.held,
-                c.revision AS tested
-         FROM pipeline p
-         JOIN seen_commit s ON s.pipeline_id = p.id
-         LEFT JOIN trigger t ON t.id = s.trigger_id
-         LEFT JOIN cycle c ON c.pipeline_id = p.id AND c.number = coalesce(
-             -- A later cycle of the whole suite on that very commit knows better; one of a commit
-             -- that was passed over is all there is.
-             (SELECT max(n.number) FROM cycle n
-              WHERE n.pipeline_id = p.id AND n.revision = s.sha
-                AND n.number > CASE WHEN t.id IS NULL OR t.dropped IS NOT NULL THEN 0 ELSE t.cycle END
-                AND n.only_cases IS NULL AND n.trigger_kind <> 'culprit'
-                AND n.verdict IN ('green', 'red', 'incomplete')),
-             t.cycle)
-         WHERE p.name = ?
-         ORDER BY s.id DESC LIMIT ?",
+        // All later cycles are walked over once, and not once for each commit.
+        "WITH page AS MATERIALIZED (
+             SELECT s.id, s.pipeline_id, s.sha, s.branch, s.subject, s.author, s.seen_at_us, s.skipped_by,
+                    t.requested, t.dropped, t.cycle,
+                    CASE WHEN t.id IS NULL OR t.dropped IS NOT NULL THEN 0 ELSE t.cycle END AS after
+             FROM pipeline p
+             JOIN seen_commit s ON s.pipeline_id = p.id
+             LEFT JOIN trigger t ON t.id = s.trigger_id
+             WHERE p.name = ?
+             ORDER BY s.id DESC LIMIT ?),
+         -- A later cycle of the whole suite on that very commit knows better; one of a commit
+         -- that was passed over is all there is.
+         later AS MATERIALIZED (
+             SELECT n.revision, max(n.number) AS number FROM cycle n
+             WHERE n.pipeline_id = (SELECT pipeline_id FROM page)
+               AND n.number > (SELECT min(after) FROM page)
+               AND n.revision IN (SELECT sha FROM page)
+               AND n.only_cases IS NULL AND n.trigger_kind <> 'culprit'
+               AND n.verdict IN ('green', 'red', 'incomplete')
+             GROUP BY n.revision)
+         SELECT s.sha, s.branch, s.subject, s.author, s.seen_at_us, s.skipped_by, s.requested, s.dropped,
+                coalesce(c.number, s.cycle) AS cycle, c.verdict, c.held, c.revision AS tested
+         FROM page s
+         LEFT JOIN later l ON l.revision = s.sha AND l.number > s.after
+         LEFT JOIN cycle c ON c.pipeline_id = s.pipeline_id AND c.number = coalesce(l.number, s.cycle)
+         ORDER BY s.id DESC",
     )
     .bind(pipeline.as_str())
     .bind(limit)
