@@ -9,7 +9,7 @@ pub struct Options {
     pub rounds: usize,
     /// Gigabytes that a deploy prints.
     pub output_gb: u64,
-    /// Finished cycles before the one whose report and index are measured.
+    /// Finished cycles before the one whose report and index are measured, and of each pipeline whose pages are.
     pub history: usize,
     /// Only figures whose name begins so.
     pub only: String,

@@ -1,6 +1,7 @@
 //! The pages of a daemon with a long history: a hundred pipelines of ten thousand cycles each. How long a page
 //! takes from the request to its last byte, and how many bytes are sent; and how soon an event is on a page.
 
+use std::fmt;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
@@ -29,7 +30,7 @@ const WHOLE_CYCLES: usize = 31;
 /// Cases of the large cycle.
 const MANY: usize = 10_000;
 /// Each page is asked for so often, after a few times that are not counted.
-const ASKED: usize = 50;
+const ASKED: u32 = 50;
 const WARM_UP: usize = 5;
 /// Cycles whose events are followed from the ledger to a page.
 const CYCLES: usize = 20;
@@ -91,49 +92,65 @@ fn pages(options: &Options) -> Result<()> {
     let living = Living::start(&estate, &[])?;
     living.settle(PIPELINES)?;
     let mut client = living.client()?;
-    let stored = format!("{PIPELINES} × {} cycles", options.history);
     let (busy, many) = (&names[0], &names[1]);
     let newest = options.history + 1;
-    let large = format!("/pipelines/{many}/cycles/{newest}");
-    asked(
-        &mut client,
-        &format!("pages: first, {stored}"),
-        "/",
-        Duration::from_millis(50),
-        Some(60),
-    )?;
-    let one = format!("/pipelines/{busy}");
-    asked(&mut client, "pages: of a pipeline", &one, Duration::from_millis(50), None)?;
-    asked(&mut client, "pages: cycle of 10,000 cases", &large, Duration::from_millis(200), None)?;
-    live(&living, &mut client, &names[2])?;
-    Ok(())
+    let (page, large) = (Duration::from_millis(50), Duration::from_millis(200));
+    for (name, path, limit, kib) in [
+        (
+            format!("pages: first, {PIPELINES} × {} cycles", options.history),
+            "/".to_owned(),
+            page,
+            Some(60),
+        ),
+        ("pages: of a pipeline".to_owned(), format!("/pipelines/{busy}"), page, None),
+        (
+            "pages: cycle of 10,000 cases".to_owned(),
+            format!("/pipelines/{many}/cycles/{newest}"),
+            large,
+            None,
+        ),
+    ] {
+        let cost = asked(&living, &mut client, &path)?;
+        let mut bar = vec![table::word(
+            cost.took.part(50) < limit,
+            format!("under {} ms", limit.as_millis()),
+        )];
+        bar.extend(kib.map(|kib| table::word(cost.bytes < kib << 10, format!("under {kib} KiB"))));
+        table::print_plain(&name, &cost.to_string(), &bar.join(", "));
+    }
+    live(&living, &mut client, &names[2])
 }
 
-/// Asks for a page again and again; prints how long it took and how much was sent.
-fn asked(
-    client: &mut Client,
-    name: &str,
-    path: &str,
-    limit: Duration,
-    kib: Option<usize>,
-) -> Result<()> {
+/// What a page costs.
+struct PageCost {
+    took: Spread,
+    /// As it was sent.
+    bytes: usize,
+    /// Of the daemon, for one.
+    cpu: Duration,
+}
+
+impl fmt::Display for PageCost {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kib, cpu) = (self.bytes as f64 / 1024.0, table::ms(self.cpu));
+        write!(out, "{}, {cpu:.1} ms of CPU, {kib:.1} KiB sent", self.took)
+    }
+}
+
+/// Asks for a page again and again.
+fn asked(living: &Living, client: &mut Client, path: &str) -> Result<PageCost> {
+    for _ in 0..WARM_UP {
+        client.get_compressed(path)?;
+    }
     let (mut took, mut bytes) = (Vec::new(), 0);
-    for round in 0..WARM_UP + ASKED {
+    let before = living.process().cpu();
+    for _ in 0..ASKED {
         let begun = Instant::now();
         bytes = client.get_compressed(path)?.body.len();
-        if round >= WARM_UP {
-            took.push(begun.elapsed());
-        }
+        took.push(begun.elapsed());
     }
-    let spread = Spread::new(took);
-    let mut bar =
-        vec![table::word(spread.part(50) < limit, format!("under {} ms", limit.as_millis()))];
-    if let Some(kib) = kib {
-        bar.push(table::word(bytes < kib << 10, format!("under {kib} KiB")));
-    }
-    let figure = format!("{spread}, {:.1} KiB sent", bytes as f64 / 1024.0);
-    table::print_plain(name, &figure, &bar.join(", "));
-    Ok(())
+    let cpu = (living.process().cpu() - before) / ASKED;
+    Ok(PageCost { took: Spread::new(took), bytes, cpu })
 }
 
 /// From when an event is recorded to when a listener has it, and to when the page that it then asks for is there.

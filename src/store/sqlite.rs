@@ -218,14 +218,22 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<Recorded>> {
         let key = cycle.clone();
-        let rows = self
+        let mut rows = self
             .read(move |db| {
                 Box::pin(async move { cycles::raw_events(db, &key, after_seq, limit).await })
             })
             .await?;
-        let cycle = cycle.clone();
         let bytes: usize = rows.iter().map(cycles::RawEvent::bytes).sum();
-        compute(bytes > HEAVY_BYTES, move || cycles::decode_events(&cycle, rows)).await
+        let is_heavy = bytes > HEAVY_BYTES;
+        let later = if is_heavy { rows.split_off(rows.len() / 2) } else { Vec::new() };
+        let (ours, theirs) = (cycle.clone(), cycle.clone());
+        // Somebody waits for a page: two threads decode what is much.
+        let (mut events, mut later) = tokio::try_join!(
+            compute(is_heavy, move || cycles::decode_events(&ours, rows)),
+            compute(is_heavy, move || cycles::decode_events(&theirs, later)),
+        )?;
+        events.append(&mut later);
+        Ok(events)
     }
 
     async fn acquire_environment(&self, claim: Claim, judge: Judge<'_>) -> Result<Acquisition> {

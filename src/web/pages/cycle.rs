@@ -10,7 +10,7 @@ use super::template;
 use crate::daemon::Running;
 use crate::domain::outcome::{Change, Outcome};
 use crate::domain::state::CycleState;
-use crate::report::json::{CaseJson, CycleJson, PhaseJson, Text};
+use crate::report::json::{CaseJson, ChangesJson, CycleJson, PhaseJson, Text};
 use crate::store::{CycleRow, Which};
 use crate::web::api::{cycles::state_of, logs};
 use crate::web::call::{Answer, Call};
@@ -20,6 +20,8 @@ use crate::web::sessions::random_word;
 
 /// So many cases on one page, the worst first.
 const CASES: usize = 500;
+/// Of each change so many cases.
+const CHANGED: usize = 200;
 /// Of a failure so many repros.
 const REPROS: usize = 2;
 
@@ -65,7 +67,9 @@ struct Bar<'a> {
 #[derive(Serialize)]
 struct Group<'a> {
     change: &'static str,
+    count: usize,
     ids: &'a [Text<'a>],
+    more: usize,
     open: bool,
 }
 
@@ -116,7 +120,9 @@ fn made(
     state: &CycleState,
     around: Around,
 ) -> axum::response::Response {
-    let json = CycleJson::of(state);
+    let mut json = CycleJson::of(state);
+    // Whatever a template is given is copied first, and of these it shows a part.
+    let (all, changed) = (std::mem::take(&mut json.cases), std::mem::take(&mut json.changes));
     let (name, number) = (&row.pipeline, row.summary.cycle);
     let href = format!("/pipelines/{name}");
     let here = format!("{href}/cycles/{number}");
@@ -133,9 +139,9 @@ fn made(
             progress: running.progress.map(|(done, planned)| ProgressForm { done, planned }),
         }),
         logs: around.logs,
-        changes: changes(&json),
-        repros: repros(&json),
-        cases: cases(&json, around.from),
+        changes: changes(&changed),
+        repros: repros(&all),
+        cases: cases(&all, around.from),
         once: random_word(),
         href: &href,
         here: &here,
@@ -175,9 +181,9 @@ fn phases<'a>(json: &'a CycleJson<'a>) -> Vec<Bar<'a>> {
 }
 
 /// What changed, what matters most first; long lists of good news are folded.
-fn changes<'a>(json: &'a CycleJson<'a>) -> Vec<Group<'a>> {
+fn changes<'a>(changed: &'a ChangesJson<'a>) -> Vec<Group<'a>> {
     let group = |change: &Change| {
-        let ids = json.changes.of(*change)?.as_slice();
+        let ids = changed.of(*change)?.as_slice();
         let open = match change {
             Change::Regressed | Change::NewFailing | Change::ChangedFailure | Change::Fixed => true,
             Change::StillFailing
@@ -187,14 +193,16 @@ fn changes<'a>(json: &'a CycleJson<'a>) -> Vec<Group<'a>> {
             | Change::NewPassing
             | Change::StillPassing => false,
         };
-        (!ids.is_empty()).then_some(Group { change: change.as_str(), ids, open })
+        let (shown, more) = ids.split_at(ids.len().min(CHANGED));
+        let (change, count) = (change.as_str(), ids.len());
+        (count > 0).then_some(Group { change, count, ids: shown, more: more.len(), open })
     };
     Change::ALL.iter().filter_map(group).collect()
 }
 
-fn repros<'a>(json: &'a CycleJson<'a>) -> BTreeMap<&'a str, Vec<&'a str>> {
+fn repros<'a>(all: &'a [CaseJson<'a>]) -> BTreeMap<&'a str, Vec<&'a str>> {
     let mut repros: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for failure in json.cases.iter().filter_map(|case| case.failure.as_ref()) {
+    for failure in all.iter().filter_map(|case| case.failure.as_ref()) {
         let (Some(fingerprint), Some(repro)) = (&failure.fingerprint, &failure.repro) else {
             continue;
         };
@@ -206,8 +214,8 @@ fn repros<'a>(json: &'a CycleJson<'a>) -> BTreeMap<&'a str, Vec<&'a str>> {
     repros
 }
 
-fn cases<'a>(json: &'a CycleJson<'a>, from: usize) -> Cases<'a> {
-    let mut order: Vec<&CaseJson<'_>> = json.cases.iter().collect();
+fn cases<'a>(all: &'a [CaseJson<'a>], from: usize) -> Cases<'a> {
+    let mut order: Vec<&CaseJson<'_>> = all.iter().collect();
     // Stable: within one rank the order of the plan stays.
     order.sort_by_key(|case| rank(case));
     let mut priorities: Vec<&str> =
