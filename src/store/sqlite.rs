@@ -16,6 +16,8 @@ mod leases;
 mod open;
 mod outbox;
 mod pages;
+#[cfg(test)]
+mod plans;
 mod row;
 mod schema;
 mod space;

@@ -1,34 +1,21 @@
-//! How SQLite goes about the statements that are asked often: what is few is found by an index, however
-//! many cycles there are.
+//! What is few is found by an index, however many cycles there are.
 #![allow(clippy::unwrap_used)]
 
-use sqlx::Connection as _;
-
 use super::*;
-use crate::store::sqlite::schema;
-
-/// The steps that SQLite takes, one line each.
-async fn plan_of(sql: String) -> String {
-    let mut db = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-    schema::migrate(&mut db).await.unwrap();
-    let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-    let steps = sqlx::query(sql).fetch_all(&mut db).await.unwrap();
-    let steps: Vec<String> = steps.iter().map(|step| step.get("detail")).collect();
-    steps.join("\n")
-}
+use crate::store::sqlite::plans::plan_of;
 
 #[tokio::test]
 async fn open_cycles_are_found_without_a_walk_over_those_that_are_over() {
     let staging = EnvironmentName::parse("staging").unwrap();
     for environment in [None, Some(&staging)] {
-        let plan = plan_of(open_sql(environment)).await;
+        let plan = plan_of(&open_sql(environment)).await;
         assert!(plan.contains("c USING INDEX cycle_open"), "{environment:?}: {plan}");
     }
 }
 
 #[tokio::test]
 async fn of_each_pipeline_only_the_wanted_cycles_are_looked_at() {
-    for sql in [RECENT.to_owned(), find_all_sql()] {
+    for sql in [RECENT, &find_all_sql()] {
         let plan = plan_of(sql).await;
         let walks = plan
             .lines()

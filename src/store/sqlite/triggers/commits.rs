@@ -166,6 +166,23 @@ impl StoredTested {
     }
 }
 
+/// Of each commit only a few numbers are sorted; what is shown is read for those that are. A cycle of the whole
+/// suite with a result knows best, else the newest: `best` puts the former above all numbers.
+const TESTED_UNSEEN: &str = "WITH tested AS (
+        SELECT c.pipeline_id, c.revision, min(c.number) AS first, min(c.queued_at_us) AS first_at_us,
+               max(c.number + CASE WHEN c.only_cases IS NULL AND c.trigger_kind <> 'culprit'
+                                        AND c.verdict IN ('green', 'red', 'incomplete')
+                                   THEN 4294967296 ELSE 0 END) % 4294967296 AS best
+        FROM cycle c
+        WHERE c.pipeline_id = (SELECT id FROM pipeline WHERE name = ?1) AND c.revision_info IS NOT NULL
+          -- By its name once more: a list that depends on a row is made for each row anew.
+          AND c.revision NOT IN (SELECT s.sha FROM seen_commit s JOIN pipeline p ON p.id = s.pipeline_id
+                                 WHERE p.name = ?1)
+        GROUP BY c.revision ORDER BY first DESC LIMIT ?2)
+    SELECT t.revision AS sha, c.revision_info, t.first_at_us, c.number AS cycle, c.verdict, c.held
+    FROM tested t JOIN cycle c ON c.pipeline_id = t.pipeline_id AND c.number = t.best
+    ORDER BY t.first DESC";
+
 /// Commits that a cycle tested and that were never seen to arrive: the first of a pipeline, and those
 /// of a person or a schedule.
 async fn tested_unseen(
@@ -173,29 +190,41 @@ async fn tested_unseen(
     pipeline: &PipelineName,
     limit: u32,
 ) -> Result<Vec<CommitRow>> {
-    let rows: Vec<StoredTested> = sqlx::query_as(
-        // Of each commit only a few numbers are sorted; what is shown is read for those that are. A cycle of
-        // the whole suite with a result knows best, else the newest: `best` puts the former above all numbers.
-        "WITH tested AS (
-             SELECT c.pipeline_id, c.revision, min(c.number) AS first, min(c.queued_at_us) AS first_at_us,
-                    max(c.number + CASE WHEN c.only_cases IS NULL AND c.trigger_kind <> 'culprit'
-                                             AND c.verdict IN ('green', 'red', 'incomplete')
-                                        THEN 4294967296 ELSE 0 END) % 4294967296 AS best
-             FROM pipeline p JOIN cycle c ON c.pipeline_id = p.id
-             WHERE p.name = ? AND c.revision_info IS NOT NULL
-               AND c.revision NOT IN (SELECT s.sha FROM seen_commit s WHERE s.pipeline_id = p.id)
-             GROUP BY c.revision ORDER BY first DESC LIMIT ?)
-         SELECT t.revision AS sha, c.revision_info, t.first_at_us, c.number AS cycle, c.verdict, c.held
-         FROM tested t JOIN cycle c ON c.pipeline_id = t.pipeline_id AND c.number = t.best
-         ORDER BY t.first DESC",
-    )
-    .bind(pipeline.as_str())
-    .bind(limit)
-    .fetch_all(db)
-    .await
-    .map_err(StoreError::from)?;
+    let rows: Vec<StoredTested> = sqlx::query_as(TESTED_UNSEEN)
+        .bind(pipeline.as_str())
+        .bind(limit)
+        .fetch_all(db)
+        .await
+        .map_err(StoreError::from)?;
     rows.into_iter().map(StoredTested::into_row).collect()
 }
+
+/// All later cycles are walked over once, and not once for each commit.
+const SEEN: &str = "WITH page AS MATERIALIZED (
+        SELECT s.id, s.pipeline_id, s.sha, s.branch, s.subject, s.author, s.seen_at_us, s.skipped_by,
+               t.requested, t.dropped, t.cycle,
+               CASE WHEN t.id IS NULL OR t.dropped IS NOT NULL THEN 0 ELSE t.cycle END AS after
+        FROM pipeline p
+        JOIN seen_commit s ON s.pipeline_id = p.id
+        LEFT JOIN trigger t ON t.id = s.trigger_id
+        WHERE p.name = ?
+        ORDER BY s.id DESC LIMIT ?),
+    -- A later cycle of the whole suite on that very commit knows better; one of a commit
+    -- that was passed over is all there is.
+    later AS MATERIALIZED (
+        SELECT n.revision, max(n.number) AS number FROM cycle n
+        WHERE n.pipeline_id = (SELECT pipeline_id FROM page)
+          AND n.number > (SELECT min(after) FROM page)
+          AND n.revision IN (SELECT sha FROM page)
+          AND n.only_cases IS NULL AND n.trigger_kind <> 'culprit'
+          AND n.verdict IN ('green', 'red', 'incomplete')
+        GROUP BY n.revision)
+    SELECT s.sha, s.branch, s.subject, s.author, s.seen_at_us, s.skipped_by, s.requested, s.dropped,
+           coalesce(c.number, s.cycle) AS cycle, c.verdict, c.held, c.revision AS tested
+    FROM page s
+    LEFT JOIN later l ON l.revision = s.sha AND l.number > s.after
+    LEFT JOIN cycle c ON c.pipeline_id = s.pipeline_id AND c.number = coalesce(l.number, s.cycle)
+    ORDER BY s.id DESC";
 
 /// The commits seen last, newest first.
 async fn seen(
@@ -203,39 +232,12 @@ async fn seen(
     pipeline: &PipelineName,
     limit: u32,
 ) -> Result<Vec<CommitRow>> {
-    let rows: Vec<StoredCommit> = sqlx::query_as(
-        // All later cycles are walked over once, and not once for each commit.
-        "WITH page AS MATERIALIZED (
-             SELECT s.id, s.pipeline_id, s.sha, s.branch, s.subject, s.author, s.seen_at_us, s.skipped_by,
-                    t.requested, t.dropped, t.cycle,
-                    CASE WHEN t.id IS NULL OR t.dropped IS NOT NULL THEN 0 ELSE t.cycle END AS after
-             FROM pipeline p
-             JOIN seen_commit s ON s.pipeline_id = p.id
-             LEFT JOIN trigger t ON t.id = s.trigger_id
-             WHERE p.name = ?
-             ORDER BY s.id DESC LIMIT ?),
-         -- A later cycle of the whole suite on that very commit knows better; one of a commit
-         -- that was passed over is all there is.
-         later AS MATERIALIZED (
-             SELECT n.revision, max(n.number) AS number FROM cycle n
-             WHERE n.pipeline_id = (SELECT pipeline_id FROM page)
-               AND n.number > (SELECT min(after) FROM page)
-               AND n.revision IN (SELECT sha FROM page)
-               AND n.only_cases IS NULL AND n.trigger_kind <> 'culprit'
-               AND n.verdict IN ('green', 'red', 'incomplete')
-             GROUP BY n.revision)
-         SELECT s.sha, s.branch, s.subject, s.author, s.seen_at_us, s.skipped_by, s.requested, s.dropped,
-                coalesce(c.number, s.cycle) AS cycle, c.verdict, c.held, c.revision AS tested
-         FROM page s
-         LEFT JOIN later l ON l.revision = s.sha AND l.number > s.after
-         LEFT JOIN cycle c ON c.pipeline_id = s.pipeline_id AND c.number = coalesce(l.number, s.cycle)
-         ORDER BY s.id DESC",
-    )
-    .bind(pipeline.as_str())
-    .bind(limit)
-    .fetch_all(db)
-    .await
-    .map_err(StoreError::from)?;
+    let rows: Vec<StoredCommit> = sqlx::query_as(SEEN)
+        .bind(pipeline.as_str())
+        .bind(limit)
+        .fetch_all(db)
+        .await
+        .map_err(StoreError::from)?;
     rows.into_iter().map(StoredCommit::into_row).collect()
 }
 
@@ -281,3 +283,6 @@ impl StoredBefore {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
