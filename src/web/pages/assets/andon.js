@@ -35,7 +35,7 @@ function liveParts() {
     if (busy) { again = true; return; }
     busy = true;
     // At once for the first event, then five times a second at most: a suite of thousands is no reason to fetch thousands of
-    // times. A server that takes its time is left alone for ten times as long, up to a second.
+    // times. A server that takes its time, as with many who look, is left alone for ten times as long, up to two seconds.
     await new Promise((done) => setTimeout(done, Math.max(0, last + pause - Date.now())));
     last = Date.now();
     try {
@@ -43,7 +43,7 @@ function liveParts() {
       if (answer.ok) put(new DOMParser().parseFromString(await answer.text(), "text/html"));
       else if (answer.status === 401) { location.reload(); return; }
     } catch { /* The stream tells when there is no connection. */ }
-    pause = Math.min(1000, Math.max(200, 10 * (Date.now() - last)));
+    pause = Math.min(2000, Math.max(200, 10 * (Date.now() - last)));
     busy = false;
     if (again) { again = false; refresh(); }
   }
@@ -193,6 +193,8 @@ function logView() {
     if (follow.checked) log.scrollTop = log.scrollHeight;
   }
   async function more() {
+    // A tab that nobody sees asks for nothing.
+    if (document.hidden) { setTimeout(more, 500); return; }
     try {
       const answer = await fetch(log.dataset.log, { headers: { range: `bytes=${at}-${at + 262143}` } });
       if (answer.status === 206) take(new Uint8Array(await answer.arrayBuffer()));
