@@ -29,9 +29,9 @@ pub use error::StoreError;
 pub use lease::{Acquisition, Claim, Holder, Judge, Lease, Liveness, Owner};
 pub use outbox::{Attempted, Delivery, Message, NewMessage, OutboxStore};
 pub use rows::{
-    Adopted, Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationClaims,
-    InvestigationRow, InvestigationSeen, NewFixClaim, NewInvestigation, PipelineRow, Projection,
-    TrendRow, Which,
+    Adopted, Append, Baseline, CaseGrid, CaseHistoryRow, CaseRow, CaseRuns, CycleKey, CycleRow,
+    InvestigationClaims, InvestigationRow, InvestigationSeen, NewFixClaim, NewInvestigation,
+    PipelineRow, Projection, TrendRow, Which,
 };
 
 pub use tally::Tally;
@@ -42,7 +42,7 @@ pub use triggers::{
 
 pub use upkeep::{Refusals, UpkeepStore};
 
-use crate::domain::event::{Queued, Recorded};
+use crate::domain::event::{PlannedCase, Queued, Recorded};
 use crate::domain::findings::InvestigationState;
 use crate::domain::history::{CaseHead, FingerprintSeen};
 use crate::domain::names::{CaseId, EnvironmentName, Fingerprint, InvestigationId, PipelineName};
@@ -164,6 +164,19 @@ pub trait Store:
 
     /// What became of each case in a cycle, in the order in which they were appended.
     async fn case_results(&self, cycle: &CycleKey) -> Result<Vec<CaseRow>>;
+
+    /// What became of each case in the newest `limit` cycles of an environment whose suite is valid and
+    /// whose records are there. What a search asked older commits is none of them.
+    async fn case_grid(
+        &self,
+        pipeline: &PipelineName,
+        environment: &EnvironmentName,
+        limit: u32,
+    ) -> Result<CaseGrid>;
+
+    /// The cases that a cycle planned, in order, without reading anything else of it. None for an unknown
+    /// cycle and for one whose records are gone.
+    async fn planned_cases(&self, cycle: &CycleKey) -> Result<Vec<PlannedCase>>;
 
     /// How often each of these fingerprints was seen; those never seen are left out.
     async fn fingerprints(

@@ -113,6 +113,8 @@ macro_rules! contract {
             cases {
                 heads_are_kept_by_environment_and_replaced,
                 results_and_history_of_a_case,
+                a_grid_is_cases_by_valid_cycles,
+                a_plan_is_read_alone,
                 a_refused_append_writes_no_projection,
                 a_fingerprint_counts_once_a_cycle,
                 many_cases_survive,

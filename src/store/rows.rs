@@ -133,6 +133,26 @@ pub struct CaseHistoryRow {
     pub result: CaseRow,
 }
 
+/// Cases by cycles.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CaseGrid {
+    /// The cycles, oldest first.
+    pub cycles: Vec<CycleRow>,
+    /// Every case that has a result in one of them, by id.
+    pub cases: Vec<CaseRuns>,
+}
+
+/// What became of a case in one cycle after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseRuns {
+    /// The case.
+    pub case: CaseId,
+    /// Its outcome in each of the cycles, in their order; `None` where it was not planned.
+    pub outcomes: Vec<Option<Outcome>>,
+    /// What became of it in the last of them.
+    pub change: Option<Change>,
+}
+
 /// An investigation that a cycle concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvestigationSeen {

@@ -11,6 +11,7 @@ mod cycles;
 mod edits;
 mod expiry;
 mod fingerprints;
+mod grid;
 mod investigations;
 mod leases;
 mod open;
@@ -39,14 +40,14 @@ pub use open::{BUSY_TIMEOUT, FILE_NAME, Mode};
 use self::cycles::Questions;
 use super::lease::{Decision, decide};
 use super::rows::{
-    Append, Baseline, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationClaims,
+    Append, Baseline, CaseGrid, CaseHistoryRow, CaseRow, CycleKey, CycleRow, InvestigationClaims,
     InvestigationRow, NewFixClaim, NewInvestigation, PipelineRow, TrendRow, Which,
 };
 use super::{
     Acquisition, Claim, DeployChains, Holder, Judge, Lease, Refusals, Result, Store, StoreError,
     Tally,
 };
-use crate::domain::event::{Event, Queued, Recorded};
+use crate::domain::event::{Event, PlannedCase, Queued, Recorded};
 use crate::domain::findings::InvestigationState;
 use crate::domain::history::{CaseHead, FingerprintSeen};
 use crate::domain::names::{CaseId, EnvironmentName, Fingerprint, InvestigationId, PipelineName};
@@ -395,6 +396,30 @@ impl Store for SqliteStore {
             .read(move |db| Box::pin(async move { pages::result_pages(db, &cycle).await }))
             .await?;
         compute(are_heavy(&pages), move || pages::decode_results(&pages)).await
+    }
+
+    async fn case_grid(
+        &self,
+        pipeline: &PipelineName,
+        environment: &EnvironmentName,
+        limit: u32,
+    ) -> Result<CaseGrid> {
+        let (pipeline, environment) = (pipeline.clone(), environment.clone());
+        let stored = self
+            .read(move |db| {
+                Box::pin(async move { grid::read(db, &pipeline, &environment, limit).await })
+            })
+            .await?;
+        compute(stored.is_heavy(), move || stored.decode()).await
+    }
+
+    async fn planned_cases(&self, cycle: &CycleKey) -> Result<Vec<PlannedCase>> {
+        let key = cycle.clone();
+        let rows =
+            self.read(move |db| Box::pin(async move { cycles::raw_plans(db, &key).await })).await?;
+        let cycle = cycle.clone();
+        let bytes: usize = rows.iter().map(cycles::RawEvent::bytes).sum();
+        compute(bytes > HEAVY_BYTES, move || grid::decode_plans(&cycle, rows)).await
     }
 
     async fn fingerprints(

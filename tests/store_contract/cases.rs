@@ -1,16 +1,19 @@
 //! What is known about cases and failures.
 
+use andon::domain::event::{CasesPlanned, Event, PlannedCase};
 use andon::domain::findings::InvestigationState;
 use andon::domain::history::Heads;
 use andon::domain::names::CaseId;
 use andon::domain::outcome::{Change, Outcome, Verdict};
-use andon::store::{Append, CaseRow, InvestigationSeen, Projection, StoreError};
+use andon::store::{
+    Append, CaseGrid, CaseRow, CycleKey, InvestigationSeen, Projection, StoreError,
+};
 
 use crate::Backend;
 use crate::outbox::message;
 use crate::sample::{
-    append, case, case_row, environment, fingerprint, finished, head, new_cycle, pipeline,
-    resolved, wanted,
+    append, attempt, case, case_row, environment, fingerprint, finished, head, new_cycle, pipeline,
+    planned, planned_case, resolved, wanted,
 };
 
 pub async fn heads_are_kept_by_environment_and_replaced<B: Backend>() {
@@ -78,6 +81,71 @@ pub async fn results_and_history_of_a_case<B: Backend>() {
     let cut = store.case_history(&pipeline("chat"), &case("login"), 1).await.unwrap();
     assert_eq!(cut, history[..1]);
     assert!(store.case_history(&pipeline("web"), &case("login"), 9).await.unwrap().is_empty());
+}
+
+/// Columns are the newest valid cycles of the environment, rows every case that has a result in one.
+pub async fn a_grid_is_cases_by_valid_cycles<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let (chat, staging) = (pipeline("chat"), environment("staging"));
+    assert_eq!(store.case_grid(&chat, &staging, 9).await.unwrap(), CaseGrid::default());
+    let removed = CaseRow { outcome: None, ..case_row("old", Outcome::NotRun) };
+    let removed = CaseRow { change: Some(Change::Removed), ..removed };
+    let broke = CaseRow { change: Some(Change::Regressed), ..case_row("login", Outcome::Failed) };
+    let skipped = case_row("beta", Outcome::Skipped);
+    let passed = |name| case_row(name, Outcome::Passed);
+    for (place, verdict, cases) in [
+        ("staging", Verdict::Green, vec![passed("login"), passed("old")]),
+        ("staging", Verdict::Void, vec![passed("login"), passed("never")]),
+        ("preview", Verdict::Green, vec![passed("elsewhere")]),
+        ("staging", Verdict::Incomplete, vec![passed("login"), passed("old")]),
+        ("staging", Verdict::Red, vec![skipped, broke, removed]),
+    ] {
+        let cycle = new_cycle(&*store, "chat", place).await;
+        let projection = Projection { cases, ..Projection::default() };
+        let events = vec![resolved('a'), finished(verdict)];
+        store.append(Append { projection, ..append(&cycle, 1, events) }).await.unwrap();
+    }
+    let grid = store.case_grid(&chat, &staging, 9).await.unwrap();
+    let cycles: Vec<u32> = grid.cycles.iter().map(|row| row.summary.cycle).collect();
+    assert_eq!(cycles, [1, 4, 5]);
+    let runs: Vec<_> = grid
+        .cases
+        .iter()
+        .map(|runs| (runs.case.as_str(), runs.outcomes.as_slice(), runs.change))
+        .collect();
+    let (pass, fail, skip) = (Some(Outcome::Passed), Some(Outcome::Failed), Some(Outcome::Skipped));
+    assert_eq!(
+        runs,
+        [
+            ("beta", &[None, None, skip][..], None),
+            ("login", &[pass, pass, fail], Some(Change::Regressed)),
+            ("old", &[pass, pass, None], Some(Change::Removed)),
+        ]
+    );
+    let newest = store.case_grid(&chat, &staging, 1).await.unwrap();
+    assert_eq!((newest.cycles.len(), newest.cases.len()), (1, 3));
+    assert_eq!(newest.cases[1].outcomes, [fail]);
+}
+
+/// What is planned later joins what was planned first; a cycle that nobody knows planned nothing.
+pub async fn a_plan_is_read_alone<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let cycle = new_cycle(&*store, "chat", "staging").await;
+    let named = |name: &str| PlannedCase {
+        area: Some("Login".to_owned()),
+        command: None,
+        ..planned_case(name)
+    };
+    let Event::SuitePlanned(mut plan) = planned("0123456789ab") else { unreachable!() };
+    plan.cases = vec![named("login")];
+    let joins = CasesPlanned { command: "unit".into(), cases: vec![named("a::adds")] };
+    let events = vec![Event::SuitePlanned(plan), attempt("login", 1), Event::CasesPlanned(joins)];
+    store.append(append(&cycle, 1, events)).await.unwrap();
+    assert_eq!(store.planned_cases(&cycle).await.unwrap(), [named("login"), named("a::adds")]);
+    let other = CycleKey::new(pipeline("web"), 1);
+    assert_eq!(store.planned_cases(&other).await.unwrap(), []);
 }
 
 pub async fn a_refused_append_writes_no_projection<B: Backend>() {

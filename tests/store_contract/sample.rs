@@ -2,7 +2,7 @@
 
 use andon::domain::attempt::Attempt;
 use andon::domain::event::{
-    Definition, Event, Finished, Queued, RevisionResolved, RunOptions, SuitePlanned,
+    Definition, Event, Finished, PlannedCase, Queued, RevisionResolved, RunOptions, SuitePlanned,
 };
 use andon::domain::evidence::Evidence;
 use andon::domain::findings::{FINDINGS_VERSION, Findings};
@@ -10,7 +10,7 @@ use andon::domain::history::{CaseHead, Counts, CycleRef, KnownResult, RecentRun}
 use andon::domain::names::{CaseId, EnvironmentName, Fingerprint, PipelineName};
 use andon::domain::outcome::{Outcome, Trigger, TriggerKind, Verdict};
 use andon::domain::revision::{Revision, Sha};
-use andon::domain::spec::{FlakyPolicy, SuspiciousPolicy};
+use andon::domain::spec::{FlakyPolicy, Priority, SuspiciousPolicy};
 use andon::store::{
     Acquisition, Append, CaseRow, Claim, CycleKey, Lease, Liveness, NewInvestigation, Owner,
     Projection, Store,
@@ -95,6 +95,22 @@ pub fn planned(digest: &str) -> Event {
         suspicious: SuspiciousPolicy::Warn,
         deadline_at: at(600),
     }))
+}
+
+pub fn planned_case(name: &str) -> PlannedCase {
+    PlannedCase {
+        id: case(name),
+        was: Vec::new(),
+        name: name.to_owned(),
+        area: None,
+        priority: Priority::P1,
+        owner: None,
+        impact: None,
+        digest: "d1".into(),
+        quarantine: None,
+        events: Vec::new(),
+        command: None,
+    }
 }
 
 pub fn attempt(name: &str, number: u32) -> Event {

@@ -8,7 +8,7 @@
 
 use super::{Reader, codes, outcome_code, outcome_of, put_bytes, put_count, put_number};
 use crate::domain::names::{CaseId, Fingerprint};
-use crate::domain::outcome::Change;
+use crate::domain::outcome::{Change, Outcome};
 use crate::store::CaseRow;
 
 const NONE: u8 = 255;
@@ -45,6 +45,14 @@ pub(in crate::store) fn decode(case: CaseId, bytes: &[u8]) -> Option<(usize, Cas
     reader.is_at_end().then_some((position, row))
 }
 
+/// Reads of a result only what a grid of many cycles shows: its outcome and its change.
+pub(in crate::store) fn glance(bytes: &[u8]) -> Option<(Option<Outcome>, Option<Change>)> {
+    let mut reader = Reader::new(bytes);
+    reader.count()?;
+    let outcome = optional(reader.byte()?, outcome_of)?;
+    Some((outcome, optional(reader.byte()?, change_of)?))
+}
+
 fn optional<T>(code: u8, from: fn(u8) -> Option<T>) -> Option<Option<T>> {
     if code == NONE { Some(None) } else { from(code).map(Some) }
 }
@@ -55,7 +63,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::outcome::Outcome;
 
     fn the_case() -> CaseId {
         CaseId::parse("case").unwrap()
@@ -87,12 +94,14 @@ mod tests {
         #[test]
         fn every_result_survives(row in any_row(), position in any::<usize>()) {
             let bytes = encoded(&row, position);
+            prop_assert_eq!(glance(&bytes), Some((row.outcome, row.change)));
             prop_assert_eq!(decode(the_case(), &bytes), Some((position, row)));
         }
 
         #[test]
         fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>()) {
             let _ = decode(the_case(), &bytes);
+            let _ = glance(&bytes);
         }
     }
 

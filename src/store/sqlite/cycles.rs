@@ -52,23 +52,43 @@ pub(super) async fn raw_events(
     .bind(i64::try_from(after_seq).unwrap_or(i64::MAX))
     .bind(limit)
     .fetch(&mut *db);
-    let rows: Vec<RawEvent> = rows
-        .map_err(StoreError::from)
-        .and_then(async |row: SqliteRow| {
-            Ok(RawEvent {
-                seq: row.try_get(0)?,
-                at_us: row.try_get(1)?,
-                kind: row.try_get(2)?,
-                version: row.try_get(3)?,
-                payload: row.try_get(4)?,
-            })
-        })
-        .try_collect()
-        .await?;
+    let rows: Vec<RawEvent> =
+        rows.map_err(StoreError::from).and_then(async |row| raw(&row)).try_collect().await?;
     if rows.is_empty() {
         refuse_expired(db, cycle).await?;
     }
     Ok(rows)
+}
+
+/// The events that say which cases a cycle plans, of all that it has. What the others hold is not read.
+pub(super) async fn raw_plans(
+    db: &mut SqliteConnection,
+    cycle: &CycleKey,
+) -> Result<Vec<RawEvent>> {
+    let rows = sqlx::query(
+        "SELECT e.seq, e.at_us, e.kind, e.version, e.payload
+         FROM pipeline p
+         JOIN cycle c ON c.pipeline_id = p.id
+         JOIN event e ON e.cycle_id = c.id
+         WHERE p.name = ? AND c.number = ? AND c.expired_at_us IS NULL
+           AND e.kind IN ('suite_planned', 'cases_planned')
+         ORDER BY e.seq",
+    )
+    .bind(cycle.pipeline.as_str())
+    .bind(cycle.cycle)
+    .fetch_all(db)
+    .await?;
+    rows.iter().map(raw).collect()
+}
+
+fn raw(row: &SqliteRow) -> Result<RawEvent> {
+    Ok(RawEvent {
+        seq: row.try_get(0)?,
+        at_us: row.try_get(1)?,
+        kind: row.try_get(2)?,
+        version: row.try_get(3)?,
+        payload: row.try_get(4)?,
+    })
 }
 
 /// A cycle whose records are gone is not one that never had any.
@@ -309,6 +329,29 @@ pub(super) async fn find_baseline(
         .fetch_optional(db)
         .await?;
     row.map(StoredCycle::into_row).transpose()
+}
+
+/// The newest cycles of an environment whose suite is valid and whose results are still there, oldest
+/// first. What a search asked older commits is none of them.
+pub(super) async fn newest_valid(
+    db: &mut SqliteConnection,
+    pipeline: &PipelineName,
+    environment: &EnvironmentName,
+    limit: u32,
+) -> Result<Vec<CycleRow>> {
+    // The words stand here for the sake of the partial index.
+    let sql = format!(
+        "{CYCLE} WHERE p.name = ? AND c.environment = ? AND c.verdict IN ('green', 'red', 'incomplete')
+         AND (c.search_of IS NULL OR c.only_cases IS NULL) AND c.expired_at_us IS NULL
+         ORDER BY c.number DESC LIMIT ?"
+    );
+    let rows: Vec<StoredCycle> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(pipeline.as_str())
+        .bind(environment.as_str())
+        .bind(limit)
+        .fetch_all(db)
+        .await?;
+    rows.into_iter().rev().map(StoredCycle::into_row).collect()
 }
 
 /// Pipelines that ever had a cycle, by name, each with its newest unless that has expired. One that
