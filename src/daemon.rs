@@ -15,6 +15,7 @@ mod lock;
 mod observer;
 mod run;
 mod search;
+mod so_far;
 mod tidings;
 mod waiting;
 mod warden;
@@ -29,3 +30,4 @@ pub use handle::{
 };
 pub use lock::{LockError, StateLock, is_served};
 pub use run::{Daemon, DaemonError, Setup};
+pub use so_far::{CaseSoFar, Turned};

@@ -69,7 +69,8 @@ impl Observer for JsonLines {
             Progress::Output { .. }
             | Progress::Ready { .. }
             | Progress::CaseStarted { .. }
-            | Progress::Counted { .. } => {}
+            | Progress::Counted { .. }
+            | Progress::Reported { .. } => {}
         }
     }
 }

@@ -49,6 +49,11 @@ impl Growth {
         }
         self.files.values().fold(0, |sum, seen| sum.saturating_add(seen.cases))
     }
+
+    /// How many bytes were read so far of what is there.
+    pub fn bytes(&self) -> u64 {
+        self.files.values().map(|seen| seen.read).sum()
+    }
 }
 
 impl Seen {

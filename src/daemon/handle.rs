@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
+use super::so_far::{SoFar, Turned};
 use crate::domain::event::Recorded;
 use crate::domain::names::PipelineName;
 use crate::domain::outcome::Phase;
@@ -148,6 +149,7 @@ struct Shared {
     gave_up: Mutex<BTreeMap<PipelineName, GaveUp>>,
     no_room: Mutex<Option<NoRoom>>,
     disk_free: Mutex<Option<u64>>,
+    so_far: Mutex<BTreeMap<CycleKey, SoFar>>,
     wake: Arc<Notify>,
     looks: Notify,
     live: broadcast::Sender<Arc<LiveEvent>>,
@@ -178,6 +180,7 @@ impl Handle {
                 gave_up: Mutex::default(),
                 no_room: Mutex::default(),
                 disk_free: Mutex::default(),
+                so_far: Mutex::default(),
                 wake: Arc::new(Notify::new()),
                 looks: Notify::new(),
                 live,
@@ -376,8 +379,20 @@ impl Handle {
         }
     }
 
+    /// What changed of the cases of a cycle whose suite runs here since a reader's last look, at most so
+    /// many. Nothing of one that does not run here.
+    pub fn cases_since(&self, cycle: &CycleKey, tick: u64, most: usize) -> Turned {
+        lock(&self.shared.so_far).get(cycle).map(|it| it.since(tick, most)).unwrap_or_default()
+    }
+
+    /// Takes in what became of cases of a suite that runs.
+    pub(super) fn cases_turn(&self, cycle: &CycleKey, how: impl FnOnce(&mut SoFar)) {
+        how(lock(&self.shared.so_far).entry(cycle.clone()).or_default());
+    }
+
     pub(super) fn ended(&self, cycle: &CycleKey) {
         lock(&self.shared.running).remove(cycle);
+        lock(&self.shared.so_far).remove(cycle);
     }
 }
 

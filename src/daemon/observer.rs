@@ -1,8 +1,9 @@
 //! Carries what the engine tells of a cycle to whoever listens, and into the log.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::handle::{Handle, LiveEvent};
+use super::so_far::SoFar;
 use crate::domain::event::{Event, Recorded};
 use crate::domain::outcome::Phase;
 use crate::domain::state::CycleState;
@@ -16,27 +17,27 @@ pub struct Watcher {
     /// Cases with a result, and planned ones.
     done: AtomicU32,
     planned: AtomicU32,
+    /// The last event that is counted. Whoever takes a cycle up begins with what an earlier process
+    /// recorded; and events that are written together come with the state after all of them.
+    counted_to: AtomicU64,
 }
 
 impl Watcher {
     /// Watches that cycle for that daemon.
     pub fn new(handle: Handle, cycle: CycleKey) -> Self {
-        Self { handle, cycle, done: AtomicU32::new(0), planned: AtomicU32::new(0) }
+        Self {
+            handle,
+            cycle,
+            done: AtomicU32::new(0),
+            planned: AtomicU32::new(0),
+            counted_to: AtomicU64::new(0),
+        }
     }
 
     fn recorded(&self, recorded: &Recorded, state: &CycleState) {
-        match &recorded.event {
-            Event::SuitePlanned(plan) => {
-                let planned = u32::try_from(plan.cases.len()).unwrap_or(u32::MAX);
-                self.planned.store(planned, Ordering::Relaxed);
-            }
-            Event::CasesPlanned(plan) => {
-                let more = u32::try_from(plan.cases.len()).unwrap_or(u32::MAX);
-                self.planned.fetch_add(more, Ordering::Relaxed);
-            }
-            Event::AttemptFinished(attempt) if attempt.number == 1 => {
-                self.done.fetch_add(1, Ordering::Relaxed);
-            }
+        match self.counted_to.load(Ordering::Relaxed) {
+            0 => self.catch_up(state),
+            to if recorded.seq > to => self.count(&recorded.event, state),
             _ => {}
         }
         self.log_way_back(&recorded.event, state);
@@ -45,6 +46,39 @@ impl Watcher {
         }
         self.handle.is_at(&self.cycle, state.phase(), self.progress(0));
         self.handle.publish(LiveEvent { cycle: self.cycle.clone(), recorded: recorded.clone() });
+    }
+
+    /// Before the first event that is seen of a cycle.
+    fn catch_up(&self, state: &CycleState) {
+        let count = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
+        let begun = || state.attempts.iter().filter(|(_, attempts)| !attempts.is_empty());
+        self.planned.store(count(state.planned().len()), Ordering::Relaxed);
+        self.done.store(count(begun().count()), Ordering::Relaxed);
+        self.handle.cases_turn(&self.cycle, |known| {
+            begun().for_each(|(case, attempts)| known.ended(case, attempts));
+        });
+        self.counted_to.store(state.seq, Ordering::Relaxed);
+    }
+
+    fn count(&self, event: &Event, state: &CycleState) {
+        match event {
+            Event::SuitePlanned(plan) => {
+                let planned = u32::try_from(plan.cases.len()).unwrap_or(u32::MAX);
+                self.planned.store(planned, Ordering::Relaxed);
+            }
+            Event::CasesPlanned(plan) => {
+                let more = u32::try_from(plan.cases.len()).unwrap_or(u32::MAX);
+                self.planned.fetch_add(more, Ordering::Relaxed);
+            }
+            Event::AttemptFinished(attempt) => {
+                if attempt.number == 1 {
+                    self.done.fetch_add(1, Ordering::Relaxed);
+                }
+                let attempts = state.attempts_of(&attempt.case);
+                self.handle.cases_turn(&self.cycle, |known| known.ended(&attempt.case, attempts));
+            }
+            _ => {}
+        }
     }
 
     /// What is deployed now is not what the cycle is about: whoever reads the log must see that.
@@ -95,7 +129,14 @@ impl Observer for Watcher {
             Progress::Waiting { why } => tracing::info!("{}: {why}", self.cycle),
             Progress::Note { text } => tracing::info!("{}: {text}", self.cycle),
             Progress::Counted { cases, .. } => self.counted(cases),
-            Progress::Output { .. } | Progress::Ready { .. } | Progress::CaseStarted { .. } => {}
+            Progress::CaseStarted { case, attempt } => {
+                self.handle.cases_turn(&self.cycle, |known| known.began(case, attempt));
+            }
+            Progress::Reported { case, outcome, duration_ms } => {
+                let turn = |known: &mut SoFar| known.reported(case, outcome, duration_ms);
+                self.handle.cases_turn(&self.cycle, turn);
+            }
+            Progress::Output { .. } | Progress::Ready { .. } => {}
         }
     }
 }

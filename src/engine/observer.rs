@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::event::{ControlReading, Recorded, SurfaceReading};
 use crate::domain::names::CaseId;
+use crate::domain::outcome::Outcome;
 use crate::domain::state::CycleState;
 
 /// News of a running cycle.
@@ -56,6 +57,15 @@ pub enum Progress<'a> {
         cases: u32,
         /// How many it is expected to report; 0 where nobody knows.
         of: u32,
+    },
+    /// A command that runs has written what became of a case. Nothing is recorded of it yet.
+    Reported {
+        /// The case.
+        case: &'a CaseId,
+        /// What it comes to so far.
+        outcome: Outcome,
+        /// How long it took.
+        duration_ms: u64,
     },
     /// Something that is no event and that a person should know.
     Note {

@@ -84,7 +84,7 @@ impl Demo {
         let browser = Browser::open(&self.url, script).await;
         browser.visit("/").await;
         log_in(&browser).await;
-        browser.find(".cards").await;
+        browser.until_shown(".cards", "chat-staging").await;
         // That the first page was none without a token is no fault.
         browser.complaints().await;
         browser

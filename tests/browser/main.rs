@@ -9,7 +9,13 @@
 mod browser;
 mod checks;
 mod chromedriver;
+#[path = "../daemon/client.rs"]
+mod client;
+mod commands;
 mod demo;
+mod grid;
+#[path = "../daemon/house.rs"]
+mod house;
 mod pages;
 mod pictures;
 mod reading;

@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::browser::{Scheme, Screen, Script};
+use crate::browser::{Browser, Scheme, Screen, Script};
 use crate::demo::{Demo, FRAMES};
+use crate::grid::long_lived;
 
 /// Names the folder.
 const FOLDER: &str = "ANDON_SCREENSHOTS";
@@ -44,7 +45,6 @@ const PICTURES: &[(&str, &str, Scheme, Screen)] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pictures_of_the_pages_are_taken() {
-    let folder = std::env::var_os(FOLDER).map(PathBuf::from);
     let demo = Demo::shared();
     let browser = demo.window(Script::On).await;
     for (name, path, scheme, screen) in PICTURES {
@@ -52,12 +52,40 @@ async fn pictures_of_the_pages_are_taken() {
         browser.on(*screen).await;
         browser.visit(path).await;
         browser.ask(WITHOUT_FOLDERS).await;
-        let png = browser.picture().await;
-        assert!(png.len() < MOST, "{name} is of {} bytes", png.len());
-        if let Some(folder) = &folder {
-            fs::create_dir_all(folder).unwrap();
-            fs::write(folder.join(format!("{name}.png")), png).unwrap();
-        }
+        take(&browser, name).await;
     }
     browser.close().await;
+}
+
+/// Half a year of a pipeline, as its grid shows it.
+const GRIDS: &[(&str, Scheme, Screen)] = &[
+    ("grid", Scheme::Light, Screen::Laptop),
+    ("grid-dark", Scheme::Dark, Screen::Laptop),
+    ("grid-phone", Scheme::Light, Screen::Phone),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_of_a_large_grid_are_taken() {
+    let house = long_lived().await;
+    let browser = Browser::open(&format!("http://{}", house.address), Script::On).await;
+    for (name, scheme, screen) in GRIDS {
+        browser.prefers(*scheme).await;
+        browser.on(*screen).await;
+        browser.visit("/pipelines/chat").await;
+        browser.until_shown("[data-grid-count]", "1000 cases").await;
+        browser.ask("document.querySelector('#h-grid').scrollIntoView(); return true").await;
+        let link = "#grid [aria-rowindex='4'] a[aria-label^='cycle 187']";
+        browser.ask(&format!("document.querySelector(\"{link}\")?.focus(); return true")).await;
+        take(&browser, name).await;
+    }
+    browser.close().await;
+}
+
+async fn take(browser: &Browser, name: &str) {
+    let png = browser.picture().await;
+    assert!(png.len() < MOST, "{name} is of {} bytes", png.len());
+    if let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) {
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(format!("{name}.png")), png).unwrap();
+    }
 }

@@ -1,7 +1,7 @@
 //! A commit breaks staging: it is seen where people look, followed, and understood, without a reload.
 
 use crate::browser::{Browser, Script};
-use crate::checks;
+use crate::checks::{self, texts};
 use crate::shop::{HOSTILE, Shop};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,6 +69,19 @@ async fn a_cycle_is_followed_from_its_first_phase_to_what_failed() {
     checks::watch(&browser).await;
     shop.let_go();
     browser.until_shown("#phases", "3 of 4 cases").await;
+    // Each case tells how it ended as it ends, in the order of the plan; the last one still runs.
+    let rows = "return [...document.querySelectorAll('#cases tbody tr:not([hidden])')].map((row) => `${row.dataset.case} ${row.cells[2].innerText}`)";
+    let turned = format!(
+        "{rows}.join() === 'test_001_home passed,test_002_basket failed,test_003_pay failed,test_004_search running'"
+    );
+    browser.until("the rows turn", &turned).await;
+    browser.until_shown("#phases", "2 failing").await;
+    assert!(browser.text_of("#cases tbody tr:nth-child(2)").await.contains("expected status 200"));
+    // So does a reader's filter, and what it hides comes back.
+    choose(&browser, "failing").await;
+    assert_eq!(texts(&browser.ask(rows).await).len(), 2);
+    assert_eq!(browser.ask("return location.search").await, "?show=failing");
+    choose(&browser, "").await;
     // What a reader holds is left with them.
     let hold = "document.querySelector('#cases a[href$=test_001_home]').focus(); return true";
     browser.ask(hold).await;
@@ -79,7 +92,20 @@ async fn a_cycle_is_followed_from_its_first_phase_to_what_failed() {
     browser.until_shown("#changes", "regressed 2").await;
     browser.until_shown(".pager", "Report").await;
     assert_eq!(browser.ask("return document.activeElement.href").await, held);
+    // Over, they stand as they stood; whoever wants the worst first asks for it.
+    let ended =
+        "test_001_home passed,test_002_basket failed,test_003_pay failed,test_004_search passed";
+    assert_eq!(texts(&browser.ask(rows).await).join(","), ended);
+    browser.until_shown("#cases", "Show the worst first").await;
     checks::stood_still(&browser).await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());
     browser.close().await;
+}
+
+/// Chooses what rows are shown.
+async fn choose(browser: &Browser, kind: &str) {
+    let script = format!(
+        "const it = document.querySelector('#cases select[name=show]'); it.value = '{kind}'; it.dispatchEvent(new Event('input', {{ bubbles: true }})); return true"
+    );
+    browser.ask(&script).await;
 }

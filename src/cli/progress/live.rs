@@ -284,6 +284,8 @@ impl Observer for Live {
                 }
             }
             Progress::Note { text } => self.line("note", &clean(text)),
+            // How many there are is said above.
+            Progress::Reported { .. } => {}
         }
     }
 }

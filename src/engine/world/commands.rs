@@ -11,6 +11,7 @@ mod list;
 mod live;
 mod outcome;
 mod running;
+mod so_far;
 
 pub(super) use outcome::not_run;
 
@@ -181,9 +182,10 @@ impl World {
                     None => return Ok(()),
                 },
                 _ = watch.tick() => self.watch_surfaces(journal).await?,
-                cases = counting.next() => {
+                (cases, bytes) = counting.next() => {
                     let counted = Progress::Counted { command: &command.name, cases, of };
                     journal.observer().on(counted);
+                    self.tell_so_far(journal, command, &runs, bytes).await?;
                 }
             }
         }

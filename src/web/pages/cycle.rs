@@ -3,33 +3,26 @@
 use std::collections::BTreeMap;
 
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::cases::{Asked, Cases, Progress, cases};
 use super::frame::Frame;
 use super::template;
-use crate::daemon::Running;
+use crate::daemon::{Running, Turned};
 use crate::domain::outcome::{Change, Outcome};
 use crate::domain::state::CycleState;
 use crate::report::json::{CaseJson, ChangesJson, CycleJson, PhaseJson, Text};
 use crate::store::{CycleRow, Which};
 use crate::web::api::{cycles::state_of, logs};
 use crate::web::call::{Answer, Call};
-use crate::web::forms::{LogForm, ProgressForm};
+use crate::web::forms::LogForm;
 use crate::web::problem::Problem;
 use crate::web::sessions::random_word;
 
-/// So many cases on one page, the worst first.
-const CASES: usize = 500;
 /// Of each change so many cases.
 const CHANGED: usize = 200;
 /// Of a failure so many repros.
 const REPROS: usize = 2;
-
-#[derive(Debug, Deserialize)]
-struct Asked {
-    #[serde(default)]
-    from: usize,
-}
 
 #[derive(Serialize)]
 struct Page<'a> {
@@ -42,17 +35,14 @@ struct Page<'a> {
     before: Option<u32>,
     after: Option<u32>,
     phases: Vec<Bar<'a>>,
-    running: Option<Now>,
+    running: Option<Progress>,
+    /// How many cases have a result while the suite runs.
+    done: Option<u32>,
     logs: Vec<LogForm>,
     changes: Vec<Group<'a>>,
     repros: BTreeMap<&'a str, Vec<&'a str>>,
     cases: Cases<'a>,
     once: String,
-}
-
-#[derive(Serialize)]
-struct Now {
-    progress: Option<ProgressForm>,
 }
 
 /// A phase, and where it lies within the cycle, in hundredths.
@@ -73,33 +63,19 @@ struct Group<'a> {
     open: bool,
 }
 
-#[derive(Serialize)]
-struct Cases<'a> {
-    rows: Vec<Row<'a>>,
-    all: usize,
-    /// Where the next page begins.
-    more: Option<usize>,
-    priorities: Vec<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Row<'a> {
-    case: &'a CaseJson<'a>,
-    /// Words to filter by.
-    kinds: String,
-}
-
 /// `GET /pipelines/{pipeline}/cycles/{cycle}`
 pub(in crate::web) async fn page(call: Call) -> Answer {
     let row = call.cycle().await?;
-    let Asked { from } = call.query()?;
+    let asked: Asked = call.query()?;
+    // Before the ledger is read: what turns meanwhile is told again, and nothing is missed.
+    let live = call.site.handle().cases_since(&row.key(), 0, usize::MAX);
     let state = state_of(&call.site, &row).await?;
     let logs = logs::forms(&call.site, &state).await;
     let neighbours = neighbours(&call, &row).await?;
     let running = call.site.handle().running().remove(&row.key());
     // A cycle of many cases takes a while to be written down.
     let making = tokio::task::spawn_blocking(move || {
-        made(&call, &row, &state, Around { logs, neighbours, running, from })
+        made(&call, &row, &state, Around { logs, neighbours, running, live, asked })
     });
     making.await.map_err(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the cycle cannot be written down")
@@ -111,7 +87,8 @@ struct Around {
     logs: Vec<LogForm>,
     neighbours: (Option<u32>, Option<u32>),
     running: Option<Running>,
-    from: usize,
+    live: Turned,
+    asked: Asked,
 }
 
 fn made(
@@ -127,6 +104,7 @@ fn made(
     let href = format!("/pipelines/{name}");
     let here = format!("{href}/cycles/{number}");
     let is_over = row.finished_at.is_some();
+    let live = around.running.as_ref().map(|_| &around.live);
     let own = Page {
         cycle: &json,
         look: json.verdict.as_deref().unwrap_or(if is_over { "none" } else { "running" }),
@@ -135,13 +113,12 @@ fn made(
         before: around.neighbours.0,
         after: around.neighbours.1,
         phases: phases(&json),
-        running: around.running.map(|running| Now {
-            progress: running.progress.map(|(done, planned)| ProgressForm { done, planned }),
-        }),
+        done: around.running.as_ref().and_then(|it| it.progress).map(|(done, _)| done),
+        running: around.running.as_ref().map(|it| Progress::of(it, around.live.failing)),
         logs: around.logs,
         changes: changes(&changed),
         repros: repros(&all),
-        cases: cases(&all, around.from),
+        cases: cases(&all, state, live, &around.asked),
         once: random_word(),
         href: &href,
         here: &here,
@@ -212,47 +189,6 @@ fn repros<'a>(all: &'a [CaseJson<'a>]) -> BTreeMap<&'a str, Vec<&'a str>> {
         }
     }
     repros
-}
-
-fn cases<'a>(all: &'a [CaseJson<'a>], from: usize) -> Cases<'a> {
-    let mut order: Vec<&CaseJson<'_>> = all.iter().collect();
-    // Stable: within one rank the order of the plan stays.
-    order.sort_by_key(|case| rank(case));
-    let mut priorities: Vec<&str> =
-        order.iter().filter_map(|case| case.priority.as_deref()).collect();
-    priorities.sort_unstable();
-    priorities.dedup();
-    let all = order.len();
-    let rows = order.into_iter().skip(from).take(CASES);
-    let rows: Vec<Row<'_>> = rows.map(|case| Row { case, kinds: kinds(case) }).collect();
-    let shown = from.saturating_add(rows.len());
-    Cases { rows, all, more: (shown < all).then_some(shown), priorities }
-}
-
-fn rank(case: &CaseJson<'_>) -> u8 {
-    match case.outcome.as_deref().and_then(Outcome::parse) {
-        Some(Outcome::Failed) => 0,
-        Some(Outcome::Errored) => 1,
-        Some(Outcome::NotRun) => 2,
-        Some(Outcome::Flaky) => 3,
-        None => 4,
-        Some(Outcome::Skipped) => 5,
-        Some(Outcome::Passed) => 6,
-    }
-}
-
-fn kinds(case: &CaseJson<'_>) -> String {
-    let outcome = case.outcome.as_deref().and_then(Outcome::parse);
-    let change = case.change.as_deref().and_then(Change::parse);
-    let is_quiet = matches!(change, None | Some(Change::StillPassing | Change::StillFailing));
-    let words = [
-        (outcome.is_some_and(Outcome::is_failing), "failing"),
-        (outcome == Some(Outcome::NotRun), "not_run"),
-        (outcome == Some(Outcome::Flaky), "flaky"),
-        (!is_quiet, "changed"),
-    ];
-    let words: Vec<&str> = words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect();
-    words.join(" ")
 }
 
 /// The ids of the cases that are failing in a cycle, for a glob list; `None` without any.

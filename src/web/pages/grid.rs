@@ -1,23 +1,53 @@
-//! Cases by cycles, of what is known of each case. Pure.
+//! Cases by cycles, of the results of the newest valid cycles. A script draws as much of it as is seen; without one
+//! there is a table of fewer cycles.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::case::in_address;
+use super::cases::distinct;
 use super::trend::look;
-use crate::domain::history::CaseHead;
-use crate::domain::outcome::Outcome;
-use crate::store::CycleRow;
+use crate::domain::event::PlannedCase;
+use crate::domain::names::{EnvironmentName, PipelineName};
+use crate::domain::outcome::{Change, Outcome};
+use crate::store::{CaseGrid, CaseRuns, CycleRow, Store};
+use crate::web::call::{Answer, Call, ok};
+use crate::web::problem::Problem;
 
-/// So many columns, the newest cycles.
-const MAX_CYCLES: usize = 30;
-/// So many rows, the most telling ones.
-const MAX_CASES: usize = 1_000;
+/// So many columns of the table, the newest cycles.
+const TABLE_CYCLES: u32 = 30;
+/// So many rows of the table, the most telling ones.
+const TABLE_CASES: usize = 1_000;
+/// So many columns and rows for a script, which draws few of them at a time.
+const CYCLES: u32 = 200;
+const CASES: usize = 5_000;
+/// Of a large suite fewer cycles are read: so many cells.
+const CELLS: u32 = 400_000;
 
-/// The grid.
+/// Which rows a reader wants, as it stands in the address.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    find: String,
+    area: String,
+    priority: String,
+    outcome: String,
+    change: String,
+}
+
+/// What a page shows of the grid.
 #[derive(Debug, Serialize)]
 pub(super) struct Grid {
+    asked: Asked,
+    areas: Vec<String>,
+    priorities: Vec<String>,
+    changes: Vec<[String; 2]>,
+    /// Whether any case has run.
+    any: bool,
+    /// How high the grid will be, in steps of a row.
+    lines: usize,
     columns: Vec<Column>,
     rows: Vec<Row>,
     left_out: usize,
@@ -34,36 +64,246 @@ struct Column {
 struct Row {
     case: String,
     path: String,
-    /// Words to filter by.
-    kinds: String,
     cells: Vec<Cell>,
-    #[serde(skip)]
-    rank: (bool, std::cmp::Reverse<usize>),
 }
 
 #[derive(Debug, Serialize)]
 struct Cell {
     look: &'static str,
-    letter: &'static str,
-    says: String,
+    letter: char,
 }
 
-/// The grid of these cases and cycles: failing now first, then what failed most, then by id.
-pub(super) fn grid(heads: &[CaseHead], newest_first: &[CycleRow]) -> Grid {
-    let has_column = |row: &&CycleRow| {
-        !row.is_question() && row.summary.verdict.is_some_and(|verdict| verdict.has_valid_suite())
+/// The grid for a script: a string of letters a case.
+#[derive(Debug, Serialize)]
+struct Compact<'a> {
+    cycles: Vec<CompactCycle<'a>>,
+    cases: Vec<CompactCase<'a>>,
+    left_out: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct CompactCycle<'a> {
+    cycle: u32,
+    look: &'static str,
+    sha: Option<&'a str>,
+    subject: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct CompactCase<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    area: &'a str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    priority: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    owner: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    change: &'static str,
+    /// Whether its last known result is failing.
+    failing: bool,
+    runs: String,
+}
+
+/// The results, and what the last plan says of the cases.
+struct Known {
+    grid: CaseGrid,
+    plan: HashMap<String, PlannedCase>,
+}
+
+/// `GET /pipelines/{pipeline}/grid.json`: as much as a script can draw, for the page of the pipeline.
+pub(in crate::web) async fn data(call: Call) -> Answer {
+    let name = call.pipeline().await?;
+    let rows = call.site.store().list_cycles(&name, TABLE_CYCLES).await?;
+    let Some(newest) = rows.first() else { return ok(&Known::nothing().compact()) };
+    let cycles = affordable(&rows, CYCLES);
+    let known = Known::load(call.site.store(), &name, &newest.environment, cycles).await?;
+    let making = tokio::task::spawn_blocking(move || ok(&known.compact()));
+    making.await.map_err(|_| {
+        Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR, "the grid cannot be written down")
+    })?
+}
+
+/// The grid for a page: what it can be filtered by, and its table.
+pub(super) async fn grid(
+    store: &dyn Store,
+    name: &PipelineName,
+    newest_first: &[CycleRow],
+    asked: Asked,
+) -> Result<Grid, Problem> {
+    let known = match newest_first.first() {
+        Some(newest) => {
+            let cycles = affordable(newest_first, TABLE_CYCLES);
+            Known::load(store, name, &newest.environment, cycles).await?
+        }
+        None => Known::nothing(),
     };
-    let mut cycles: Vec<&CycleRow> =
-        newest_first.iter().filter(has_column).take(MAX_CYCLES).collect();
-    cycles.reverse();
-    let places: HashMap<u32, usize> =
-        cycles.iter().enumerate().map(|(place, row)| (row.summary.cycle, place)).collect();
-    let mut rows: Vec<Row> = heads.iter().map(|head| row(head, &places)).collect();
-    rows.retain(|row| row.cells.iter().any(|cell| !cell.look.is_empty()));
-    rows.sort_by(|a, b| (&a.rank, &a.case).cmp(&(&b.rank, &b.case)));
-    let left_out = rows.len().saturating_sub(MAX_CASES);
-    rows.truncate(MAX_CASES);
-    Grid { columns: cycles.iter().map(|row| column(row)).collect(), rows, left_out }
+    Ok(known.table(asked))
+}
+
+/// How many cycles are read at most: of a suite as large as the largest of these fewer than of others.
+fn affordable(cycles: &[CycleRow], most: u32) -> u32 {
+    let planned = cycles.iter().map(|row| row.summary.counts.planned).max().unwrap_or(0);
+    (CELLS / planned.max(1)).clamp(10, most)
+}
+
+impl Known {
+    fn nothing() -> Self {
+        Self { grid: CaseGrid::default(), plan: HashMap::new() }
+    }
+
+    async fn load(
+        store: &dyn Store,
+        name: &PipelineName,
+        environment: &EnvironmentName,
+        cycles: u32,
+    ) -> Result<Self, Problem> {
+        let grid = store.case_grid(name, environment, cycles).await?;
+        // One that planned only some cases says nothing of the others.
+        let newest = grid.cycles.iter().rev();
+        let planned_in = newest.clone().find(|row| row.summary.only.is_none());
+        let plan = match planned_in.or(newest.clone().next()) {
+            Some(row) => store.planned_cases(&row.key()).await?,
+            None => Vec::new(),
+        };
+        let plan = plan.into_iter().map(|case| (case.id.as_str().to_owned(), case)).collect();
+        Ok(Self { grid, plan })
+    }
+
+    fn plan_of(&self, runs: &CaseRuns) -> Option<&PlannedCase> {
+        self.plan.get(runs.case.as_str())
+    }
+
+    /// The rows in their order: failing now first, then what failed most, then by id.
+    fn rows(&self) -> Vec<&CaseRuns> {
+        let ever_ran = |runs: &&CaseRuns| runs.outcomes.iter().any(Option::is_some);
+        let mut rows: Vec<&CaseRuns> = self.grid.cases.iter().filter(ever_ran).collect();
+        // They come by id, and the order is stable.
+        rows.sort_by_cached_key(|runs| {
+            let bad = runs.outcomes.iter().flatten().filter(|outcome| outcome.is_failing()).count();
+            (!is_failing(runs), Reverse(bad))
+        });
+        rows
+    }
+
+    fn table(&self, asked: Asked) -> Grid {
+        let all = self.rows();
+        let any = !all.is_empty();
+        let lines = all.len().min(CASES);
+        let fits = |runs: &&&CaseRuns| asked.fits(runs, self.plan_of(runs));
+        let mut rows: Vec<&CaseRuns> = all.iter().filter(fits).copied().collect();
+        let left_out = rows.len().saturating_sub(TABLE_CASES);
+        rows.truncate(TABLE_CASES);
+        let of_plan = |of: fn(&PlannedCase) -> Option<String>| {
+            let words: Vec<String> = self.plan.values().filter_map(of).collect();
+            distinct(words.iter().map(String::as_str)).into_iter().map(str::to_owned).collect()
+        };
+        let changes = Change::ALL
+            .iter()
+            .filter(|change| self.grid.cases.iter().any(|runs| runs.change == Some(**change)));
+        Grid {
+            areas: of_plan(|case| case.area.clone()),
+            priorities: of_plan(|case| Some(case.priority.to_string())),
+            changes: std::iter::once("")
+                .chain(changes.map(|change| change.as_str()))
+                .map(named)
+                .collect(),
+            any,
+            lines,
+            columns: self.grid.cycles.iter().map(column).collect(),
+            rows: rows.into_iter().map(row).collect(),
+            left_out,
+            asked,
+        }
+    }
+
+    fn compact(&self) -> Compact<'_> {
+        let mut rows = self.rows();
+        let left_out = rows.len().saturating_sub(CASES);
+        rows.truncate(CASES);
+        let cases = rows.into_iter().map(|runs| {
+            let plan = self.plan_of(runs);
+            CompactCase {
+                id: runs.case.as_str(),
+                area: plan.and_then(|plan| plan.area.as_deref()).unwrap_or_default(),
+                priority: plan.map(|plan| plan.priority.to_string()).unwrap_or_default(),
+                owner: plan.and_then(|plan| plan.owner.as_deref()).unwrap_or_default(),
+                change: runs.change.map_or("", Change::as_str),
+                failing: is_failing(runs),
+                runs: runs.outcomes.iter().map(|outcome| letter(*outcome)).collect(),
+            }
+        });
+        let cases = cases.collect();
+        Compact { cycles: self.grid.cycles.iter().map(compact).collect(), cases, left_out }
+    }
+}
+
+impl Asked {
+    fn fits(&self, runs: &CaseRuns, plan: Option<&PlannedCase>) -> bool {
+        let is = |wanted: &str, has: Option<&str>| wanted.is_empty() || has == Some(wanted);
+        let priority = plan.map(|plan| plan.priority.to_string());
+        is(&self.area, plan.and_then(|plan| plan.area.as_deref()))
+            && is(&self.priority, priority.as_deref())
+            && is(&self.change, runs.change.map(Change::as_str))
+            && self.fits_outcome(runs)
+            && self.finds(runs, plan)
+    }
+
+    fn fits_outcome(&self, runs: &CaseRuns) -> bool {
+        let mut came = runs.outcomes.iter().flatten();
+        match self.outcome.as_str() {
+            "" => true,
+            "failing" => is_failing(runs),
+            "ever_failing" => came.any(|outcome| outcome.is_failing()),
+            "ever_flaky" => came.any(|outcome| *outcome == Outcome::Flaky),
+            word => came.next_back().is_some_and(|outcome| outcome.as_str() == word),
+        }
+    }
+
+    fn finds(&self, runs: &CaseRuns, plan: Option<&PlannedCase>) -> bool {
+        let wanted = self.find.trim().to_lowercase();
+        let of = |of: fn(&PlannedCase) -> Option<&str>| plan.and_then(of);
+        let texts = [
+            Some(runs.case.as_str()),
+            of(|plan| plan.area.as_deref()),
+            of(|plan| plan.owner.as_deref()),
+        ];
+        texts.into_iter().flatten().any(|text| text.to_lowercase().contains(&wanted))
+    }
+}
+
+/// A choice and its words; an empty one is for all.
+fn named(word: &str) -> [String; 2] {
+    let says = if word.is_empty() { "all".to_owned() } else { word.replace('_', " ") };
+    [word.to_owned(), says]
+}
+
+/// Whether the last result that says something is failing.
+fn is_failing(runs: &CaseRuns) -> bool {
+    let mut known = runs.outcomes.iter().rev().flatten().filter(|outcome| outcome.is_known());
+    known.next().is_some_and(|outcome| outcome.is_failing())
+}
+
+fn letter(outcome: Option<Outcome>) -> char {
+    match outcome {
+        Some(Outcome::Passed) => 'P',
+        Some(Outcome::Failed) => 'F',
+        Some(Outcome::Errored) => 'E',
+        Some(Outcome::Flaky) => '~',
+        Some(Outcome::Skipped) => 's',
+        Some(Outcome::NotRun) => '–',
+        None => ' ',
+    }
+}
+
+fn compact(row: &CycleRow) -> CompactCycle<'_> {
+    let revision = row.summary.revision.as_ref();
+    CompactCycle {
+        cycle: row.summary.cycle,
+        look: look(row.summary.verdict),
+        sha: revision.map(|revision| revision.sha.short()),
+        subject: revision.map(|revision| revision.subject.as_str()),
+    }
 }
 
 fn column(row: &CycleRow) -> Column {
@@ -74,34 +314,68 @@ fn column(row: &CycleRow) -> Column {
     Column { cycle, look: look(row.summary.verdict), says: format!("cycle {cycle}: {word}{of}") }
 }
 
-fn row(head: &CaseHead, places: &HashMap<u32, usize>) -> Row {
-    let mut cells: Vec<Cell> =
-        (0..places.len()).map(|_| Cell { look: "", letter: "", says: String::new() }).collect();
-    let (mut bad, mut is_flaky) = (0, false);
-    for run in &head.recent {
-        let Some(place) = places.get(&run.cycle) else { continue };
-        let letter = match run.outcome {
-            Outcome::Passed => "P",
-            Outcome::Failed => "F",
-            Outcome::Errored => "E",
-            Outcome::Flaky => "~",
-            Outcome::Skipped => "s",
-            Outcome::NotRun => "–",
-        };
-        bad += usize::from(run.outcome.is_failing());
-        is_flaky |= run.outcome == Outcome::Flaky;
-        let look = run.outcome.as_str();
-        let says = format!("cycle {}: {}", run.cycle, look.replace('_', " "));
-        cells[*place] = Cell { look, letter, says };
-    }
-    let is_failing = head.known.as_ref().is_some_and(|known| known.outcome.is_failing());
-    let kinds = [(is_failing, "failing"), (bad > 0, "mixed"), (is_flaky, "flaky")];
-    let kinds: Vec<&str> = kinds.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect();
+fn row(runs: &CaseRuns) -> Row {
+    let cell = |outcome: &Option<Outcome>| Cell {
+        look: outcome.map_or("", Outcome::as_str),
+        letter: letter(*outcome),
+    };
+    let case = runs.case.as_str();
     Row {
-        case: head.case.as_str().to_owned(),
-        path: in_address(head.case.as_str()),
-        kinds: kinds.join(" "),
-        cells,
-        rank: (!is_failing, std::cmp::Reverse(bad)),
+        case: case.to_owned(),
+        path: in_address(case),
+        cells: runs.outcomes.iter().map(cell).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::domain::names::CaseId;
+
+    fn runs(case: &str, letters: &str) -> CaseRuns {
+        let outcome =
+            |letter| Outcome::ALL.iter().copied().find(|it| self::letter(Some(*it)) == letter);
+        CaseRuns {
+            case: CaseId::parse(case).unwrap(),
+            outcomes: letters.chars().map(outcome).collect(),
+            change: None,
+        }
+    }
+
+    fn known(cases: &[(&str, &str)]) -> Known {
+        let cases = cases.iter().map(|(case, letters)| runs(case, letters)).collect();
+        Known { grid: CaseGrid { cycles: Vec::new(), cases }, plan: HashMap::new() }
+    }
+
+    fn shown(known: &Known, outcome: &str) -> Vec<String> {
+        let asked = Asked { outcome: outcome.to_owned(), ..Asked::default() };
+        known.table(asked).rows.into_iter().map(|row| row.case).collect()
+    }
+
+    #[test]
+    fn what_fails_comes_first_and_a_blank_row_never() {
+        let known = known(&[("a", "PPP"), ("b", "FFP"), ("c", "PPF"), ("d", "PF–"), ("e", "   ")]);
+        // What did not run is still failing; of two that fail the one that failed as often goes by its id.
+        assert_eq!(shown(&known, ""), ["c", "d", "b", "a"]);
+        let compact: Vec<String> = known.compact().cases.into_iter().map(|it| it.runs).collect();
+        assert_eq!(compact, ["PPF", "PF–", "FFP", "PPP"]);
+    }
+
+    #[test]
+    fn rows_are_filtered_by_what_became_of_them() {
+        let known = known(&[("a", "PPP"), ("b", "FFP"), ("c", "P~F"), ("d", "PF–"), ("e", "EPs")]);
+        let table: [(&str, &[&str]); 7] = [
+            ("failing", &["c", "d"]),
+            ("failed", &["c"]),
+            ("not_run", &["d"]),
+            ("skipped", &["e"]),
+            ("ever_failing", &["c", "d", "b", "e"]),
+            ("ever_flaky", &["c"]),
+            ("nonsense", &[]),
+        ];
+        for (outcome, cases) in table {
+            assert_eq!(shown(&known, outcome), cases, "{outcome}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::frame::Frame;
-use super::grid::{Grid, grid};
+use super::grid::{self, Grid, grid};
 use super::template;
 use super::trend::{CYCLES, Trend, answer_of, look, trend};
 use crate::domain::findings::InvestigationState;
@@ -22,6 +22,8 @@ use crate::web::sessions::random_word;
 /// So many commits, and cycles where nothing is said.
 const LISTED: u32 = 50;
 const MAX_LISTED: u32 = 1_000;
+/// The script of a page that asks for it again says so: it needs only what follows events.
+const LIVE_PARTS: &str = "x-andon-parts";
 
 #[derive(Debug, Deserialize)]
 struct Asked {
@@ -34,7 +36,8 @@ struct Page {
     pipeline: PipelineForm,
     look: &'static str,
     health: Vec<Fact>,
-    grid: Grid,
+    /// Nothing where only parts that follow events are wanted.
+    grid: Option<Grid>,
     trend: Trend,
     cycles: Vec<CycleRowForm>,
     /// So many cycles are shown when older ones are asked for.
@@ -71,9 +74,9 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     let pipeline = Now::look(site).await?.of(&name);
     let rows = store.list_cycles(&name, listed.max(CYCLES)).await?;
     let in_short: Vec<TrendRow> = rows.iter().map(TrendRow::from).collect();
-    let heads = match rows.first() {
-        Some(row) => store.case_heads(&name, &row.environment).await?,
-        None => Vec::new(),
+    let grid = match call.header(LIVE_PARTS) {
+        Some(_) => None,
+        None => Some(grid(store, &name, &rows, call.query::<grid::Asked>()?).await?),
     };
     let investigations = store.list_investigations(Some(&name)).await?;
     let commits = store.list_commits(&name, LISTED).await?;
@@ -82,7 +85,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         href: format!("/pipelines/{name}"),
         look: look(answer_of(&in_short).and_then(|row| row.verdict)),
         health: health(&rows, &investigations, &commits),
-        grid: grid(&heads, &rows),
+        grid,
         trend: trend(&in_short),
         older: (rows.len() >= shown && listed < MAX_LISTED).then(|| (listed * 4).min(MAX_LISTED)),
         cycles: rows.iter().take(shown).map(CycleRowForm::from).collect(),

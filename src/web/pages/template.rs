@@ -24,6 +24,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("overview.html", include_str!("templates/overview.html")),
     ("pipeline.html", include_str!("templates/pipeline.html")),
     ("cycle.html", include_str!("templates/cycle.html")),
+    ("progress.html", include_str!("templates/progress.html")),
+    ("rows.html", include_str!("templates/rows.html")),
     ("evidence.html", include_str!("templates/evidence.html")),
     ("case.html", include_str!("templates/case.html")),
     ("log.html", include_str!("templates/log.html")),
@@ -67,6 +69,11 @@ pub(super) fn page(
     (status, headers(), html).into_response()
 }
 
+/// A part of a page, for a script to put into it.
+pub(super) fn fragment(template: &str, own: &impl Serialize) -> Response {
+    page(StatusCode::OK, template, &Frame::bare(""), own)
+}
+
 fn headers() -> [(HeaderName, &'static str); 3] {
     // With `no-referrer` a browser would hide from us that it is our own form that it sends.
     [
@@ -95,6 +102,7 @@ fn environment() -> &'static Environment<'static> {
             url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
         });
         environment.add_filter("short", shortened);
+        environment.add_function("names", choices);
         environment.add_function("asset", |name: String| assets::address(&name));
         environment
     })
@@ -109,6 +117,12 @@ fn when(at: Option<String>) -> String {
         "<time datetime=\"{}\" title=\"{exact}\">{short}</time>",
         at.strftime("%Y-%m-%dT%H:%M:%SZ")
     )
+}
+
+/// What a filter offers: all, and each of these words.
+fn choices(words: Vec<String>) -> Vec<[String; 2]> {
+    let all = ["", "all"].map(str::to_owned);
+    std::iter::once(all).chain(words.into_iter().map(|word| [word.clone(), word])).collect()
 }
 
 fn shortened(text: String, most: usize) -> String {

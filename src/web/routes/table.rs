@@ -204,11 +204,26 @@ pub(super) static ROUTES: &[Route] = &[
         "A pipeline: what it does now, its cases by cycle, cycles, investigations, commits",
         to!(pages::pipeline::page),
     ),
+    Route {
+        answer: Content::Other("application/json"),
+        ..page(
+            "/pipelines/{pipeline}/grid.json",
+            "gridOfPipeline",
+            "Cases by cycle, for the script of the pipeline's page",
+            to!(pages::grid::data),
+        )
+    },
     page(
         "/pipelines/{pipeline}/cycles/{cycle}",
         "pageOfCycle",
         "A cycle, live while it runs",
         to!(pages::cycle::page),
+    ),
+    page(
+        "/pipelines/{pipeline}/cycles/{cycle}/rows",
+        "rowsOfCycle",
+        "The cases of a cycle that turned while a page shows it, for its script",
+        to!(pages::cases::turned),
     ),
     page(
         "/pipelines/{pipeline}/cycles/{cycle}/report",

@@ -27,9 +27,9 @@ impl LiveCount {
         Self { growth, timer, looking: None, last: 0 }
     }
 
-    /// How many results there are, once that is another number than before. May be dropped and called
-    /// again.
-    pub(super) async fn next(&mut self) -> u32 {
+    /// How many results there are, and in how many bytes, once that is another number than before. May be
+    /// dropped and called again.
+    pub(super) async fn next(&mut self) -> (u32, u64) {
         loop {
             if self.looking.is_none() {
                 self.timer.tick().await;
@@ -44,7 +44,7 @@ impl LiveCount {
             let Ok((growth, cases)) = looked else { return std::future::pending().await };
             self.growth = growth;
             if std::mem::replace(&mut self.last, cases) != cases {
-                return cases;
+                return (cases, self.growth.iter().map(Growth::bytes).sum());
             }
         }
     }

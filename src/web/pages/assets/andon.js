@@ -39,7 +39,7 @@ function liveParts() {
     await new Promise((done) => setTimeout(done, Math.max(0, last + pause - Date.now())));
     last = Date.now();
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "error" });
+      const answer = await fetch(location.href, { headers: { accept: "text/html", "x-andon-parts": "live" }, redirect: "error" });
       if (answer.ok) put(new DOMParser().parseFromString(await answer.text(), "text/html"));
       else if (answer.status === 401) { location.reload(); return; }
     } catch { /* The stream tells when there is no connection. */ }
@@ -51,13 +51,16 @@ function liveParts() {
     for (const part of document.querySelectorAll("[data-live]")) {
       const other = fresh.getElementById(part.id);
       if (!other || said.get(part.id) === text(other)) continue;
+      if (mergeRows(part, other)) { said.set(part.id, text(other)); continue; }
       // What a person types into is left alone until they are done.
       if (part.contains(document.activeElement) && /INPUT|SELECT|TEXTAREA/.test(document.activeElement.tagName)) continue;
       said.set(part.id, text(other));
-      const putBack = keep(part);
+      const putBack = keep(part), height = part.offsetHeight;
       part.innerHTML = other.innerHTML;
       part.hidden = other.hidden;
       putBack();
+      // What stands above the rows that somebody follows grows, and gives no room back: they would move.
+      if (part.dataset.firm !== undefined && part.offsetHeight < height) part.style.minHeight = `${height}px`;
       enhance(part);
     }
     document.title = fresh.title;
@@ -69,8 +72,95 @@ function liveParts() {
     if (source.readyState === EventSource.CLOSED) sign.hidden = true;
     else show("not connected, trying again", true);
   };
-  for (const kind of ["event", "missed", "over"]) source.addEventListener(kind, refresh);
-  source.onmessage = refresh;
+  for (const kind of ["missed", "over"]) source.addEventListener(kind, () => { refresh(); tell(kind); });
+  source.addEventListener("event", (message) => {
+    let kind = "";
+    try { kind = JSON.parse(message.data).event.kind; } catch { /* Then all of the page is looked at. */ }
+    // While cases turn, theirs are the only parts that do.
+    if (kind === "attempt_finished" && growing()) turnRows();
+    else refresh();
+    tell(kind);
+  });
+}
+// Other scripts of ours hear of what happens, too.
+function tell(kind) { document.dispatchEvent(new CustomEvent("andon:event", { detail: kind })); }
+
+// ---- Rows that turn: a suite of thousands is followed without fetching it anew, and no row leaves its place.
+const growing = () => document.querySelector("table[data-rows]");
+let turning = false, turnAgain = false, turned = 0;
+async function turnRows() {
+  const table = growing();
+  if (!table) return;
+  if (turning) { turnAgain = true; return; }
+  turning = true;
+  await new Promise((done) => setTimeout(done, Math.max(0, turned + 250 - Date.now())));
+  turned = Date.now();
+  try {
+    const answer = await fetch(`${table.dataset.rows}?after=${table.dataset.tick}`, { headers: { accept: "text/html" }, redirect: "error" });
+    if (answer.ok) {
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const rows = new Map([...table.tBodies[0].rows].map((row) => [row.dataset.case, row]));
+      for (const row of fresh.querySelectorAll("tbody[data-keyed] > tr")) {
+        const here = rows.get(row.dataset.case);
+        if (here) turnRow(here, row);
+      }
+      putIn(document.querySelector('p[data-cell="progress"]'), fresh.querySelector('p[data-cell="progress"]'));
+      table.dataset.tick = fresh.querySelector("table").dataset.tick;
+      filterAgain(table.closest("section"));
+    } else if (answer.status === 401) location.reload();
+  } catch { /* The stream tells when there is no connection. */ }
+  turning = false;
+  if (turnAgain) { turnAgain = false; turnRows(); }
+}
+// What a case begins, and what a command reports before it ends, is no event: it is asked for.
+function turnByItself() {
+  if (!document.hidden) turnRows();
+  setTimeout(turnByItself, 1000);
+}
+function putIn(here, fresh) {
+  if (here && fresh && here.innerHTML !== fresh.innerHTML && !here.contains(document.activeElement)) here.innerHTML = fresh.innerHTML;
+}
+function turnRow(row, fresh) {
+  row.dataset.kind = fresh.dataset.kind;
+  if (row.querySelector('[data-cell="outcome"]').textContent !== fresh.querySelector('[data-cell="outcome"]').textContent) {
+    row.classList.remove("turned");
+    requestAnimationFrame(() => row.classList.add("turned"));
+  }
+  for (const cell of fresh.querySelectorAll("[data-cell]")) putIn(row.querySelector(`[data-cell="${cell.dataset.cell}"]`), cell);
+}
+// The same rows as before: each is brought up to date where it stands, whatever the order that the server has them in now.
+function mergeRows(part, other) {
+  const here = part.querySelector("tbody[data-keyed]"), there = other.querySelector("tbody[data-keyed]");
+  if (!here || !there) return false;
+  const known = new Map([...here.rows].map((row) => [row.dataset.case, row]));
+  const fresh = [...there.rows];
+  for (const it of fresh) {
+    const row = known.get(it.dataset.case);
+    known.delete(it.dataset.case);
+    if (!row) { here.append(it); continue; }
+    row.dataset.kind = it.dataset.kind;
+    [...it.cells].forEach((cell, at) => putIn(row.cells[at], cell));
+  }
+  for (const row of known.values()) row.remove();
+  const [table, next] = [here.parentElement, there.parentElement];
+  for (const name of ["rows", "tick"]) {
+    if (next.dataset[name] === undefined) delete table.dataset[name]; else table.dataset[name] = next.dataset[name];
+  }
+  for (const select of other.querySelectorAll("select")) {
+    const mine = part.querySelector(`select[name="${select.name}"]`);
+    if (mine && mine !== document.activeElement && mine.options.length !== select.options.length) {
+      const chosen = mine.value;
+      mine.replaceChildren(...select.options);
+      mine.value = chosen;
+    }
+  }
+  const note = part.querySelector("[data-reorder]") ?? other.querySelector("[data-reorder]");
+  if (note) {
+    note.hidden = [...here.rows].every((row, at) => row.dataset.case === fresh[at].dataset.case);
+    if (!part.contains(note)) part.append(note);
+  }
+  filterAgain(part);
+  return true;
 }
 
 // What a reader did to a part (details that are open, filters, places scrolled to, the focus), to be put back into what takes its place.
@@ -90,23 +180,40 @@ function keep(part) {
   };
 }
 
-// ---- Filters: rows that do not fit are hidden.
+// ---- Filters: rows that do not fit are hidden. What is wanted stands in the address, so that it can be handed on.
+const filtering = new WeakMap();
 function filters(root) {
   for (const form of root.querySelectorAll("[data-filters]")) {
-    const rows = [...form.parentElement.querySelectorAll("tbody tr")];
+    const fields = [...form.querySelectorAll("[data-filter]")];
+    const part = form.parentElement;
     const apply = () => {
-      const wanted = Object.fromEntries([...form.querySelectorAll("[data-filter]")].map((it) => [it.dataset.filter, it.value.trim().toLowerCase()]));
-      for (const row of rows) {
+      const wanted = Object.fromEntries(fields.map((it) => [it.dataset.filter, it.value.trim().toLowerCase()]));
+      for (const row of part.querySelectorAll("tbody[data-keyed] > tr")) {
         row.hidden = !(
           (!wanted.text || row.textContent.toLowerCase().includes(wanted.text)) &&
           (!wanted.kind || (row.dataset.kind || "").split(" ").includes(wanted.kind)) &&
-          (!wanted.priority || (row.dataset.priority || "").toLowerCase() === wanted.priority));
+          (!wanted.area || row.dataset.area.toLowerCase() === wanted.area) &&
+          (!wanted.priority || row.dataset.priority.toLowerCase() === wanted.priority));
       }
     };
-    form.addEventListener("input", apply);
-    apply();
+    // What is not all on this page is for the server to filter.
+    if (form.dataset.byServer !== undefined) {
+      form.addEventListener("change", () => form.requestSubmit());
+      continue;
+    }
+    form.addEventListener("input", () => { apply(); intoAddress(fields); });
     form.addEventListener("submit", (event) => event.preventDefault());
+    filtering.set(part, apply);
+    apply();
   }
+}
+function filterAgain(part) { filtering.get(part)?.(); }
+function intoAddress(fields) {
+  const address = new URL(location.href);
+  for (const field of fields) {
+    if (field.value.trim()) address.searchParams.set(field.name, field.value.trim()); else address.searchParams.delete(field.name);
+  }
+  history.replaceState(history.state, "", address);
 }
 
 // ---- Copying.
@@ -303,6 +410,7 @@ function enhance(root) { localTimes(root); filters(root); copying(root); }
 // First, while the parts are as the server said.
 liveParts();
 enhance(document);
+turnByItself();
 logView();
 drafts();
 editor();
