@@ -144,12 +144,6 @@ fn word(outcome: Option<Outcome>) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_cases_by_two_hundred_cycles_are_drawn_as_they_are_seen() {
     let house = long_lived().await;
-    let began = std::time::Instant::now();
-    let environment = house.store.list_cycles(&house.name("chat"), 1).await.unwrap();
-    let environment = &environment[0].environment;
-    let grid = house.store.case_grid(&house.name("chat"), environment, CYCLES).await.unwrap();
-    eprintln!("{} cases by {} cycles: {:?}", grid.cases.len(), grid.cycles.len(), began.elapsed());
-
     let browser = open(&house, Script::On, "/pipelines/chat").await;
     browser.until("the grid is drawn", DRAWN).await;
     let sizes = "const grid = document.querySelector('[role=grid]'); return [grid.ariaRowCount, grid.ariaColCount]";

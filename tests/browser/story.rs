@@ -98,6 +98,11 @@ async fn a_cycle_is_followed_from_its_first_phase_to_what_failed() {
     assert_eq!(texts(&browser.ask(rows).await).join(","), ended);
     browser.until_shown("#cases", "Show the worst first").await;
     checks::stood_still(&browser).await;
+    browser.click("#cases [data-reorder] a").await;
+    let worst =
+        "test_002_basket failed,test_003_pay failed,test_001_home passed,test_004_search passed";
+    let first = format!("{rows}.join() === '{worst}'");
+    browser.until("the worst come first", &first).await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());
     browser.close().await;
 }

@@ -158,6 +158,8 @@ function mergeRows(part, other) {
   if (note) {
     note.hidden = [...here.rows].every((row, at) => row.dataset.case === fresh[at].dataset.case);
     if (!part.contains(note)) part.append(note);
+    // Its address may be that of this page: then nothing would be loaded.
+    note.querySelector("a").onclick = (event) => { event.preventDefault(); location.reload(); };
   }
   filterAgain(part);
   return true;
