@@ -272,14 +272,7 @@ fn closed_with_1008(text: &str) -> Vec<andon::domain::event::Event> {
         "step": "agent run", "expected": ["agent_started", "agent_completed"], "ordered": true,
         "seen": [["agent_started", 40]], "missing": ["agent_completed"], "forbidden": [], "out_of_order": false,
     });
-    let passed = |phase: &str| {
-        let over = serde_json::json!({ "kind": "phase_ended", "phase": phase, "outcome": "passed", "duration_ms": 5 });
-        [serde_json::json!({ "kind": "phase_started", "phase": phase }), over]
-    };
-    let checked_out = into_deploy().into_iter().take(3);
-    let before = ["deploy", "ready"].map(passed).concat();
     let suite = [
-        serde_json::json!({ "kind": "phase_started", "phase": "suite" }),
         serde_json::json!({
             "kind": "suite_planned", "name": "P1", "digest": "0123456789ab", "flaky": "pass",
             "suspicious": "warn", "deadline_at": "2026-05-28T20:36:40Z",
@@ -296,7 +289,62 @@ fn closed_with_1008(text: &str) -> Vec<andon::domain::event::Event> {
                           "bytes_received": 2048, "events": [seen] },
         }),
     ];
-    checked_out.chain(before.into_iter().chain(suite).map(event)).collect()
+    into_suite().into_iter().chain(suite.map(event)).collect()
+}
+
+/// From the beginning of a cycle into its suite.
+fn into_suite() -> Vec<andon::domain::event::Event> {
+    let passed = |phase: &str| {
+        let over = serde_json::json!({ "kind": "phase_ended", "phase": phase, "outcome": "passed", "duration_ms": 5 });
+        [serde_json::json!({ "kind": "phase_started", "phase": phase }), over]
+    };
+    let before = ["deploy", "ready"].map(passed).concat();
+    let suite = serde_json::json!({ "kind": "phase_started", "phase": "suite" });
+    let checked_out = into_deploy().into_iter().take(3);
+    checked_out.chain(before.into_iter().chain([suite]).map(event)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_suite_is_read_page_by_page_and_filtered_by_the_server() {
+    let house = house(&[]).await;
+    let key = house.begin_cycle("chat").await;
+    let areas = ["Login", "Basket", "Search"];
+    let cases: Vec<serde_json::Value> = (0..1_200)
+        .map(|n| {
+            serde_json::json!({
+                "id": format!("c{n:04}"), "name": "a case", "area": areas[n % 3], "priority": "P1", "digest": "d1",
+            })
+        })
+        .collect();
+    let planned = serde_json::json!({
+        "kind": "suite_planned", "name": "P1", "digest": "0123456789ab", "flaky": "pass",
+        "suspicious": "warn", "deadline_at": "2026-05-28T20:36:40Z", "cases": cases,
+    });
+    let failed = serde_json::json!({
+        "kind": "attempt_finished", "case": "c1100", "number": 1,
+        "started_at": "2026-05-28T20:26:40Z", "duration_ms": 512,
+        "failure": { "class": "http_status", "blame": "service", "message": "got 500" }, "evidence": {},
+    });
+    let events = into_suite().into_iter().chain([planned, failed].map(event)).collect();
+    house.append(&key, 1, events).await;
+    for (query, rows, next) in [
+        ("", 500, Some("?from=500#cases")),
+        ("?from=1000", 200, None),
+        ("?area=Basket", 400, None),
+        ("?find=C1&from=0", 200, None),
+        ("?show=failing", 1, None),
+        ("?area=Nowhere", 0, None),
+    ] {
+        let html =
+            house.ask(get(&format!("/pipelines/chat/cycles/1{query}"))).await.page(200).html();
+        assert_eq!(html.matches("<tr data-case=").count(), rows, "{query}");
+        assert!(html.contains("data-by-server"), "no script can filter what is not there");
+        assert_eq!(html.contains("The next cases"), next.is_some(), "{query}");
+        assert!(next.is_none_or(|next| html.contains(next)), "{query}");
+    }
+    // How it failed is known while the suite runs.
+    let html = house.ask(get("/pipelines/chat/cycles/1?show=failing")).await.html();
+    assert!(html.contains("data-case=\"c1100\" data-kind=\"failing\"") && html.contains("got 500"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
