@@ -6,10 +6,12 @@ use super::folder::RunFolder;
 use super::listed::Listed;
 use super::names::{Named, Names};
 use super::reported::Reported;
-use super::results::{Pattern, collect};
+use super::results::{Pattern, Results, collect};
 use crate::domain::event::Left;
+use crate::domain::names::CaseId;
 use crate::domain::redact::Masker;
 use crate::domain::spec::SuiteCommand;
+use crate::ingest::ReportedOutcome;
 
 /// A run that ended, and by what its results are read.
 pub struct Reading<'a> {
@@ -44,9 +46,8 @@ impl Reading<'_> {
         &self,
         mut note: impl FnMut(&Found<'_>) -> (String, T),
     ) -> (Vec<(Reported, T)>, Left) {
-        let Self { command, folder, since, names, listed, masker } = self;
-        let patterns = Pattern::of(&command.results);
-        let results = collect(&folder.results(), &patterns, *since, masker);
+        let Self { command, names, listed, masker, .. } = self;
+        let results = self.collect();
         let run = &results.run;
         let (mut left, mut cases) = (results.left, Vec::new());
         let named = names.of_reported(run, listed);
@@ -59,5 +60,20 @@ impl Reading<'_> {
             cases.push((case, more));
         }
         (cases, left)
+    }
+
+    /// What the results say of each case so far, and how many milliseconds it took. Blocking.
+    pub fn outcomes(&self) -> Vec<(CaseId, ReportedOutcome, u32)> {
+        let run = self.collect().run;
+        let named = self.names.of_reported(&run, self.listed);
+        let cases = run.entries().iter().zip(named);
+        cases
+            .map(|(entry, named)| (named.id, entry.outcome, entry.duration_ms.unwrap_or(0)))
+            .collect()
+    }
+
+    fn collect(&self) -> Results {
+        let patterns = Pattern::of(&self.command.results);
+        collect(&self.folder.results(), &patterns, self.since, self.masker)
     }
 }

@@ -1,7 +1,7 @@
 //! What the result files of runs that go on say of each case so far, for whoever watches. Nothing of it is
 //! recorded: what counts is read once a run has ended.
 
-use crate::command::{self, Listed, Named, Names, NextRun, Pattern, parse_listed};
+use crate::command::{Listed, Names, NextRun, Printed, Reading, parse_listed};
 use crate::domain::event::CommandPart;
 use crate::domain::names::CaseId;
 use crate::domain::outcome::Outcome;
@@ -35,17 +35,18 @@ impl World {
                 continue;
             }
             let (folder, since) = (self.folder_of(&record.started), record.started_at);
-            let (patterns, masker) = (Pattern::of(&command.results), self.masker.clone());
+            let (of_run, masker) = (command.clone(), self.masker.clone());
             let names = Names::of(journal.state(), &command.name, &masker);
-            let read = move |printed: &command::Printed| {
-                let results = command::collect(&folder.results(), &patterns, since, &masker);
-                let listed = Listed::of(parse_listed(&printed.text));
-                let named = names.of_reported(&results.run, &listed);
-                let cases = results.run.entries().iter().zip(named);
-                let case = |(entry, named): (&crate::ingest::Entry, Named<'_>)| {
-                    (named.id, entry.outcome, entry.duration_ms.unwrap_or(0))
+            let read = move |printed: &Printed| {
+                let reading = Reading {
+                    command: &of_run,
+                    folder: &folder,
+                    since,
+                    names: &names,
+                    listed: &Listed::of(parse_listed(&printed.text)),
+                    masker: &masker,
                 };
-                cases.map(case).collect::<Vec<_>>()
+                reading.outcomes()
             };
             for (case, reported, ms) in self.with_list(journal.state(), command, read).await? {
                 let outcome = so_far(journal.state(), &case, next.run.part, reported);
