@@ -63,9 +63,13 @@ async fn search(context: &Context, args: &CulpritArgs, site: &Foreground<'_>) ->
             state.asked_anew(up_to);
         }
         if context.host.cancel.is_cancelled() {
-            context.note(
-                "the environment is left as it is; `andon culprit` again goes on with the search",
-            );
+            context.note(&format!(
+                "{} is left as it is, perhaps with an older commit; `andon culprit {} {cycle}` goes on with the \
+                 search and puts the newest back at its end, `andon run {}` only puts it back",
+                site.pipeline.environment,
+                args.pipeline.display(),
+                args.pipeline.display()
+            ));
             break state;
         }
         let Some((cause, revision, options)) = state.next_cycle() else {

@@ -66,12 +66,17 @@ impl ClaimResult {
         }
     }
 
-    /// Whether this cycle showed that the commit is no fix.
+    /// Whether this cycle showed that the commit is no fix, or none any more.
     pub fn is_refuted_in(self, this: u32) -> bool {
         match self {
             Self::Failed { cycle } | Self::CameBack { cycle, .. } => cycle == this,
             Self::Open | Self::Deployed { .. } | Self::Verified { .. } => false,
         }
+    }
+
+    /// Whether this cycle showed that it is a fix no more.
+    pub fn came_back_in(self, this: u32) -> bool {
+        matches!(self, Self::CameBack { cycle, .. } if cycle == this)
     }
 
     /// Whether this cycle showed that the commit is a fix.

@@ -11,7 +11,7 @@ use super::event::{
     CancelRequested, CommandEnded, CommandStarted, ControlKind, ControlReading, ControlsRead,
     Finished, Held, Moment, NotRunReason, PlannedCase, Queued, ReportWritten, Resumed,
     RevisionResolved, RollbackPlanned, StepEnded, StepStarted, SuiteEnded, SuitePlanned,
-    SurfacesRead,
+    SurfaceReading, SurfacesRead,
 };
 use super::findings::Findings;
 use super::names::CaseId;
@@ -132,7 +132,38 @@ pub struct CycleState {
     pub finished: Option<Stamped<Finished>>,
 }
 
+/// What a cycle that ended without a result left on its environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Perhaps a part of its revision, perhaps all of it: its deploy began, and did not end well.
+    InPart,
+    /// Its deploy ended well, which proves nothing; no surface said what it serves.
+    Unseen,
+    /// Its deploy ended well, and a surface served another revision all the same.
+    Another,
+    /// Its revision: each surface that says what it serves served it.
+    Served,
+}
+
 impl CycleState {
+    /// What it left; `None` where it deployed nothing.
+    pub fn left(&self) -> Option<Left> {
+        let deploy = self.phase_record(Phase::Deploy)?;
+        self.resolved.as_ref()?;
+        if !deploy.outcome.is_some_and(PhaseOutcome::went_well) {
+            return (!self.steps.is_empty()).then_some(Left::InPart);
+        }
+        let said = self.surfaces.last().map_or(&[][..], |read| &read.what.surfaces);
+        let is = |wanted: Option<bool>| move |it: &SurfaceReading| it.matches == wanted;
+        Some(if said.iter().any(is(Some(false))) {
+            Left::Another
+        } else if !said.is_empty() && said.iter().all(is(Some(true))) {
+            Left::Served
+        } else {
+            Left::Unseen
+        })
+    }
+
     /// The phase that runs now, or the last one that did.
     pub fn phase(&self) -> Phase {
         if self.finished.is_some() {

@@ -9,7 +9,7 @@ use super::claims;
 use super::document::{AGAIN, LAST_WHY, Meta, Slot};
 use super::questions;
 use crate::domain::attempt::Attempt;
-use crate::domain::claim::FixClaim;
+use crate::domain::claim::{ClaimResult, FixClaim};
 use crate::domain::commit::CommitInfo;
 use crate::domain::escape::{self, Keep};
 use crate::domain::event::{ControlKind, Moment};
@@ -111,9 +111,15 @@ pub fn kept_heading() -> Vec<String> {
 pub fn status(meta: &Meta, claims: &[FixClaim]) -> Vec<String> {
     let mut line = format!("State: **{}**, opened in cycle {}", meta.state, meta.opened);
     if let Some(cycle) = meta.reopened {
-        line.push_str(match claims.iter().any(|claim| claim.result.is_refuted_in(cycle)) {
-            true => ", claimed fix failed",
-            false => ", came back",
+        let any = |says: fn(ClaimResult, u32) -> bool| {
+            claims.iter().any(|claim| says(claim.result, cycle))
+        };
+        line.push_str(if any(ClaimResult::came_back_in) {
+            ", came back after a verified fix"
+        } else if any(ClaimResult::is_refuted_in) {
+            ", claimed fix failed"
+        } else {
+            ", came back"
         });
         line.push_str(&format!(" in cycle {cycle}"));
     }

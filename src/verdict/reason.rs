@@ -4,7 +4,7 @@ use crate::domain::event::{ControlKind, Moment};
 use crate::domain::findings::CaseFinding;
 use crate::domain::history::Counts;
 use crate::domain::outcome::{Change, Phase, PhaseOutcome, Verdict, VoidReason};
-use crate::domain::state::CycleState;
+use crate::domain::state::{CycleState, Left};
 
 /// What was decided.
 pub struct Judged<'a> {
@@ -30,8 +30,27 @@ pub fn reason(state: &CycleState, judged: &Judged<'_>) -> String {
         Verdict::Superseded => "a newer commit took its place before it began".to_owned(),
         Verdict::Cancelled => {
             let by = state.cancelled.as_ref().map_or("somebody", |cancelled| cancelled.by.as_str());
-            format!("cancelled by {by} in its {} phase", cancelled_in(state))
+            format!("cancelled by {by} in its {} phase{}", cancelled_in(state), left(state))
         }
+    }
+}
+
+/// What is on the environment now, as far as a cycle that came to no result can say.
+fn left(state: &CycleState) -> String {
+    let environment = &state.queued.environment;
+    let (Some(left), Some(resolved)) = (state.left(), &state.resolved) else {
+        return String::new();
+    };
+    let sha = resolved.revision.sha.short();
+    match left {
+        Left::InPart => format!(": {environment} may have {sha} in whole or in part"),
+        Left::Unseen => {
+            format!(": {sha} was deployed to {environment}, and nobody saw what that serves")
+        }
+        Left::Another => {
+            format!(": {sha} was deployed to {environment}, which still served another revision")
+        }
+        Left::Served => format!(": {environment} serves {sha}, of which nothing is known"),
     }
 }
 

@@ -8,7 +8,7 @@ use andon::domain::failure::{Blame, FailureClass, REQUEST_SUBJECT};
 use andon::domain::findings::{FlakyRate, ProbableRename};
 use andon::domain::history::{CycleRef, FailureChange};
 use andon::domain::outcome::{Cause, Change, Outcome, Phase, PhaseOutcome, Verdict};
-use andon::domain::state::CycleState;
+use andon::domain::state::{CycleState, Left};
 use andon::report::{json::cycle_json, markdown};
 
 use crate::cycles::{BASE, CASES, HEAD, Story, cluster, http_evidence, http_failure, id, sha};
@@ -257,23 +257,40 @@ fn a_failure_under_a_new_name_is_probably_an_old_one() {
     assert!(!report.contains("nobody ever saw"), "{report}");
 }
 
+/// That a deploy ended well proves nothing: what the surfaces served counts.
 #[test]
-fn a_cancelled_cycle_says_what_its_deploy_left() {
-    let first = |deploy: &[PhaseOutcome]| {
+fn a_cancelled_cycle_says_what_it_left_on_its_environment() {
+    let cancelled = |tell: &dyn Fn(&mut Story)| {
         let mut story = Story::new(7);
         story.resolve();
-        for outcome in deploy {
-            story.step(*outcome, "it ended", "");
-        }
-        story.phase(Phase::Deploy, PhaseOutcome::Cancelled, 192_000, None);
+        tell(&mut story);
         story.suite_unreached(&CASES, Phase::Deploy);
         story.state.cancelled = Some(CancelRequested { by: "ada".into() });
-        let state = story.decided(Verdict::Cancelled, "cancelled by ada");
-        markdown::render(&state).lines().nth(2).unwrap().to_owned()
+        story.decided(Verdict::Cancelled, "cancelled by ada in its deploy phase")
     };
-    let said = first(&[PhaseOutcome::Cancelled]);
-    let may = "Staging may have `4f1c2aa` in whole or in part, and nothing is known about it.";
-    assert!(said.contains(may), "{said}");
-    let said = first(&[]);
-    assert!(!said.contains("Staging"), "no step had begun: {said}");
+    let ended = |story: &mut Story| {
+        story.phase(Phase::Deploy, PhaseOutcome::Cancelled, 192_000, None);
+    };
+    let in_part = cancelled(&|story| {
+        story.step(PhaseOutcome::Cancelled, "was cancelled", "");
+        ended(story);
+    });
+    assert_eq!(in_part.left(), Some(Left::InPart));
+    let report = markdown::render(&in_part);
+    assert!(report.contains("**Cancelled by ada in its deploy phase.**"), "{report}");
+    assert!(report.contains("Nobody knows what staging serves: `andon run"), "{report}");
+    assert_eq!(cancelled(&ended).left(), None, "no step had begun");
+    let unseen = cancelled(&|story| {
+        story.deployed();
+    });
+    assert_eq!(unseen.left(), Some(Left::Unseen));
+    let another = cancelled(&|story| {
+        story.deployed().surfaces(Moment::Before, BASE, HEAD);
+    });
+    assert_eq!(another.left(), Some(Left::Another));
+    let served = cancelled(&|story| {
+        story.deployed().surfaces(Moment::Before, HEAD, HEAD);
+    });
+    assert_eq!(served.left(), Some(Left::Served));
+    assert!(markdown::render(&served).contains("Run it again when it is wanted"));
 }

@@ -16,6 +16,7 @@ use crate::domain::findings::{Cluster, Countermeasure, OverdueMeasure};
 use crate::domain::names::InvestigationId;
 use crate::domain::outcome::{Phase, Verdict, VoidReason};
 use crate::domain::spec::Priority;
+use crate::domain::state::Left;
 use crate::report::view::View;
 use crate::report::{rollback, words};
 
@@ -56,16 +57,21 @@ fn after_question(view: &View<'_>, of: u32) -> String {
     if view.verdict() != Some(Verdict::Cancelled) {
         return format!("None: the search for what broke cycle {of} goes on by itself.");
     }
-    let deployed = headline::left_deployed(view).map_or_else(
-        || {
-            let environment = words::capitalised(&escape::text(queued.environment.as_str()));
-            format!("{environment} has what was deployed before")
-        },
-        |deployed| format!("{deployed}, which is not the newest revision"),
-    );
+    let asked = view.state.resolved.as_ref();
+    let asked = asked.map_or_else(String::new, |resolved| super::short(&resolved.revision.sha));
+    let has = match view.state.left() {
+        None if queued.options.deploy => "has what was deployed before".to_owned(),
+        None | Some(Left::Served | Left::Unseen) => {
+            format!("has {asked}, which is not the newest revision")
+        }
+        Some(Left::InPart | Left::Another) => {
+            format!("may have {asked} in whole or in part, which is not the newest revision")
+        }
+    };
+    let environment = escape::text(queued.environment.as_str());
     let run = escape::code(&format!("andon run {}", queued.definition.file));
     format!(
-        "A person ended the search for what broke cycle {of}. {deployed}: \
+        "A person ended the search for what broke cycle {of}. {environment} {has}: \
          `andon culprit {} {of}` goes on with the search and puts the newest back at its end, {run} only puts \
          it back. A daemon that searches by itself (`culprit.search`) puts it back now.",
         queued.pipeline
@@ -130,13 +136,20 @@ fn unproven(actions: &mut Vec<Action>, view: &View<'_>) {
             ),
         ),
         Some(Verdict::Void) => first(actions, void(view)),
-        Some(Verdict::Cancelled) => first(
-            actions,
-            format!(
-                "Run it again when it is wanted: {}.",
-                escape::code(&format!("andon run {}", queued.definition.file))
-            ),
-        ),
+        Some(Verdict::Cancelled) => {
+            let run = escape::code(&format!("andon run {}", queued.definition.file));
+            let environment = escape::text(queued.environment.as_str());
+            first(
+                actions,
+                match view.state.left() {
+                    None | Some(Left::Served) => format!("Run it again when it is wanted: {run}."),
+                    Some(Left::InPart | Left::Unseen | Left::Another) => format!(
+                        "Nobody knows what {environment} serves: {run} deploys the newest revision and \
+                         verifies it."
+                    ),
+                },
+            );
+        }
         Some(Verdict::Green | Verdict::Red | Verdict::Incomplete | Verdict::Superseded) | None => {}
     }
 }

@@ -3,6 +3,7 @@
 
 use super::page::Page;
 use super::{culprit, fixes, headline, short};
+use crate::domain::claim::ClaimResult;
 use crate::domain::commit::CommitInfo;
 use crate::domain::escape::{self, Keep};
 use crate::domain::evidence::{Direction, Excerpt, Exchange, Frame, Protocol, TlsSeen};
@@ -263,8 +264,14 @@ fn first_seen(view: &View<'_>, cluster: &Cluster) -> String {
                 let cycle = snapshot.reopened_in;
                 let when = cycle.map_or(String::new(), |n| format!(" in cycle {n}"));
                 let id = &snapshot.id;
-                let refuted = |n| snapshot.claims.iter().any(|claim| claim.result.is_refuted_in(n));
-                if cycle.is_some_and(refuted) {
+                let any = |says: fn(ClaimResult, u32) -> bool| {
+                    cycle.is_some_and(|n| snapshot.claims.iter().any(|claim| says(claim.result, n)))
+                };
+                if any(ClaimResult::came_back_in) {
+                    text.push_str(&format!(
+                        ". A verified fix of {id} no longer holds and it was reopened{when}"
+                    ));
+                } else if any(ClaimResult::is_refuted_in) {
                     text.push_str(&format!(
                         ". A claimed fix of {id} failed and it was reopened{when}"
                     ));

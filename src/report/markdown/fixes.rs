@@ -119,8 +119,15 @@ pub fn actions(view: &View<'_>, claims: &[FixClaim], id: &InvestigationId) -> Ve
     let cycle = view.state.queued.cycle;
     let refuted = claims.iter().filter(|claim| claim.result.is_refuted_in(cycle));
     refuted
-        .map(|claim| {
-            format!("Claimed fix failed: find out why {} does not repair {id}.", commit(claim))
+        .map(|claim| match claim.result.came_back_in(cycle) {
+            true => format!(
+                "A verified fix no longer holds: find out why the failure of {id} could come back \
+                 although {} is in this revision.",
+                commit(claim)
+            ),
+            false => {
+                format!("Claimed fix failed: find out why {} does not repair {id}.", commit(claim))
+            }
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use crate::domain::event::{ControlKind, StepEnded};
 use crate::domain::failure::Blame;
 use crate::domain::findings::Cluster;
 use crate::domain::history::{CycleRef, FailureChange};
-use crate::domain::outcome::{Change, Outcome, Phase, PhaseOutcome, Verdict, VoidReason};
+use crate::domain::outcome::{Change, Outcome, PhaseOutcome, Verdict, VoidReason};
 use crate::domain::state::StepRecord;
 use crate::report::view::{SurfaceView, View};
 use crate::report::{rollback, words};
@@ -349,28 +349,7 @@ fn wrong_surface(surface: &SurfaceView<'_>) -> Option<String> {
 }
 
 fn cancelled(view: &View<'_>) -> String {
-    let by = view.state.cancelled.as_ref().map_or("a person", |request| request.by.as_str());
-    let deploy = view.state.phase_record(Phase::Deploy);
-    let deployed = deploy.and_then(|_| left_deployed(view));
-    let deployed = deployed.map_or_else(String::new, |deployed| {
-        format!(" {deployed}, and nothing is known about it.")
-    });
-    format!("Cancelled by {} before there was a result.{deployed}", escape::text(by))
-}
-
-/// What a cycle that was cancelled leaves on its environment; `None` where it deployed nothing.
-pub(super) fn left_deployed(view: &View<'_>) -> Option<String> {
-    let state = view.state;
-    let asked = super::short(&state.resolved.as_ref()?.revision.sha);
-    let environment = words::capitalised(&escape::text(state.queued.environment.as_str()));
-    let has = match state.phase_record(Phase::Deploy).map(|deploy| deploy.outcome) {
-        None if state.queued.options.deploy => return None,
-        None => format!("has {asked}"),
-        Some(Some(outcome)) if outcome.went_well() => format!("has {asked}"),
-        Some(_) if state.steps.is_empty() => return None,
-        Some(_) => format!("may have {asked} in whole or in part"),
-    };
-    Some(format!("{environment} {has}"))
+    sentence(view.findings.map_or("cancelled", |findings| &findings.reason))
 }
 
 /// `Ran 25 of 25: 20 passed, 5 failing. 5 regressed, 1 fixed.`
