@@ -7,6 +7,7 @@
 mod acts;
 mod chain;
 mod codec;
+mod definitions;
 mod edits;
 mod error;
 mod lease;
@@ -24,6 +25,7 @@ use jiff::Timestamp;
 
 pub use acts::{Act, ActKind, ActRow, ActStore};
 pub use chain::{Broken, DeployChains, RecordKey};
+pub use definitions::{Compared, Definitions, definitions_of};
 pub use edits::{DocumentKey, EditEnd, EditRow, EditStore, KeptText, NewEdit};
 pub use error::StoreError;
 pub use lease::{Acquisition, Claim, Holder, Judge, Lease, Liveness, Owner};
@@ -161,6 +163,9 @@ pub trait Store:
         case: &CaseId,
         limit: u32,
     ) -> Result<Vec<CaseHistoryRow>>;
+
+    /// A case as a cycle planned it; `None` where it did not, or its records expired. Reads the plan alone.
+    async fn planned_case(&self, cycle: &CycleKey, case: &CaseId) -> Result<Option<PlannedCase>>;
 
     /// What became of each case in a cycle, in the order in which they were appended.
     async fn case_results(&self, cycle: &CycleKey) -> Result<Vec<CaseRow>>;

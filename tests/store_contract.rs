@@ -13,6 +13,8 @@ mod acts;
 mod cases;
 #[path = "store_contract/cycles.rs"]
 mod cycles;
+#[path = "store_contract/definitions.rs"]
+mod definitions;
 #[path = "store_contract/events.rs"]
 mod events;
 #[path = "store_contract/investigations.rs"]
@@ -118,6 +120,11 @@ macro_rules! contract {
                 a_refused_append_writes_no_projection,
                 a_fingerprint_counts_once_a_cycle,
                 many_cases_survive,
+            }
+            definitions {
+                one_case_of_a_plan_is_read_alone,
+                a_history_tells_where_the_definition_changed,
+                only_so_many_plans_are_read_for_a_history,
             }
             investigations {
                 a_failure_keeps_its_investigation,

@@ -10,7 +10,7 @@ use super::suggest;
 use crate::domain::history::Counts;
 use crate::domain::names::{CaseId, PipelineName};
 use crate::domain::revision::Revision;
-use crate::store::{CycleRow, Store};
+use crate::store::{CycleRow, Store, definitions_of};
 use crate::web::forms::{CaseRowForm, CycleRowForm};
 
 /// `andon list`
@@ -94,9 +94,10 @@ pub async fn case(context: &Context, args: &CaseArgs) -> CliResult {
     if rows.is_empty() {
         return Err(no_such_case(context, store.as_ref(), &name, &args.case).await?);
     }
+    let definitions = definitions_of(store.as_ref(), &name, &id, &rows).await?;
     let mut out = context.out();
     if args.json {
-        let cycles: Vec<CaseRowForm> = rows.iter().map(CaseRowForm::from).collect();
+        let cycles = CaseRowForm::list(&rows, &definitions);
         let value = json!({ "pipeline": name, "case": id, "cycles": cycles });
         out.json(&value).map_err(printing)?;
         return Ok(Status::Green);
@@ -113,6 +114,9 @@ pub async fn case(context: &Context, args: &CaseArgs) -> CliResult {
                 (Some(of), _) => format!("search of {of}"),
                 (None, Some(change)) => change.as_str().to_owned(),
                 (None, None) => "–".to_owned(),
+            } + match definitions.changed_in(row.cycle) {
+                Some(true) => ", definition changed",
+                Some(false) | None => "",
             },
             output::duration(result.duration_ms),
             result.attempts.to_string(),

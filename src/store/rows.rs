@@ -126,6 +126,8 @@ pub struct CaseHistoryRow {
     pub revision: Option<Revision>,
     /// When the cycle began.
     pub started_at: Timestamp,
+    /// The digest of the suite; what its own cases do changes with it.
+    pub suite_digest: Option<String>,
     /// The cycle whose search asked an older commit here: no result of the branch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked_by_search_of: Option<u32>,

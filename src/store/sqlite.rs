@@ -17,8 +17,9 @@ mod leases;
 mod open;
 mod outbox;
 mod pages;
+mod planned;
 #[cfg(test)]
-mod plans;
+mod query_plan;
 mod row;
 mod schema;
 mod space;
@@ -388,6 +389,16 @@ impl Store for SqliteStore {
             Box::pin(async move { pages::history(db, &pipeline, &case, limit).await })
         })
         .await
+    }
+
+    async fn planned_case(&self, cycle: &CycleKey, case: &CaseId) -> Result<Option<PlannedCase>> {
+        let (asked, of) = (cycle.clone(), case.clone());
+        let found = self
+            .read(move |db| Box::pin(async move { planned::find(db, &asked, &of).await }))
+            .await?;
+        let Some(plan) = found else { return Ok(None) };
+        let (cycle, case) = (cycle.clone(), case.clone());
+        compute(plan.bytes() > HEAVY_BYTES, move || planned::decode(&cycle, &case, plan)).await
     }
 
     async fn case_results(&self, cycle: &CycleKey) -> Result<Vec<CaseRow>> {

@@ -1,6 +1,9 @@
 //! The pages: what they show, to whom, and what their forms do. What their script adds is not tried here.
 
+use andon::domain::names::CaseId;
+use andon::domain::outcome::Outcome;
 use andon::pipeline::Role;
+use andon::store::{Append, CaseRow, Projection};
 
 use crate::client::{Ask, Reply, get, post, send};
 use crate::house::{ADMIN, House, READ, TRIGGER, all_tokens, event, house, into_deploy};
@@ -389,4 +392,53 @@ async fn what_is_read_comes_compressed_to_those_who_take_it_so() {
     for path in ["/healthz", "/metrics"] {
         assert_eq!(house.ask(packed(path)).await.header("content-encoding"), "", "{path}");
     }
+}
+
+/// Where a case began to expect something else, its page and its API form say so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_says_where_its_definition_changed() {
+    let house = house(&[]).await;
+    for (suite, case, outcome) in
+        [("s1", "d1", "passed"), ("s2", "d1", "passed"), ("s3", "d2", "failed")]
+    {
+        let key = house.begin_cycle("chat").await;
+        let suite = serde_json::json!({
+            "kind": "suite_planned", "name": "P1", "digest": suite, "flaky": "pass",
+            "suspicious": "warn", "deadline_at": "2026-05-28T20:36:40Z",
+            "cases": [{ "id": "agents/test 1", "name": "An agent answers", "priority": "P1", "digest": case }],
+        });
+        let row = CaseRow {
+            case: CaseId::parse("agents/test 1").unwrap(),
+            outcome: Outcome::parse(outcome),
+            change: None,
+            duration_ms: 512,
+            attempts: 1,
+            fingerprint: None,
+        };
+        let mut events: Vec<_> = into_deploy().into_iter().take(3).collect();
+        events.push(event(suite));
+        let projection = Projection { cases: vec![row], ..Projection::default() };
+        let at = "2026-05-28T20:26:40Z".parse().unwrap();
+        let append = Append { cycle: key, expected_seq: 1, lease: None, events, at, projection };
+        house.store.append(append).await.unwrap();
+    }
+    let html = house.ask(get("/pipelines/chat/cases/agents/test%201")).await.page(200).html();
+    let mark = "title=\"Another definition than in cycle 2: what changed here may be what is expected\">definition changed</span>";
+    assert_eq!(html.matches(mark).count(), 1, "{html}");
+    for told in [
+        "; its definition changed in cycle 3\"",
+        "<title>definition changed in cycle 3</title>",
+        "<title>cycle 3: failed, 512 ms, definition changed, 4f1c2aa Chat answers</title>",
+        "<title>cycle 2: passed, 512 ms, 4f1c2aa Chat answers</title>",
+    ] {
+        assert!(html.contains(told), "{told}: {html}");
+    }
+    let form = house.ask(get("/api/v1/pipelines/chat/cases/agents/test%201")).await.is(200).json();
+    let told: Vec<Option<bool>> = form["cycles"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["definition_changed"].as_bool())
+        .collect();
+    assert_eq!(told, [Some(true), Some(false), None], "of the first nothing is known: {form}");
 }

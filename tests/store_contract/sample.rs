@@ -85,6 +85,23 @@ pub fn resolved(digit: char) -> Event {
     })
 }
 
+/// A case with the digest of what it does; `command` where one runs it.
+pub fn planned_case(name: &str, digest: &str, command: Option<&str>) -> PlannedCase {
+    PlannedCase {
+        id: case(name),
+        was: vec![case("of-earlier")],
+        name: format!("says \"id\":\"{name}\""),
+        area: None,
+        priority: Priority::P1,
+        owner: None,
+        impact: None,
+        digest: digest.into(),
+        quarantine: None,
+        events: vec![],
+        command: command.map(Into::into),
+    }
+}
+
 pub fn planned(digest: &str) -> Event {
     Event::SuitePlanned(Box::new(SuitePlanned {
         name: "P1".to_owned(),

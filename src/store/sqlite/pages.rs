@@ -267,6 +267,7 @@ async fn history_row(
         verdict: cycle.summary.verdict,
         revision: cycle.summary.revision,
         started_at: cycle.summary.started_at,
+        suite_digest: cycle.summary.suite_digest,
         result,
     })
 }

@@ -13,7 +13,9 @@ use crate::domain::outcome::Phase;
 use crate::domain::spec::Pipeline;
 use crate::engine::gone_back_to;
 use crate::pipeline::crontab::{Crontab, Zones};
-use crate::store::{CommitRow, CycleKey, CycleRow, PipelineRow, WaitingTrigger};
+use crate::store::{
+    CommitRow, CycleKey, CycleRow, Definitions, PipelineRow, WaitingTrigger, definitions_of,
+};
 use crate::web::call::{Answer, Call, ok};
 use crate::web::forms::{
     CaseForm, CaseRowForm, CommitsForm, CycleRowForm, DeployedForm, GaveUpForm, InvestigationForm,
@@ -107,11 +109,14 @@ pub(in crate::web) async fn investigations(call: Call) -> Answer {
 /// `GET pipelines/{pipeline}/cases/{case}`
 pub(in crate::web) async fn case(call: Call) -> Answer {
     let limit = call.query::<Limit>()?.or(50)?;
-    ok(&history_of_case(&call, limit).await?)
+    ok(&history_of_case(&call, limit).await?.0)
 }
 
-/// The history of the case that the path names.
-pub(in crate::web) async fn history_of_case(call: &Call, limit: u32) -> Result<CaseForm, Problem> {
+/// The history of the case that the path names, and what is known of its definitions.
+pub(in crate::web) async fn history_of_case(
+    call: &Call,
+    limit: u32,
+) -> Result<(CaseForm, Definitions), Problem> {
     let name = call.pipeline().await?;
     let given = call.parameter("case");
     let id = CaseId::parse(given).map_err(|fault| Problem::bad_request(fault.to_string()))?;
@@ -120,8 +125,9 @@ pub(in crate::web) async fn history_of_case(call: &Call, limit: u32) -> Result<C
         return Err(Problem::not_found(format!("pipeline {name} has no case {given:?}"))
             .help("a case is known once it ran"));
     }
-    let cycles = rows.iter().map(CaseRowForm::from).collect();
-    Ok(CaseForm { pipeline: name.to_string(), case: id.to_string(), cycles })
+    let definitions = definitions_of(call.site.store(), &name, &id, &rows).await?;
+    let cycles = CaseRowForm::list(&rows, &definitions);
+    Ok((CaseForm { pipeline: name.to_string(), case: id.to_string(), cycles }, definitions))
 }
 
 /// Everything that is known about now, asked for once.

@@ -8,7 +8,7 @@ use super::{revision, time, trigger};
 use crate::domain::event::Recorded;
 use crate::domain::history::Counts;
 use crate::report::json::{RevisionJson, TriggerJson};
-use crate::store::{CaseHistoryRow, CycleRow};
+use crate::store::{CaseHistoryRow, CycleRow, Definitions};
 
 /// Cycles of a pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -147,13 +147,22 @@ pub struct CaseRowForm {
     pub attempts: u32,
     /// What identifies its failure.
     pub fingerprint: Option<String>,
+    /// Whether it ran by another definition than in the latest cycle before, of the same environment, that ran it;
+    /// left out where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition_changed: Option<bool>,
     /// The cycle whose search asked an older commit here; the result says nothing of the branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_by_search_of: Option<u32>,
 }
 
-impl From<&CaseHistoryRow> for CaseRowForm {
-    fn from(row: &CaseHistoryRow) -> Self {
+impl CaseRowForm {
+    /// The history of a case with what is known of its definitions.
+    pub fn list(rows: &[CaseHistoryRow], definitions: &Definitions) -> Vec<Self> {
+        rows.iter().map(|row| Self::of(row, definitions)).collect()
+    }
+
+    fn of(row: &CaseHistoryRow, definitions: &Definitions) -> Self {
         Self {
             cycle: row.cycle,
             environment: row.environment.to_string(),
@@ -165,6 +174,7 @@ impl From<&CaseHistoryRow> for CaseRowForm {
             duration_ms: row.result.duration_ms,
             attempts: row.result.attempts,
             fingerprint: row.result.fingerprint.as_ref().map(ToString::to_string),
+            definition_changed: definitions.changed_in(row.cycle),
             asked_by_search_of: row.asked_by_search_of,
         }
     }

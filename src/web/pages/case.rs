@@ -25,6 +25,10 @@ struct Page {
     href: String,
     case: CaseForm,
     plot: minijinja::Value,
+    /// The cycles in which its definition changed, each with the one that had another before.
+    changed_since: BTreeMap<u32, u32>,
+    /// Before this cycle no definition was looked at.
+    looked_back_to: Option<u32>,
     failures: Vec<Failed>,
     /// For a case of a pipeline that is served.
     quarantine: Option<Proposal>,
@@ -39,7 +43,7 @@ struct Failed {
 
 /// `GET /pipelines/{pipeline}/cases/{case}`
 pub(in crate::web) async fn page(call: Call) -> Answer {
-    let case = history_of_case(&call, CYCLES).await?;
+    let (case, definitions) = history_of_case(&call, CYCLES).await?;
     let quarantine = quarantine(&call, &case)?;
     let href = format!("/pipelines/{}", case.pipeline);
     let frame =
@@ -48,6 +52,8 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         href,
         plot: minijinja::Value::from_safe_string(plot(&case.cycles)),
         failures: failures(&case),
+        changed_since: definitions.changes(),
+        looked_back_to: definitions.looked_back_to,
         quarantine,
         case,
     };

@@ -1,7 +1,9 @@
-//! The durations of a case as a picture: a mark a run, filled where it passed, hollow where it did not.
-//! Pure; the words under the marks say the same.
+//! The durations of a case as a picture: a mark a run, filled where it passed, hollow where it did not, and a line
+//! where its definition changed. Pure; its label and the table of the page say the same in words.
 
 use std::fmt::Write as _;
+
+use minijinja::HtmlEscape;
 
 use crate::report::words;
 use crate::web::forms::CaseRowForm;
@@ -9,7 +11,12 @@ use crate::web::forms::CaseRowForm;
 const WIDTH: u64 = 900;
 const HEIGHT: u64 = 180;
 const LEFT: u64 = 64;
+const TOP: u64 = 16;
 const BOTTOM: u64 = 24;
+/// Where durations begin.
+const BASE: u64 = HEIGHT - BOTTOM;
+/// Of more changes than this the label says only how many there are.
+const NAMED: usize = 5;
 
 /// The picture of these runs, newest first; empty where nothing ran.
 pub(super) fn plot(rows: &[CaseRowForm]) -> String {
@@ -18,55 +25,41 @@ pub(super) fn plot(rows: &[CaseRowForm]) -> String {
     let (Some(first), Some(last)) = (ran.first(), ran.last()) else {
         return "<p class=\"dim\">It has not run yet.</p>".to_owned();
     };
-    let place = |at: usize| {
-        let steps = (ran.len() - 1).max(1) as u64;
-        LEFT + 12 + at as u64 * (WIDTH - LEFT - 24) / steps
-    };
-    let height = |ms: u64| {
-        let room = HEIGHT - BOTTOM - 16;
-        // Milliseconds of a case are far below what could overflow here.
-        HEIGHT
-            - BOTTOM
-            - u64::try_from(u128::from(ms) * u128::from(room) / u128::from(slowest)).unwrap_or(room)
-    };
+    let steps = (ran.len() - 1).max(1) as u64;
+    let place = |at: usize| LEFT + 12 + at as u64 * (WIDTH - LEFT - 24) / steps;
     let says = format!(
-        "Durations in cycles {} to {}: at most {}, last {}",
+        "Durations in cycles {} to {}: at most {}, last {}{}",
         first.cycle,
         last.cycle,
         words::duration(slowest),
-        words::duration(last.duration_ms)
+        words::duration(last.duration_ms),
+        changes(&ran)
     );
     let mut svg = format!(
         "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{says}\">\
-         <path class=\"rule\" d=\"M{LEFT} {base}H{WIDTH}M{LEFT} 16H{WIDTH}\"/>\
+         <path class=\"rule\" d=\"M{LEFT} {BASE}H{WIDTH}M{LEFT} {TOP}H{WIDTH}\"/>\
          <text x=\"{edge}\" y=\"20\" text-anchor=\"end\">{most}</text>\
-         <text x=\"{edge}\" y=\"{base}\" text-anchor=\"end\">0</text>",
-        base = HEIGHT - BOTTOM,
+         <text x=\"{edge}\" y=\"{BASE}\" text-anchor=\"end\">0</text>",
         edge = LEFT - 8,
         most = words::duration(slowest),
     );
+    for (at, row) in (0..).zip(&ran).filter(|(_, row)| is_redefined(row)) {
+        // Between this run and the one before; the first of a list has none there.
+        let x = place(at).midpoint(place(at.saturating_sub(1)));
+        let _ = write!(
+            svg,
+            "<g class=\"redefined\"><path d=\"M{x} {TOP}V{BASE}\"/>\
+             <path class=\"flag\" d=\"M{x} {BASE}l-5 9h10z\"/><title>definition changed in cycle {}</title></g>",
+            row.cycle
+        );
+    }
     let points: Vec<String> = (0..)
         .zip(&ran)
-        .map(|(at, row)| format!("{},{}", place(at), height(row.duration_ms)))
+        .map(|(at, row)| format!("{},{}", place(at), height(row.duration_ms, slowest)))
         .collect();
     let _ = write!(svg, "<polyline class=\"line\" points=\"{}\"/>", points.join(" "));
     for (at, row) in (0..).zip(&ran) {
-        let (x, y) = (place(at), height(row.duration_ms));
-        let outcome = row.outcome.as_deref().unwrap_or("removed");
-        let kind = match outcome {
-            "passed" => "passed",
-            "flaky" => "flaky",
-            _ => "bad",
-        };
-        let revision = row.revision.as_ref().map_or("", |revision| &revision.short);
-        let _ = write!(
-            svg,
-            "<circle class=\"k-{kind}\" cx=\"{x}\" cy=\"{y}\" r=\"4\"><title>cycle {}, {}: {}, {}</title></circle>",
-            row.cycle,
-            revision,
-            outcome.replace('_', " "),
-            words::duration(row.duration_ms)
-        );
+        svg.push_str(&mark(row, place(at), height(row.duration_ms, slowest)));
     }
     let _ = write!(
         svg,
@@ -77,4 +70,95 @@ pub(super) fn plot(rows: &[CaseRowForm]) -> String {
         last.cycle
     );
     svg
+}
+
+fn height(ms: u64, slowest: u64) -> u64 {
+    let room = BASE - TOP;
+    // Milliseconds of a case are far below what could overflow here.
+    BASE - u64::try_from(u128::from(ms) * u128::from(room) / u128::from(slowest)).unwrap_or(room)
+}
+
+/// A run, and what there is to say about it where somebody points at it.
+fn mark(row: &CaseRowForm, x: u64, y: u64) -> String {
+    let outcome = row.outcome.as_deref().unwrap_or("removed");
+    let kind = match outcome {
+        "passed" => "passed",
+        "flaky" => "flaky",
+        _ => "bad",
+    };
+    let revision = row.revision.as_ref().map_or_else(String::new, |revision| {
+        format!(", {} {}", HtmlEscape(&revision.short), HtmlEscape(&revision.subject))
+    });
+    let (cycle, outcome) = (row.cycle, outcome.replace('_', " "));
+    let redefined = if is_redefined(row) { ", definition changed" } else { "" };
+    format!(
+        "<circle class=\"k-{kind}\" cx=\"{x}\" cy=\"{y}\" r=\"4\">\
+         <title>cycle {cycle}: {outcome}, {}{redefined}{revision}</title></circle>",
+        words::duration(row.duration_ms)
+    )
+}
+
+fn is_redefined(row: &CaseRowForm) -> bool {
+    row.definition_changed == Some(true)
+}
+
+/// Where the definition changed, as the end of a sentence.
+fn changes(ran: &[&CaseRowForm]) -> String {
+    let cycles: Vec<String> =
+        ran.iter().filter(|row| is_redefined(row)).map(|row| row.cycle.to_string()).collect();
+    match cycles.len() {
+        0 => String::new(),
+        1 => format!("; its definition changed in cycle {}", cycles[0]),
+        many if many > NAMED => format!("; its definition changed {many} times"),
+        _ => format!("; its definition changed in cycles {}", cycles.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn row(cycle: u32, outcome: &str, changed: Option<bool>) -> CaseRowForm {
+        let revision = serde_json::json!({
+            "sha": "4f1c2aad5b1e0a3c9d8e7f60718293a4b5c6d7e8", "short": "4f1c2aa", "subject": "a <b> & c",
+            "author": "Ada", "branch": null, "time": "2026-05-28T20:26:40Z",
+        });
+        serde_json::from_value(serde_json::json!({
+            "cycle": cycle, "environment": "staging", "verdict": "green", "revision": revision,
+            "started_at": "2026-05-28T20:26:40Z", "outcome": outcome, "change": null,
+            "duration_ms": 100 * cycle, "attempts": u32::from(outcome != "not_run"), "fingerprint": null,
+            "definition_changed": changed,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_mark_tells_its_revision_and_a_line_where_the_definition_changed() {
+        let rows = [
+            row(4, "failed", Some(true)),
+            row(3, "not_run", None),
+            row(2, "passed", Some(false)),
+            row(1, "passed", None),
+        ];
+        let svg = plot(&rows);
+        assert_eq!(svg.matches("<circle").count(), 3, "{svg}");
+        let title = "<title>cycle 4: failed, 400 ms, definition changed, 4f1c2aa a &lt;b&gt; &amp; c</title>";
+        assert!(svg.contains(title), "{svg}");
+        assert!(svg.contains("<title>cycle 2: passed, 200 ms, 4f1c2aa a"), "{svg}");
+        // Halfway between the second run and the third.
+        assert_eq!(svg.matches("class=\"redefined\"").count(), 1, "{svg}");
+        assert!(svg.contains("d=\"M685 16V156\""), "{svg}");
+        assert!(svg.contains("last 400 ms; its definition changed in cycle 4\""), "{svg}");
+    }
+
+    #[test]
+    fn a_label_stays_short() {
+        let rows: Vec<CaseRowForm> =
+            (1..9).rev().map(|cycle| row(cycle, "passed", Some(cycle > 1))).collect();
+        assert!(plot(&rows).contains("; its definition changed 7 times\""));
+        assert!(plot(&rows[5..]).contains("; its definition changed in cycles 2, 3\""));
+        assert!(plot(&[]).contains("has not run yet"));
+        assert!(!plot(&rows[7..]).contains("definition"));
+    }
 }

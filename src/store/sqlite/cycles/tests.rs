@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::store::sqlite::plans::plan_of;
+use crate::store::sqlite::query_plan::plan_of;
 
 #[tokio::test]
 async fn open_cycles_are_found_without_a_walk_over_those_that_are_over() {

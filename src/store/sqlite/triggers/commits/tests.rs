@@ -1,7 +1,7 @@
 //! The commits of a pipeline are answered for in one look at its cycles, not in one for each commit or cycle.
 
 use super::*;
-use crate::store::sqlite::plans::plan_of;
+use crate::store::sqlite::query_plan::plan_of;
 
 #[tokio::test]
 async fn no_list_is_made_anew_for_each_row() {
