@@ -15,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SIZE: (u32, u32) = (1200, 800);
 /// A phone's screen.
 const PHONE: (u32, u32) = (390, 844);
+/// A screen on a wall, with as many cards in a row as fit.
+const WALL: (u32, u32) = (1380, 720);
 
 /// Whether the pages' script runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,7 @@ pub(crate) enum Scheme {
 pub(crate) enum Screen {
     Laptop,
     Phone,
+    Wall,
 }
 
 /// The window. It is closed by `close`; when a test fails before that, its processes are ended all the same.
@@ -173,6 +176,7 @@ impl Browser {
         let ((width, height), mobile) = match screen {
             Screen::Laptop => (SIZE, false),
             Screen::Phone => (PHONE, true),
+            Screen::Wall => (WALL, false),
         };
         let metrics =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });

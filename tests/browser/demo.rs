@@ -9,6 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::browser::{Browser, Script};
+use crate::neighbours::Neighbours;
 use crate::support::{Running, until};
 
 const TOKEN: &str = "admin-token-of-this-test-0123";
@@ -42,6 +43,7 @@ pub(crate) const FRAMES: &str =
 /// Its folder and its daemon.
 pub(crate) struct Demo {
     daemon: Running,
+    neighbours: Option<Neighbours>,
     folder: TempDir,
     pub(crate) url: String,
 }
@@ -53,13 +55,30 @@ impl Demo {
     pub(crate) fn shared() -> Arc<Self> {
         let mut played = PLAYED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         played.upgrade().unwrap_or_else(|| {
-            let fresh = Arc::new(Self::play());
+            let fresh = Arc::new(Self::play(|_| None));
             *played = Arc::downgrade(&fresh);
             fresh
         })
     }
 
-    fn play() -> Self {
+    /// A demo of its own, where it is one of several services, one of which runs for a minute at most.
+    pub(crate) fn among_neighbours() -> Self {
+        let mut demo = Self::play(|pipelines| Some(Neighbours::move_in(pipelines)));
+        let folder = &demo.folder;
+        let andon = |args: &[&str]| {
+            let done = start(folder, args, &folder.path().join("demo")).wait().expect_code(0);
+            args.contains(&"--json").then(|| done.json())
+        };
+        demo.neighbours.as_mut().expect("they moved in").live(andon);
+        demo
+    }
+
+    /// Nothing is kept from going on any more.
+    pub(crate) fn let_go(&self) {
+        self.neighbours.iter().for_each(Neighbours::let_go);
+    }
+
+    fn play(move_in: impl FnOnce(&Path) -> Option<Neighbours>) -> Self {
         let folder = tempfile::Builder::new().prefix("andon-demo-").tempdir().unwrap();
         start(&folder, &["demo", "demo"], folder.path()).wait().expect_code(0);
         let demo = folder.path().join("demo");
@@ -72,11 +91,12 @@ impl Demo {
         fs::set_permissions(demo.join("token"), fs::Permissions::from_mode(0o600)).unwrap();
         let settings = "tokens: [{ name: ada, role: admin, token: { file: token } }]\n";
         fs::write(demo.join("andon.yaml"), settings).unwrap();
+        let neighbours = move_in(&demo.join("pipelines"));
         let daemon = start(&folder, &["daemon", "--listen", "127.0.0.1:0"], &demo);
         let told = demo.join(".andon/daemon.json");
         until("the daemon answers", || told.exists());
         let told: Value = serde_json::from_str(&fs::read_to_string(told).unwrap()).unwrap();
-        Self { daemon, folder, url: told["url"].as_str().unwrap().to_owned() }
+        Self { daemon, neighbours, folder, url: told["url"].as_str().unwrap().to_owned() }
     }
 
     /// A window in which somebody has logged in, as a person does.
@@ -106,6 +126,7 @@ fn start(folder: &TempDir, args: &[&str], dir: &Path) -> Running {
         ("HOME", &home),
         ("USER", "ada"),
         ("NO_COLOR", "1"),
+        ("ANDON_TOKEN", TOKEN),
         ("CHAT_STAGING_LISTEN", "127.0.0.1:9"),
         ("CHAT_STAGING_CONTROL", "127.0.0.1:9"),
         ("CHAT_STAGING_BIN", "false"),

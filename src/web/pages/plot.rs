@@ -10,7 +10,7 @@ use crate::web::forms::CaseRowForm;
 
 const WIDTH: u64 = 900;
 const HEIGHT: u64 = 180;
-const LEFT: u64 = 64;
+const LEFT: u64 = 84;
 const TOP: u64 = 16;
 const BOTTOM: u64 = 24;
 /// Where durations begin.
@@ -148,7 +148,7 @@ mod tests {
         assert!(svg.contains("<title>cycle 2: passed, 200 ms, 4f1c2aa a"), "{svg}");
         // Halfway between the second run and the third.
         assert_eq!(svg.matches("class=\"redefined\"").count(), 1, "{svg}");
-        assert!(svg.contains("d=\"M685 16V156\""), "{svg}");
+        assert!(svg.contains("d=\"M690 16V156\""), "{svg}");
         assert!(svg.contains("last 400 ms; its definition changed in cycle 4\""), "{svg}");
     }
 
