@@ -38,6 +38,8 @@ fn a_case_has_a_history() {
     let changes: Vec<&Value> = cycles.iter().map(|cycle| &cycle["change"]).collect();
     assert_eq!(changes, ["fixed", "regressed", "new_passing"]);
     assert!(cycles[1]["fingerprint"].is_string());
+    let redefined = cycles.iter().map(|cycle| cycle["definition_changed"].as_bool());
+    assert!(redefined.eq([Some(false), Some(false), None]), "{history}");
     let told = stage.andon(&["case", "small", "chat"]).ends(2).prints_nothing();
     told.says(&["error: pipeline small has no case chat", "did you mean `test_002_chat`?"]);
     stage.andon(&["case", "small", "a\nb"]).ends(2).says(&["case id"]);
