@@ -136,7 +136,7 @@ pub async fn a_plan_is_read_alone<B: Backend>() {
     let named = |name: &str| PlannedCase {
         area: Some("Login".to_owned()),
         command: None,
-        ..planned_case(name)
+        ..planned_case(name, "d1", None)
     };
     let Event::SuitePlanned(mut plan) = planned("0123456789ab") else { unreachable!() };
     plan.cases = vec![named("login")];

@@ -114,22 +114,6 @@ pub fn planned(digest: &str) -> Event {
     }))
 }
 
-pub fn planned_case(name: &str) -> PlannedCase {
-    PlannedCase {
-        id: case(name),
-        was: Vec::new(),
-        name: name.to_owned(),
-        area: None,
-        priority: Priority::P1,
-        owner: None,
-        impact: None,
-        digest: "d1".into(),
-        quarantine: None,
-        events: Vec::new(),
-        command: None,
-    }
-}
-
 pub fn attempt(name: &str, number: u32) -> Event {
     Event::AttemptFinished(Box::new(Attempt {
         case: case(name),
