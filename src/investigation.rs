@@ -29,7 +29,8 @@ pub use facts::{Facts, Known};
 pub use lint::{Lint, lint};
 pub use sheet::{ActionSheet, Field, Sheet, WhySheet};
 pub use update::{
-    Closing, Updated, claims_in, close, left, mark_gone, meta_of, overdue, record, snapshot, update,
+    Closing, Updated, abridged, claims_in, close, left, mark_gone, meta_of, overdue, record,
+    snapshot, update, written_in,
 };
 
 /// Reads a document, whatever people did to it. Nothing of it is lost: what has no place of its own

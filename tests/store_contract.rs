@@ -130,6 +130,7 @@ macro_rules! contract {
                 a_failure_keeps_its_investigation,
                 claimed_fixes_are_kept,
                 edits_are_remembered,
+                the_newest_text_is_the_one_kept_last,
                 numbers_count_by_pipeline,
                 states_follow_the_cycle,
                 a_new_number_is_no_less_than_was_asked_for,

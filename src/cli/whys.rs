@@ -16,7 +16,7 @@ use super::error::{CliError, CliResult, Status};
 use super::output::{Out, Table, bold, clean};
 use crate::domain::findings::InvestigationState;
 use crate::domain::names::InvestigationId;
-use crate::engine::{Clock as _, DocumentLock, SystemClock};
+use crate::engine::{Clock as _, DocumentLock, SystemClock, keep_written};
 use crate::investigation::{self, Closing, Lint};
 use crate::store::{InvestigationRow, Store, Which};
 
@@ -128,6 +128,13 @@ async fn edit(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
         return Err(error.hint(format!("set VISUAL or EDITOR, or edit {}", path.display())));
     }
     let text = read_text(&path)?;
+    match context.store_for_writing().await {
+        Ok(store) => keep(store.as_ref(), &row, &text).await,
+        // The edit is in the file all the same.
+        Err(fault) => {
+            tracing::warn!(fault = %fault.error, id = %row.id, "what people wrote is not kept")
+        }
+    }
     if as_json {
         print_json(&mut context.out(), &row, &path, &text)?;
         return Ok(Status::Green);
@@ -135,6 +142,11 @@ async fn edit(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
     tell_lints(context, &investigation::lint(&investigation::parse(&text)));
     context.note("the next report shows it beside the failure, as long as the failure lives");
     Ok(Status::Green)
+}
+
+/// Keeps what people wrote, for the day on which the file is lost.
+async fn keep(store: &dyn Store, row: &InvestigationRow, text: &str) {
+    keep_written(store, vec![(row.key(), text.to_owned())], SystemClock.now()).await;
 }
 
 /// A file that came back empty, or not at all, is no edit: what it held is put back.
@@ -190,6 +202,7 @@ async fn close(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
             .hint("it was changed by hand: `git restore` it, or let the next cycle mend it"));
     };
     write_file(&path, |out| out.write_all(text.as_bytes()))?;
+    keep(store.as_ref(), &row, &text).await;
     store
         .set_investigation_state(&row.pipeline, &row.id, InvestigationState::Closed, row.last_seen)
         .await?;

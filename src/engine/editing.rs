@@ -240,9 +240,9 @@ impl Editing {
             theirs: theirs.digest.clone(),
             mine: mine.digest.clone(),
         };
-        for text in [theirs, mine] {
-            self.store.keep_text(&self.key(), text, edit.at).await?;
-        }
+        // The newest is the one that is in the file.
+        let texts = [mine, theirs].map(|text| (self.key(), text));
+        self.store.keep_texts(texts.into(), edit.at).await?;
         Ok(Saved::Clashed(Box::new(Clashed { merge, of })))
     }
 
@@ -322,7 +322,8 @@ impl Editing {
     }
 }
 
-fn kept(text: String) -> KeptText {
+/// A text as it is kept.
+pub(super) fn kept(text: String) -> KeptText {
     KeptText { digest: hex::encode(Sha256::digest(&text)), text }
 }
 

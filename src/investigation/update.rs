@@ -91,7 +91,9 @@ fn claims_of(document: &Document) -> Vec<FixClaim> {
 /// The document as it is now; where anchors are gone, what the tool is about to write tells its
 /// lines from those of people.
 fn read(existing: Option<&str>, facts: &Facts<'_>) -> Document {
-    let Some(text) = existing else { return restored(facts.known.last) };
+    let Some(text) = existing else {
+        return restored(facts.known.last.map_or(&[][..], |last| &last.written));
+    };
     let draft = super::parse(text);
     let meta = next_meta(&draft, facts);
     let rows = draft.tool.get(&Slot::Occurrences).map_or(&[][..], Vec::as_slice);
@@ -102,9 +104,9 @@ fn read(existing: Option<&str>, facts: &Facts<'_>) -> Document {
 }
 
 /// A document of which no file is left, with what the records hold of people's words.
-fn restored(last: Option<&InvestigationSnapshot>) -> Document {
+fn restored(written: &[WrittenPart]) -> Document {
     let mut document = Document::default();
-    for WrittenPart { part, text } in last.map_or(&[][..], |last| &last.written) {
+    for WrittenPart { part, text } in written {
         // The part before everything has no anchor, so no name that can be read back.
         let slot = Slot::parse(part).unwrap_or(Slot::Top);
         let lines = text.split('\n').map(anchor::harmless);
@@ -123,6 +125,22 @@ fn written(document: &Document) -> Vec<WrittenPart> {
             text: escape::clip(&document.human_lines(slot).join("\n"), MAX_WRITTEN).into_owned(),
         })
         .collect()
+}
+
+/// What people wrote in a text: what stands in a part of the tool is theirs, too.
+pub fn written_in(text: &str) -> Vec<WrittenPart> {
+    let mut document = super::parse(text);
+    // Two texts with the same words come to the same, whenever the words were found.
+    keep(&mut document, 0);
+    written(&document)
+}
+
+/// A shorter text of a document from which as much can be restored: without the parts of the tool.
+pub fn abridged(text: &str) -> String {
+    let mut document = super::parse(text);
+    let meta = document.meta.take();
+    keep(&mut document, meta.as_ref().map_or(0, |meta| meta.reopened.unwrap_or(meta.opened)));
+    document::render(&Document { meta, ..restored(&written(&document)) })
 }
 
 fn warnings(document: &Document) -> Vec<String> {

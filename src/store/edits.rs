@@ -87,14 +87,21 @@ pub trait EditStore: Send + Sync {
     /// investigation.
     async fn keep_text(&self, of: &DocumentKey, text: KeptText, at: Timestamp) -> Result<bool>;
 
+    /// Keeps several texts, one after the other and all or none. Those of investigations that are not
+    /// there are left out.
+    async fn keep_texts(&self, texts: Vec<(DocumentKey, KeptText)>, at: Timestamp) -> Result<()>;
+
     /// A text that was kept.
     async fn kept_text(&self, of: &DocumentKey, digest: &str) -> Result<Option<String>>;
+
+    /// The text of a document that was kept last; one that is blank counts for none.
+    async fn newest_text(&self, of: &DocumentKey) -> Result<Option<KeptText>>;
 
     /// Remembers an edit before it is written, with both of its texts, and gives its position. `None`
     /// when there is no such investigation.
     async fn begin_edit(&self, of: &DocumentKey, edit: NewEdit) -> Result<Option<u32>>;
 
-    /// Says what became of it.
+    /// Says what became of it. Where it was dropped, what stood there before is the newest text again.
     async fn end_edit(&self, of: &DocumentKey, position: u32, end: EditEnd) -> Result<()>;
 
     /// The newest `limit` edits of a document before a position, newest first.

@@ -341,6 +341,118 @@ fn what_an_emptied_investigation_said_is_restored_from_the_records() {
     assert!(!text.contains("are not listed"), "{text}");
 }
 
+/// In the usual order of events nobody sees the failure with the newest words in its file: they are read
+/// when its fix is claimed, when it is gone, and after an editor.
+#[test]
+fn what_people_wrote_outlives_its_file_also_when_the_failure_was_gone_meanwhile() {
+    for emptied in [true, false] {
+        let (stage, document) = stage_with_a_document();
+        let lose = || match emptied {
+            true => fs::write(&document, "").unwrap(),
+            false => fs::remove_file(&document).unwrap(),
+        };
+        let text = fs::read_to_string(&document).unwrap();
+        fs::write(&document, answered(&text, "a claim of old")).unwrap();
+        stage.andon(&["run", "small"]).ends(1);
+        let text = fs::read_to_string(&document).unwrap();
+        fs::write(&document, text.replace("a claim of old", "the route was renamed")).unwrap();
+        let mended = stage.commit("Chat is back", &[("chat", Some("hello"))]);
+        stage.andon(&["whys", "fix", "INV-0001", "--commit", &mended]).ends(0);
+        stage.andon(&["run", "small"]).ends(0);
+        let text = fs::read_to_string(&document).unwrap();
+        assert!(text.contains("**verified**"), "{text}");
+        lose();
+        stage.commit("Chat goes again", &[("chat", None)]);
+        stage.andon(&["run", "small"]).ends(1).says(&["made anew with what people had written"]);
+        restores(&document, "the route was renamed", "a claim of old");
+        let text = fs::read_to_string(&document).unwrap();
+        for row in ["\n| 1 | `", "\n| 2 | `", "\n| 4 | `"] {
+            assert_eq!(text.matches(row).count(), 1, "{row} {text}");
+        }
+
+        // Only the cycle without the failure saw this one.
+        fs::write(&document, text.replace("the route was renamed", "it moved: \u{e4}")).unwrap();
+        stage.commit("Chat is back again", &[("chat", Some("hello"))]);
+        stage.andon(&["run", "small"]).ends(0);
+        lose();
+        stage.andon(&["run", "small"]).ends(0);
+        stage.commit("Chat goes once more", &[("chat", None)]);
+        stage.andon(&["run", "small"]).ends(1).says(&["made anew with what people had written"]);
+        restores(&document, "it moved: \u{e4}", "the route was renamed");
+
+        // What was taken back stays away.
+        let text = fs::read_to_string(&document).unwrap();
+        let taken = text.replace("it moved: \u{e4}", "").replace("A note with `code`.", "");
+        let taken = taken.replace(COUNTERMEASURE, "");
+        fs::write(&document, taken).unwrap();
+        stage.commit("Chat is back for good", &[("chat", Some("hello"))]);
+        stage.andon(&["run", "small"]).ends(0);
+        lose();
+        stage.commit("Chat goes for good", &[("chat", None)]);
+        let ran = stage.andon(&["run", "small"]).ends(1);
+        assert!(!ran.err.contains("with what people had written"), "{}", ran.err);
+        let text = fs::read_to_string(&document).unwrap();
+        assert!(!text.contains("it moved") && !text.contains(COUNTERMEASURE), "{text}");
+    }
+}
+
+/// What an editor left, a claim or a closing read is newer than what a cycle saw.
+#[test]
+fn what_an_editor_of_an_investigation_left_outlives_its_file() {
+    let (stage, document) = stage_with_a_document();
+    let text = fs::read_to_string(&document).unwrap();
+    fs::write(&document, answered(&text, "words that a cycle saw")).unwrap();
+    stage.andon(&["run", "small"]).ends(1);
+    let replace = |older: &str, newer: &str| {
+        let text = fs::read_to_string(&document).unwrap();
+        fs::write(&document, text.replace(older, newer)).unwrap();
+    };
+    let lose_and_run = || {
+        fs::write(&document, "").unwrap();
+        stage.andon(&["run", "small"]).ends(1).says(&["made anew with what people had written"]);
+    };
+    let mut command = stage.command();
+    let editor = "sed -i 's/words that a cycle saw/words of an editor/'";
+    command.args(["whys", "edit", "INV-0001"]).env("EDITOR", editor);
+    did(command).ends(0);
+    lose_and_run();
+    restores(&document, "words of an editor", "words that a cycle saw");
+
+    replace("words of an editor", "words at the claim");
+    stage.andon(&["whys", "fix", "INV-0001", "--commit", "main"]).ends(0);
+    lose_and_run();
+    restores(&document, "words at the claim", "words of an editor");
+
+    replace("words at the claim", "words at the end");
+    stage.andon(&["whys", "close", "INV-0001"]).ends(0);
+    lose_and_run();
+    restores(&document, "words at the end", "words at the claim");
+    let text = fs::read_to_string(&document).unwrap();
+    assert!(text.contains("Closed by "), "{text}");
+}
+
+const COUNTERMEASURE: &str = "| A contract test | prevent | lin | 2030-01-01 | high | | |";
+
+/// A document with an answer, a countermeasure and a note.
+fn answered(text: &str, claim: &str) -> String {
+    let text = text.replacen("- Claim:", &format!("- Claim: {claim}"), 1);
+    let end = "<!-- andon:end countermeasures -->";
+    assert!(text.contains(end), "{text}");
+    let table = format!("{end}\n\n| What | Kind | Owner | Due | Priority | Commit | Proved by |\n");
+    let table = format!("{table}|---|---|---|---|---|---|---|\n{COUNTERMEASURE}\n");
+    text.replacen(end, &table, 1) + "\nA note with `code`.\n"
+}
+
+/// A document was made anew with the newest words, and all else that stood there.
+#[track_caller]
+fn restores(document: &std::path::Path, newest: &str, older: &str) {
+    let text = fs::read_to_string(document).unwrap();
+    for words in [newest, COUNTERMEASURE, "A note with `code`."] {
+        assert_eq!(text.matches(words).count(), 1, "{words}: {text}");
+    }
+    assert!(!text.contains(older), "{text}");
+}
+
 /// A stage on which a failure has a document, and where that lies.
 fn stage_with_a_document() -> (Stage, std::path::PathBuf) {
     let stage = Stage::new();

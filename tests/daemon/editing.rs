@@ -245,6 +245,9 @@ async fn where_both_changed_the_same_the_person_decides() {
     let mine = mine.replacen("## Notes", "## Notes of lin", 1);
     let page = house.ask(lin.form(&mine, "lin")).await.page(409).html();
     assert_eq!(house.written(), text, "nothing is written");
+    let of = DocumentKey { pipeline: house.name("chat"), id: InvestigationId::from_number(1) };
+    let newest = house.store.newest_text(&of).await.unwrap().unwrap();
+    assert_eq!(newest.text, text, "what waits for a decision is not in the file");
     assert!(page.contains("Under “Why 2. ") && page.contains("ada saved <time"), "{page}");
     assert_eq!(typed(&page, "decided-0"), "- Claim: the cache\n- Claim: <the> proxy\n");
     // Somebody leaves a line elsewhere before that is decided.

@@ -69,6 +69,28 @@ fn a_failure_that_passed_and_came_back_is_reopened() {
     assert_eq!(kept.snapshot.state, InvestigationState::New, "a document says itself what it was");
 }
 
+/// What is kept of a document says what people wrote, whatever the tool writes anew around it.
+#[test]
+fn an_abridged_document_holds_what_people_wrote() {
+    let story = auth_broken_story();
+    let fresh = document(&story, None);
+    assert!(investigation::written_in(&fresh).is_empty(), "an empty form is nobody's words");
+    let text = fresh.replacen("- Claim:", "- Claim: no tenant", 1);
+    let inside = text.replacen("## Occurrences", "## Occurrences\nseen in March, too", 1);
+    let text = format!("Above all.\n\n{inside}\nA note <!-- andon:end notes --> more.\n");
+    let later = investigation::mark_gone(&text, 8).unwrap();
+    for text in [&text, &later] {
+        let short = investigation::abridged(text);
+        assert!(short.len() < text.len(), "{short}");
+        assert_eq!(investigation::meta_of(&short), investigation::meta_of(text));
+        for words in ["Above all.", "- Claim: no tenant", "seen in March, too", "A note", "more."] {
+            assert_eq!(short.matches(words).count(), 1, "{words}: {short}");
+        }
+        assert_eq!(investigation::abridged(&short), short);
+        assert_eq!(investigation::written_in(&short), investigation::written_in(&later));
+    }
+}
+
 #[test]
 fn claims_of_a_document_outlive_the_records() {
     let story = auth_broken_story();

@@ -204,3 +204,60 @@ pub async fn edits_are_remembered<B: Backend>() {
     );
     assert_eq!(store.kept_text(&unknown, "ada").await.unwrap(), None);
 }
+
+/// The newest text is the one kept last: at the same time by the order, also where it was kept before.
+pub async fn the_newest_text_is_the_one_kept_last<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let chat = pipeline("chat");
+    let key = |id| DocumentKey { pipeline: chat.clone(), id };
+    let first = store.allocate_investigation(wanted(&chat, "aa", "slug", 1)).await.unwrap();
+    let second = store.allocate_investigation(wanted(&chat, "bb", "slug", 1)).await.unwrap();
+    let (of, other) = (key(first.id), key(second.id));
+    let unknown = key(InvestigationId::from_number(77));
+    let text = |name: &str| KeptText { digest: name.to_owned(), text: format!("the {name}") };
+    assert_eq!(store.newest_text(&of).await.unwrap(), None);
+    let several = [(&of, "z"), (&unknown, "none"), (&other, "other"), (&of, "a")];
+    let several = several.map(|(of, name)| (of.clone(), text(name)));
+    store.keep_texts(several.into(), at(5)).await.unwrap();
+    let newest = async |of: &DocumentKey| {
+        let newest = store.newest_text(of).await.unwrap();
+        newest.map_or_else(String::new, |newest| {
+            assert_eq!(newest, text(&newest.digest));
+            newest.digest
+        })
+    };
+    assert_eq!([newest(&of).await, newest(&other).await], ["a", "other"]);
+    assert_eq!(newest(&unknown).await, "");
+    store.keep_text(&of, text("z"), at(5)).await.unwrap();
+    assert_eq!(newest(&of).await, "z", "kept before, and now once more");
+    store.keep_text(&of, text("earlier"), at(4)).await.unwrap();
+    assert_eq!(newest(&of).await, "z");
+    for (digest, blank) in [("empty", ""), ("blank", " \r\n\t\n")] {
+        let blank = KeptText { digest: digest.to_owned(), text: blank.to_owned() };
+        store.keep_text(&of, blank, at(6)).await.unwrap();
+    }
+    assert_eq!(newest(&of).await, "z", "a file that was emptied is no text");
+
+    let edit = |before: &str, after: &str| NewEdit {
+        by: "ada".to_owned(),
+        at: at(9),
+        before: text(before),
+        after: text(after),
+        is_merged: false,
+        added: 1,
+        removed: 1,
+        lines: String::new(),
+    };
+    // An edit that goes back to what was kept before.
+    let begun = store.begin_edit(&of, edit("now", "a")).await.unwrap().unwrap();
+    assert_eq!(newest(&of).await, "a");
+    store.end_edit(&of, begun, EditEnd::Written).await.unwrap();
+    store.end_edit(&of, begun, EditEnd::Dropped).await.unwrap();
+    assert_eq!(newest(&of).await, "a", "what is written stays");
+    let begun = store.begin_edit(&of, edit("a", "never there")).await.unwrap().unwrap();
+    assert_eq!(newest(&of).await, "never there");
+    store.end_edit(&of, begun, EditEnd::Dropped).await.unwrap();
+    let store = backend.open().await;
+    assert_eq!(store.newest_text(&of).await.unwrap(), Some(text("a")), "it is not in the file");
+}

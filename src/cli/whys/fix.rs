@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{file, find, lock, root};
+use super::{file, find, keep, lock, root};
 use crate::cli::args::WhysFix;
 use crate::cli::context::{
     Context, is_path, load_file, load_state, printing, read_text, write_file,
@@ -50,8 +50,11 @@ pub async fn fix(context: &Context, args: &WhysFix, as_json: bool) -> CliResult 
         Document::Here { root, .. } => Some(lock(root, &row)?),
         Document::Elsewhere => None,
     };
-    document.record(context, &row.id, &all, state)?;
+    let text = document.record(context, &row.id, &all, state)?;
     drop(lock);
+    if let Some(text) = text {
+        keep(store.as_ref(), &row, &text).await;
+    }
     if as_json {
         let row = InvestigationRow { state, ..row };
         let path = document.path();
@@ -182,27 +185,29 @@ impl Document {
         }
     }
 
+    /// Gives back what it says then, where it is here.
     fn record(
         &self,
         context: &Context,
         id: &InvestigationId,
         claims: &[FixClaim],
         state: InvestigationState,
-    ) -> Result<(), CliError> {
-        let written = match self {
+    ) -> Result<Option<String>, CliError> {
+        let text = match self {
             Self::Here { path, .. } => {
                 // Somebody may have written in it since it was read.
-                let told = investigation::record(&read_text(path)?, claims, state, None);
-                told.map(|told| write_file(path, |out| out.write_all(told.as_bytes())))
+                let text = read_text(path)?;
+                if let Some(told) = investigation::record(&text, claims, state, None) {
+                    write_file(path, |out| out.write_all(told.as_bytes()))?;
+                    return Ok(Some(told));
+                }
+                Some(text)
             }
             Self::Elsewhere => None,
         };
-        if let Some(written) = written {
-            return written;
-        }
         context.note(&format!(
             "the document of {id} could not be written here; its failure's next cycle does it"
         ));
-        Ok(())
+        Ok(text)
     }
 }

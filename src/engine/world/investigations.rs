@@ -17,9 +17,9 @@ use crate::domain::findings::{
 };
 use crate::domain::names::InvestigationId;
 use crate::engine::numbering::least_investigation;
-use crate::engine::{DocumentLock, EngineError, Journal, Progress, load_state};
+use crate::engine::{DocumentLock, EngineError, Journal, Progress, keep_written, load_state};
 use crate::investigation::{self, Facts, Known};
-use crate::store::{Adopted, CycleKey, InvestigationRow, NewInvestigation};
+use crate::store::{Adopted, CycleKey, DocumentKey, InvestigationRow, NewInvestigation};
 
 /// At most so many clusters of one cycle get a document: worst first, the rest waits its turn.
 const MAX_DOCUMENTS: usize = 25;
@@ -83,8 +83,14 @@ impl World {
         let last_seen: HashMap<InvestigationId, u32> =
             rows.iter().map(|row| (row.id.clone(), row.last_seen)).collect();
         rows.retain(|row| !linked.iter().any(|other| other.id == row.id));
-        let documents: Vec<Existing> =
-            linked.iter().map(|row| self.read_document(journal, &row.file())).collect();
+        let documents: Vec<Existing> = linked
+            .iter()
+            .map(|row| match self.read_document(journal, &row.file()) {
+                Existing::Text(text) if text.trim().is_empty() => Existing::Absent,
+                document => document,
+            })
+            .collect();
+        let newest = newest_texts(journal, linked, &documents).await;
         let mut written = Claims::new();
         for (row, document) in linked.iter().zip(&documents) {
             if let Existing::Text(text) | Existing::Left { shown: text, .. } = document {
@@ -96,6 +102,7 @@ impl World {
         let (known, fixes) = judged.await?;
         findings.fixes = fixes;
         findings.overdue = self.overdue(journal, rows);
+        let mut read = Vec::new();
         let snapshots: Vec<_> = findings
             .clusters
             .iter()
@@ -119,13 +126,18 @@ impl World {
                     },
                 };
                 match document {
-                    Existing::Absent => investigation::update(None, &facts).snapshot,
-                    Existing::Text(text) => investigation::update(Some(text), &facts).snapshot,
+                    Existing::Absent => made_anew(newest.get(&row.id).map(String::as_str), &facts),
+                    Existing::Text(text) => {
+                        let updated = investigation::update(Some(text), &facts);
+                        read.push((row.key(), updated.text));
+                        updated.snapshot
+                    }
                     Existing::Left { why, shown } => investigation::left(shown, *why, &facts),
                 }
             })
             .collect();
         findings.investigations = snapshots;
+        keep_written(journal.store().as_ref(), read, journal.now()).await;
         Ok(())
     }
 
@@ -239,30 +251,38 @@ impl World {
         let mut rows = journal.store().list_investigations(Some(&journal.key().pipeline)).await?;
         rows.retain(|row| row.state != InvestigationState::Closed && !lives(&row.id));
         if !rows.is_empty() {
-            beside_the_runtime(|| self.note_gone(journal, &rows));
+            let read = beside_the_runtime(|| self.note_gone(journal, &rows));
+            keep_written(journal.store().as_ref(), read, journal.now()).await;
         }
         Ok(())
     }
 
-    fn note_gone(&self, journal: &Journal, rows: &[InvestigationRow]) {
+    /// Gives back what the documents say.
+    fn note_gone(
+        &self,
+        journal: &Journal,
+        rows: &[InvestigationRow],
+    ) -> Vec<(DocumentKey, String)> {
+        let mut read = Vec::new();
         let _lock = match DocumentLock::take(&self.report_folder(journal), &journal.key().pipeline)
         {
             Ok(lock) => lock,
             Err(fault) => {
                 tracing::warn!(%fault, "cannot note which failures are gone");
-                return;
+                return read;
             }
         };
         for row in rows {
             let Existing::Text(text) = self.read_document(journal, &row.file()) else { continue };
-            let Some(noted) = investigation::mark_gone(&text, journal.key().cycle) else {
-                continue;
-            };
-            let place = document(journal, &row.file());
-            if let Err(fault) = self.report_folder(journal).write(place, noted.as_bytes()) {
-                tracing::warn!(%fault, id = %row.id, "cannot note that a failure is gone");
+            if let Some(noted) = investigation::mark_gone(&text, journal.key().cycle) {
+                let place = document(journal, &row.file());
+                if let Err(fault) = self.report_folder(journal).write(place, noted.as_bytes()) {
+                    tracing::warn!(%fault, id = %row.id, "cannot note that a failure is gone");
+                }
             }
+            read.push((row.key(), text));
         }
+        read
     }
 
     fn read_document(&self, journal: &Journal, file: &str) -> Existing {
@@ -303,6 +323,31 @@ async fn last_snapshots(
         }
     }
     Ok(found)
+}
+
+/// The newest texts that were kept of documents of which nothing is left.
+async fn newest_texts(
+    journal: &Journal,
+    linked: &[InvestigationRow],
+    documents: &[Existing],
+) -> HashMap<InvestigationId, String> {
+    let mut found = HashMap::new();
+    let is_lost = |document: &Existing| matches!(document, Existing::Absent);
+    for (row, _) in linked.iter().zip(documents).filter(|(_, document)| is_lost(document)) {
+        match journal.store().newest_text(&row.key()).await {
+            Ok(newest) => found.extend(newest.map(|newest| (row.id.clone(), newest.text))),
+            Err(fault) => tracing::warn!(%fault, id = %row.id, "a kept text is not read"),
+        }
+    }
+    found
+}
+
+/// A document of which nothing is left: what people wrote comes from the newest text that was kept of
+/// it, else from the records of the cycle that saw its failure last.
+fn made_anew(newest: Option<&str>, facts: &Facts<'_>) -> InvestigationSnapshot {
+    let kept = newest.map(|text| investigation::update(Some(text), facts).snapshot);
+    let known = Known { last: kept.as_ref().or(facts.known.last), ..facts.known };
+    investigation::update(None, &Facts { known, ..*facts }).snapshot
 }
 
 /// The cycle since which these cases fail without a pass; 0 where nothing is known of that.

@@ -51,8 +51,8 @@ fn full(page: &mut Page, snapshot: &InvestigationSnapshot) {
                  not shown here. The history of the report folder may still have it."
             }
             false => {
-                "**Its file was gone or empty and was made anew:** what people had written until \
-                 the failure was last seen stands in it again, from the records."
+                "**Its file was gone or empty and was made anew:** what people had written, as \
+                 it was last read and kept, stands in it again, from the records."
             }
         });
     }

@@ -13,6 +13,25 @@ use crate::store::{DocumentKey, EditEnd, EditRow, EditStore, KeptText, NewEdit, 
 /// So many texts of one document are kept, those kept last.
 const MAX_TEXTS: u32 = 100;
 
+/// The newest text of a document. Two that were kept at the same time are told apart by the order in
+/// which they were kept.
+const NEWEST: &str =
+    "SELECT t.digest, t.text FROM pipeline p JOIN document_text t ON t.pipeline_id = p.id
+     WHERE p.name = ? AND t.number = ? AND TRIM(t.text, char(9, 10, 11, 12, 13, 32)) <> ''
+     ORDER BY t.kept_at_us DESC, t.rowid DESC LIMIT 1";
+/// A text that is kept once more takes the row that comes last.
+const KEEP: &str =
+    "INSERT OR REPLACE INTO document_text (pipeline_id, number, digest, text, kept_at_us)
+     VALUES (?1, ?2, ?3, ?4, MAX(?5, COALESCE((SELECT kept_at_us FROM document_text
+         WHERE pipeline_id = ?1 AND number = ?2 AND digest = ?3), ?5)))";
+/// What a dropped edit began with is kept after what it would have made of it.
+const KEEP_BEFORE: &str =
+    "INSERT OR REPLACE INTO document_text (pipeline_id, number, digest, text, kept_at_us)
+     SELECT t.pipeline_id, t.number, t.digest, t.text, MAX(t.kept_at_us, e.edited_at_us)
+     FROM document_edit e JOIN document_text t
+         ON t.pipeline_id = e.pipeline_id AND t.number = e.number AND t.digest = e.before
+     WHERE e.pipeline_id = ? AND e.number = ? AND e.position = ? AND e.is_written = 0";
+
 row_struct! {
     struct StoredEdit {
         position: u32,
@@ -59,6 +78,20 @@ impl EditStore for SqliteStore {
         .await
     }
 
+    async fn keep_texts(&self, texts: Vec<(DocumentKey, KeptText)>, at: Timestamp) -> Result<()> {
+        self.write(Durability::Full, move |db| {
+            Box::pin(async move {
+                for (of, text) in &texts {
+                    if let Some(pipeline) = known(&mut *db, of).await? {
+                        keep(&mut *db, pipeline, of, text, at).await?;
+                    }
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
     async fn kept_text(&self, of: &DocumentKey, digest: &str) -> Result<Option<String>> {
         let (of, digest) = (of.clone(), digest.to_owned());
         self.read(move |db| {
@@ -73,6 +106,21 @@ impl EditStore for SqliteStore {
                 .fetch_optional(db)
                 .await?;
                 Ok(text)
+            })
+        })
+        .await
+    }
+
+    async fn newest_text(&self, of: &DocumentKey) -> Result<Option<KeptText>> {
+        let of = of.clone();
+        self.read(move |db| {
+            Box::pin(async move {
+                let found: Option<(String, String)> = sqlx::query_as(NEWEST)
+                    .bind(of.pipeline.as_str())
+                    .bind(of.id.number())
+                    .fetch_optional(db)
+                    .await?;
+                Ok(found.map(|(digest, text)| KeptText { digest, text }))
             })
         })
         .await
@@ -93,12 +141,15 @@ impl EditStore for SqliteStore {
         self.write(Durability::Full, move |db| {
             Box::pin(async move {
                 let Some(pipeline) = known(&mut *db, &of).await? else { return Ok(()) };
-                let sql = match end {
-                    EditEnd::Written => WRITTEN,
-                    EditEnd::Dropped => DROPPED,
+                let statements: &[&'static str] = match end {
+                    EditEnd::Written => &[WRITTEN],
+                    EditEnd::Dropped => &[KEEP_BEFORE, DROPPED],
                 };
                 let number = of.id.number();
-                sqlx::query(sql).bind(pipeline).bind(number).bind(position).execute(db).await?;
+                for sql in statements {
+                    let statement = sqlx::query(*sql).bind(pipeline).bind(number).bind(position);
+                    statement.execute(&mut *db).await?;
+                }
                 Ok(())
             })
         })
@@ -139,22 +190,18 @@ async fn keep(
     at: Timestamp,
 ) -> Result<()> {
     let number = of.id.number();
-    sqlx::query(
-        "INSERT INTO document_text (pipeline_id, number, digest, text, kept_at_us)
-         VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT DO UPDATE SET kept_at_us = MAX(kept_at_us, excluded.kept_at_us)",
-    )
-    .bind(pipeline)
-    .bind(number)
-    .bind(&kept.digest)
-    .bind(&kept.text)
-    .bind(at.as_microsecond())
-    .execute(&mut *db)
-    .await?;
+    sqlx::query(KEEP)
+        .bind(pipeline)
+        .bind(number)
+        .bind(&kept.digest)
+        .bind(&kept.text)
+        .bind(at.as_microsecond())
+        .execute(&mut *db)
+        .await?;
     sqlx::query(
         "DELETE FROM document_text WHERE pipeline_id = ?1 AND number = ?2 AND digest IN
              (SELECT digest FROM document_text WHERE pipeline_id = ?1 AND number = ?2
-              ORDER BY kept_at_us DESC, digest LIMIT -1 OFFSET ?3)",
+              ORDER BY kept_at_us DESC, rowid DESC LIMIT -1 OFFSET ?3)",
     )
     .bind(pipeline)
     .bind(number)
