@@ -396,7 +396,7 @@ fn what_people_wrote_outlives_its_file_also_when_the_failure_was_gone_meanwhile(
     }
 }
 
-/// What an editor left, a claim or a closing read is newer than what a cycle saw.
+/// What an editor left, a claim or a closing read is newer than what a cycle saw, until a later one sees more.
 #[test]
 fn what_an_editor_of_an_investigation_left_outlives_its_file() {
     let (stage, document) = stage_with_a_document();
@@ -429,6 +429,11 @@ fn what_an_editor_of_an_investigation_left_outlives_its_file() {
     restores(&document, "words at the end", "words at the claim");
     let text = fs::read_to_string(&document).unwrap();
     assert!(text.contains("Closed by "), "{text}");
+
+    replace("words at the end", "words of a later cycle");
+    stage.andon(&["run", "small"]).ends(1);
+    lose_and_run();
+    restores(&document, "words of a later cycle", "words at the end");
 }
 
 const COUNTERMEASURE: &str = "| A contract test | prevent | lin | 2030-01-01 | high | | |";

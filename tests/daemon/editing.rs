@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use andon::domain::findings::InvestigationState;
 use andon::domain::names::{Fingerprint, InvestigationId};
-use andon::investigation::{Document, Meta, Slot, render};
+use andon::engine::{MAX_EDITED, keep_written};
+use andon::investigation::{Document, Meta, Slot, mark_gone, render};
 use andon::store::{DocumentKey, EditRow, NewInvestigation};
 
 use crate::client::{Ask, Reply, get, send};
@@ -489,6 +490,38 @@ async fn a_daemon_that_starts_anew_knows_what_an_edit_began_with() {
         house.written(),
         fresh().replace("got 500.", "got 502.").replacen("- Claim:", "- Claim: x", 1)
     );
+}
+
+/// A text in which people wrote nothing since the last is not kept, so that none is pushed out by it.
+#[tokio::test]
+async fn only_what_people_wrote_is_kept_of_what_is_read() {
+    let house = house(&[]).await.with_document(&fresh()).await;
+    let of = DocumentKey { pipeline: house.name("chat"), id: InvestigationId::from_number(1) };
+    let answered = fresh().replacen("- Claim:", "- Claim: the cache", 1);
+    let seen_again = mark_gone(&answered, 7).unwrap();
+    let emptied = fresh();
+    let long = format!("{answered}\n{}\n", "A log line.\n".repeat(40_000));
+    // What is read, and what is the newest then.
+    let table = [
+        (&answered, Some(&answered)),
+        (&seen_again, Some(&answered)),
+        (&" \n".to_owned(), Some(&answered)),
+        (&emptied, Some(&emptied)),
+        (&long, None),
+        (&long, None),
+        (&answered, Some(&answered)),
+    ];
+    for ((read, newest), second) in table.into_iter().zip(1..) {
+        let at = jiff::Timestamp::from_second(1_790_000_000 + second).unwrap();
+        keep_written(&*house.store, vec![(of.clone(), read.clone())], at).await;
+        let kept = house.store.newest_text(&of).await.unwrap().unwrap().text;
+        match newest {
+            Some(newest) => assert_eq!(kept, *newest),
+            None => assert!(kept.len() < MAX_EDITED && kept.contains("- Claim: the cache\n")),
+        }
+    }
+    let unknown = DocumentKey { id: InvestigationId::from_number(77), ..of };
+    keep_written(&*house.store, vec![(unknown, answered)], jiff::Timestamp::UNIX_EPOCH).await;
 }
 
 /// From a red cycle to what the next report shows.
