@@ -434,6 +434,17 @@ fn what_an_editor_of_an_investigation_left_outlives_its_file() {
     stage.andon(&["run", "small"]).ends(1);
     lose_and_run();
     restores(&document, "words of a later cycle", "words at the end");
+
+    // A file that cannot be merged has the newest words all the same; one of other bytes has none.
+    let text = fs::read_to_string(&document).unwrap();
+    let (before, after) = text.split_once("words of a later cycle").unwrap();
+    let latin: &[&[u8]] = &[before.as_bytes(), b"caf\xe9 words", after.as_bytes()];
+    for bytes in [latin.concat(), b"\xff\xfe\xfd other bytes".to_vec()] {
+        fs::write(&document, bytes).unwrap();
+        stage.andon(&["run", "small"]).ends(1).says(&["is left as it is"]);
+    }
+    lose_and_run();
+    restores(&document, "caf\u{fffd} words", "other bytes");
 }
 
 const COUNTERMEASURE: &str = "| A contract test | prevent | lin | 2030-01-01 | high | | |";

@@ -132,7 +132,10 @@ impl World {
                         read.push((row.key(), updated.text));
                         updated.snapshot
                     }
-                    Existing::Left { why, shown } => investigation::left(shown, *why, &facts),
+                    Existing::Left { why, shown } => {
+                        read.extend(shown_document(shown).map(|text| (row.key(), text)));
+                        investigation::left(shown, *why, &facts)
+                    }
                 }
             })
             .collect();
@@ -273,7 +276,14 @@ impl World {
             }
         };
         for row in rows {
-            let Existing::Text(text) = self.read_document(journal, &row.file()) else { continue };
+            let text = match self.read_document(journal, &row.file()) {
+                Existing::Text(text) => text,
+                Existing::Left { shown, .. } => {
+                    read.extend(shown_document(&shown).map(|text| (row.key(), text)));
+                    continue;
+                }
+                Existing::Absent => continue,
+            };
             if let Some(noted) = investigation::mark_gone(&text, journal.key().cycle) {
                 let place = document(journal, &row.file());
                 if let Err(fault) = self.report_folder(journal).write(place, noted.as_bytes()) {
@@ -323,6 +333,12 @@ async fn last_snapshots(
         }
     }
     Ok(found)
+}
+
+/// What can be shown of a file that is left as it is, where that is a document still: its words are the
+/// newest, also in another coding. Any other bytes are nobody's.
+fn shown_document(shown: &str) -> Option<String> {
+    investigation::meta_of(shown).map(|_| shown.to_owned())
 }
 
 /// The newest texts that were kept of documents of which nothing is left.
