@@ -211,8 +211,15 @@ async fn close(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
         print_json(&mut context.out(), &closed, &path, &text)?;
         return Ok(Status::Green);
     }
-    context
-        .note(&format!("{} is closed; it reopens by itself when its failure comes back", row.id));
+    let newest = store.find_cycle(&row.pipeline, Which::LatestAnswer).await?;
+    let lives = newest.is_some_and(|newest| row.last_seen >= newest.summary.cycle);
+    context.note(&match lives {
+        true => format!(
+            "{} is closed, although its failure is in the newest cycle: the next one that has it reopens it",
+            row.id
+        ),
+        false => format!("{} is closed; it reopens by itself when its failure comes back", row.id),
+    });
     Ok(Status::Green)
 }
 
