@@ -1,7 +1,7 @@
 //! Tests that another tool runs: one command of the suite, from what it lists to what its results say.
 //!
 //! What a command does next, what its end means beside its results, and how a reported case reads in
-//! the terms of a cycle are decided purely, from the records; only [`collect`] and [`RunFolder`] touch
+//! the terms of a cycle are decided purely, from the records; only [`Reading`] and [`RunFolder`] touch
 //! the disk. A command itself runs as a deploy step does, under a supervisor that outlives us.
 //!
 //! What it must not do: judge a cycle, append events, or believe what a file says about itself.

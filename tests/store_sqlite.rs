@@ -18,8 +18,8 @@ use andon::domain::event::{Event, RunOptions};
 use andon::domain::outcome::Verdict;
 use andon::store::sqlite::{Mode, SqliteStore};
 use andon::store::{
-    ActStore, NewMessage, NewTrigger, OutboxStore, PutTrigger, Store, StoreError, TriggerStore,
-    UpkeepStore, Which,
+    Act, ActKind, ActStore, NewMessage, NewTrigger, OutboxStore, PutTrigger, Store, StoreError,
+    TriggerStore, UpkeepStore, Which,
 };
 use sample::{append, at, ended_cycle, environment, new_cycle, pipeline, queued, resolved};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -590,22 +590,31 @@ async fn every_table_expires_or_is_exempt() {
     }
 }
 
+/// Sessions push out nothing that was done.
 #[tokio::test]
-async fn of_who_did_what_the_newest_ten_thousand_are_kept() {
+async fn of_who_did_what_the_newest_ten_thousand_are_kept_and_fewer_sessions() {
     let place = Place::filled().await;
-    place
-        .execute(
+    let many = |from: u32, to: u32, kind: &str| {
+        format!(
             "INSERT INTO act (id, at_us, person, kind, detail)
-             VALUES (1, 1, 'ada', 'log_in', ''), (2, 1, 'lin', 'log_in', ''),
-                    (10000, 1, 'bo', 'log_out', '')",
+             WITH RECURSIVE n(i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i < {to})
+             SELECT i, 1, 'ada', '{kind}', '' FROM n;"
         )
-        .await;
+    };
+    place.execute(&many(1, 10_000, "start")).await;
+    place.execute(&many(10_001, 11_000, "log_in")).await;
     let store = place.open().await;
-    let acts = store.list_acts(None, 10).await.unwrap();
-    let again = acts[0].act.clone();
-    store.put_act(again).await.unwrap();
-    let kept: Vec<i64> =
-        store.list_acts(None, 10).await.unwrap().iter().map(|row| row.id).collect();
-    assert_eq!(kept, [10_001, 10_000, 2]);
+    let newest = store.list_acts(None, 1).await.unwrap()[0].act.clone();
+    store.put_act(newest.clone()).await.unwrap();
+    let ids = || async {
+        let all = store.list_acts(None, 20_000).await.unwrap();
+        all.iter().map(|row| row.id).collect::<Vec<i64>>()
+    };
+    let kept = ids().await;
+    assert_eq!((kept.len(), kept[0], kept[999], kept[1_000]), (11_000, 11_001, 10_002, 10_000));
+    assert_eq!(kept.last(), Some(&1), "no deed goes for a session");
+    store.put_act(Act { kind: ActKind::Cancel, ..newest }).await.unwrap();
+    let kept = ids().await;
+    assert_eq!((kept.len(), kept.last()), (11_000, Some(&2)));
     store.close().await;
 }

@@ -1,6 +1,7 @@
 //! Signals: which of them ask for an end, which for another look at files, and what is said then.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Runtime;
@@ -31,26 +32,35 @@ pub(super) fn watch(runtime: &Runtime, host: &Host, command: &Command, voice: &V
             }
         });
     }
+    let word = command.word_at_the_end();
     let mut asks = vec![(SignalKind::interrupt(), true), (SignalKind::terminate(), true)];
-    // Whoever started us with `nohup` wants no end for a terminal that closes.
-    if !is_daemon && !is_ignored(SignalKind::hangup()) {
+    // Whoever started us with `nohup` wants no end for a terminal that closes; what has nothing to bring to
+    // an end goes with its terminal.
+    if !is_daemon && word.is_some() && !is_ignored(SignalKind::hangup()) {
         asks.push((SignalKind::hangup(), false));
     }
-    let word = command.word_at_the_end();
+    // Whether a person, or whoever manages us, asked before: a terminal that closes is no asking twice.
+    let was_asked = Arc::new(AtomicBool::new(false));
     for (kind, insists) in asks {
         let Some(mut signals) = listen_for(kind) else { continue };
         let (cancel, voice) = (host.cancel.clone(), Arc::clone(voice));
+        let was_asked = Arc::clone(&was_asked);
         runtime.spawn(async move {
             while signals.recv().await.is_some() {
-                if !cancel.is_cancelled() {
-                    // Before the end, which may be quick.
+                if insists && was_asked.swap(true, Ordering::Relaxed) {
+                    std::process::exit(4);
+                }
+                if cancel.is_cancelled() {
+                    continue;
+                }
+                cancel.cancel();
+                // Beside: whoever reads it may not read on, and that holds up no end and no second signal.
+                let voice = Arc::clone(&voice);
+                drop(tokio::task::spawn_blocking(move || {
                     if let (Some(word), Some(console)) = (word, voice.get()) {
                         console.say_of("ending", word);
                     }
-                    cancel.cancel();
-                } else if insists {
-                    std::process::exit(4);
-                }
+                }));
             }
         });
     }

@@ -196,12 +196,23 @@ async fn close(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
     let on = jiff::tz::TimeZone::UTC.to_datetime(SystemClock.now()).date();
     let closing = Closing { by: &by, on, reason: None };
     let _lock = lock(&root, &row)?;
-    let Some(text) = investigation::close(&read_text(&path)?, &closing) else {
-        let text = format!("{} does not say in which state it is", path.display());
-        return Err(CliError::usage_text(text)
-            .hint("it was changed by hand: `git restore` it, or let the next cycle mend it"));
+    let before = read_text(&path)?;
+    let is_closed = |text: &str| {
+        investigation::meta_of(text).is_some_and(|meta| meta.state == InvestigationState::Closed)
     };
-    write_file(&path, |out| out.write_all(text.as_bytes()))?;
+    let text = match investigation::close(&before, &closing) {
+        Some(text) => {
+            write_file(&path, |out| out.write_all(text.as_bytes()))?;
+            text
+        }
+        // Whoever wrote it ended before the records knew.
+        None if is_closed(&before) => before,
+        None => {
+            let text = format!("{} does not say in which state it is", path.display());
+            return Err(CliError::usage_text(text)
+                .hint("it was changed by hand: `git restore` it, or let the next cycle mend it"));
+        }
+    };
     keep(store.as_ref(), &row, &text).await;
     store
         .set_investigation_state(&row.pipeline, &row.id, InvestigationState::Closed, row.last_seen)

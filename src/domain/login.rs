@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::redact::MASK;
 
 /// What ends the part of an address in which a login may stand.
-const ENDS: &[char] = &['/', '?', '#', ' ', '\t', '\n', '"', '\'', '`', '<', '>', ',', '|'];
+const ENDS: &[char] = &['/', '?', '#', ' ', '\t', '\n', '"', '`', '<', '>'];
 
 /// An address without the login in it, if it has one: whose it is does not change with that.
 pub fn without_login(address: &str) -> Cow<'_, str> {
@@ -56,9 +56,14 @@ fn secrets(text: &str) -> impl Iterator<Item = Range<usize>> {
             true => login.find(':')? + 1,
             false => 0,
         };
-        let is_secret = from < login.len() && !login.contains("${");
+        let is_secret = from < login.len() && !is_template(&login[from..]);
         is_secret.then(|| start + from..start + login.len())
     })
+}
+
+/// Whether nothing but templates and what stands between them is in it: those are filled in elsewhere.
+fn is_template(login: &str) -> bool {
+    login.split(':').all(|part| part.starts_with("${") && part.find('}') == Some(part.len() - 1))
 }
 
 #[cfg(test)]
@@ -80,6 +85,10 @@ mod tests {
                 "  repo: \"https://***@c\"  # see http://***@e",
             ),
             ("https://${user}:${secret.x}@h", "https://${user}:${secret.x}@h"),
+            ("https://me:hunter,2'|x@h", "https://***@h"),
+            ("https://me:hunter2${x}@h", "https://***@h"),
+            ("https://${user}:hunter2@h", "https://***@h"),
+            ("https://${token}@h", "https://${token}@h"),
             ("https://h/?mail=a@b", "https://h/?mail=a@b"),
             ("://@", "://@"),
         ] {

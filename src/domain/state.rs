@@ -150,8 +150,11 @@ impl CycleState {
     pub fn left(&self) -> Option<Left> {
         let deploy = self.phase_record(Phase::Deploy)?;
         self.resolved.as_ref()?;
-        if !deploy.outcome.is_some_and(PhaseOutcome::went_well) {
-            return (!self.steps.is_empty()).then_some(Left::InPart);
+        match deploy.outcome {
+            // Nothing was to be deployed.
+            Some(PhaseOutcome::Skipped) => return None,
+            Some(PhaseOutcome::Passed) => {}
+            _ => return (!self.steps.is_empty()).then_some(Left::InPart),
         }
         let said = self.surfaces.last().map_or(&[][..], |read| &read.what.surfaces);
         let is = |wanted: Option<bool>| move |it: &SurfaceReading| it.matches == wanted;

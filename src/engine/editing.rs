@@ -172,7 +172,11 @@ impl Editing {
         for _ in 0..TRIES {
             let theirs = self.read().await?;
             let (after, is_merged) = match made(base.clone(), theirs.clone(), &edit).await? {
-                Made::Nothing => return Ok(Saved::Unchanged),
+                Made::Nothing => {
+                    // Another try may have kept what it began with: what is in the file is the newest.
+                    self.store.keep_text(&self.key(), theirs, edit.at).await?;
+                    return Ok(Saved::Unchanged);
+                }
                 Made::Text { after, is_merged } => (after, is_merged),
                 Made::Clash { merge, mine } => {
                     return self.clashed(&edit, merge, theirs, mine).await;
@@ -188,7 +192,7 @@ impl Editing {
     /// Closes the investigation, in its document and in the store.
     ///
     /// # Errors
-    /// When it is closed already, or cannot be written; then the file is as it was.
+    /// When it is closed already, or cannot be written. Closing again finishes what was begun.
     pub async fn close(
         &self,
         by: String,
@@ -200,22 +204,30 @@ impl Editing {
             let theirs = self.read().await?;
             let closing = Closing { by: &by, on, reason: reason.as_deref() };
             let Some(text) = investigation::close(&theirs.text, &closing) else {
-                let state = investigation::meta_of(&theirs.text).map(|meta| meta.state);
-                return Err(match state {
-                    Some(_) => EditError::Closed(self.row.id.to_string()),
-                    None => EditError::Stateless(self.row.file()),
-                });
+                if investigation::meta_of(&theirs.text).is_none() {
+                    return Err(EditError::Stateless(self.row.file()));
+                }
+                self.store.keep_text(&self.key(), theirs, at).await?;
+                if self.row.state == InvestigationState::Closed {
+                    return Err(EditError::Closed(self.row.id.to_string()));
+                }
+                // Whoever wrote it ended before the records knew.
+                return self.record_closed().await;
             };
             let after = kept(text.clone());
             let edit = Edit { base: theirs.digest.clone(), text, by: by.clone(), at };
             if self.write(&edit, theirs, after, false).await? {
-                let (pipeline, id) = (&self.row.pipeline, &self.row.id);
-                let (state, seen) = (InvestigationState::Closed, self.row.last_seen);
-                self.store.set_investigation_state(pipeline, id, state, seen).await?;
-                return Ok(());
+                return self.record_closed().await;
             }
         }
         Err(EditError::Busy)
+    }
+
+    async fn record_closed(&self) -> Result<(), EditError> {
+        let (pipeline, id) = (&self.row.pipeline, &self.row.id);
+        let (state, seen) = (InvestigationState::Closed, self.row.last_seen);
+        self.store.set_investigation_state(pipeline, id, state, seen).await?;
+        Ok(())
     }
 
     /// What clashed, again: the same texts come to the same.

@@ -93,6 +93,9 @@ const TERM_WIDTH: usize = 400;
 impl Excerpt {
     /// Cuts the line in which `start` lies out of a text. What could confuse a terminal is replaced.
     pub(crate) fn cut(text: &str, start: usize, end: usize) -> Self {
+        // A line of a file may hold a password that should stand elsewhere: hidden before a part of it is cut out.
+        let hidden = starred_logins(text);
+        let text = hidden.as_ref();
         let start = floor_char(text, start.min(text.len()));
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let rest = &text[start..];
@@ -119,8 +122,7 @@ impl Excerpt {
         if after.len() < line_end - end {
             shown.push('…');
         }
-        // A line of a file may hold a password that should stand elsewhere.
-        Self { text: starred_logins(&shown).into_owned(), start: mark_start, end: mark_end }
+        Self { text: shown, start: mark_start, end: mark_end }
     }
 
     /// The line as shown.

@@ -88,7 +88,7 @@ pub struct ActRow {
 /// A store that remembers who did what.
 #[async_trait]
 pub trait ActStore: Send + Sync {
-    /// Remembers an act. The newest ten thousand are kept.
+    /// Remembers an act. The newest ten thousand are kept, and the newest thousand sessions beside them.
     async fn put_act(&self, act: Act) -> Result<()>;
 
     /// The newest `limit` acts before that number, newest first.

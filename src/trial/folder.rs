@@ -76,10 +76,25 @@ fn sweep(within: &Path) {
         }
         let path = entry.path();
         let Some(_lock) = unused(&path, entry.ino()) else { continue };
-        if let Err(fault) = fs::remove_dir_all(&path) {
+        if let Err(fault) = remove(&path) {
             tracing::debug!(%fault, path = %path.display(), "a folder of an earlier trial stays");
         }
     }
+}
+
+/// Removes a folder, its lock last: what is left of one that cannot go whole is known as free the next time.
+fn remove(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name() == LOCK {
+            continue;
+        }
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    fs::remove_dir_all(path)
 }
 
 /// The lock of a folder of ours that nobody uses: neither whoever made it, nor a supervisor that still ends
@@ -104,18 +119,20 @@ fn unused(path: &Path, inode: u64) -> Option<File> {
     }
 }
 
-/// Whether one of its commands may still run.
+/// Whether one of its commands may still run; what cannot be read may.
 fn has_life(path: &Path) -> bool {
-    let Ok(runs) = fs::read_dir(path.join(RUNS)) else { return false };
+    let runs = match fs::read_dir(path.join(RUNS)) {
+        Ok(runs) => runs,
+        Err(fault) => return fault.kind() != io::ErrorKind::NotFound,
+    };
     let mut supervised = runs.flatten().map(|run| RunFolder::at(run.path()).supervised());
     supervised.any(|run| match attach(&run) {
-        Ok(Attachment::Running(_) | Attachment::Lost { still_running: Some(_) }) => true,
+        Ok(Attachment::Running(_) | Attachment::Lost { still_running: Some(_) }) | Err(_) => true,
         Ok(
             Attachment::Finished(_)
             | Attachment::NeverStarted
             | Attachment::Lost { still_running: None },
-        )
-        | Err(_) => false,
+        ) => false,
     })
 }
 

@@ -280,6 +280,11 @@ fn a_cancelled_cycle_says_what_it_left_on_its_environment() {
     assert!(report.contains("**Cancelled by ada in its deploy phase.**"), "{report}");
     assert!(report.contains("Nobody knows what staging serves: `andon run"), "{report}");
     assert_eq!(cancelled(&ended).left(), None, "no step had begun");
+    let skipped = cancelled(&|story| {
+        story.phase(Phase::Deploy, PhaseOutcome::Skipped, 0, None);
+        story.surfaces(Moment::Before, BASE, HEAD);
+    });
+    assert_eq!(skipped.left(), None, "nothing was to be deployed");
     let unseen = cancelled(&|story| {
         story.deployed();
     });

@@ -83,6 +83,7 @@ impl World {
         let last_seen: HashMap<InvestigationId, u32> =
             rows.iter().map(|row| (row.id.clone(), row.last_seen)).collect();
         rows.retain(|row| !linked.iter().any(|other| other.id == row.id));
+        let read_at = journal.now();
         let documents: Vec<Existing> = linked
             .iter()
             .map(|row| match self.read_document(journal, &row.file()) {
@@ -140,7 +141,7 @@ impl World {
             })
             .collect();
         findings.investigations = snapshots;
-        keep_written(journal.store().as_ref(), read, journal.now()).await;
+        keep_written(journal.store().as_ref(), read, read_at).await;
         Ok(())
     }
 

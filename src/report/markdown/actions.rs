@@ -143,9 +143,13 @@ fn unproven(actions: &mut Vec<Action>, view: &View<'_>) {
                 actions,
                 match view.state.left() {
                     None | Some(Left::Served) => format!("Run it again when it is wanted: {run}."),
-                    Some(Left::InPart | Left::Unseen | Left::Another) => format!(
+                    Some(Left::InPart | Left::Unseen) => format!(
                         "Nobody knows what {environment} serves: {run} deploys the newest revision and \
                          verifies it."
+                    ),
+                    Some(Left::Another) => format!(
+                        "{environment} serves another revision than was deployed: {run} deploys the newest \
+                         and verifies it."
                     ),
                 },
             );

@@ -9,8 +9,14 @@ use super::writer::Durability;
 use crate::domain::names::PipelineName;
 use crate::store::{Act, ActKind, ActRow, ActStore, Result};
 
-/// So many are kept, the newest.
-const KEPT: i64 = 10_000;
+/// Of what was done the newest ten thousand are kept, of sessions the newest thousand: whoever only logs in and out
+/// pushes out nothing else.
+const PRUNE: [&str; 2] = [
+    "DELETE FROM act WHERE kind NOT IN ('log_in', 'log_out') AND id <= (
+         SELECT id FROM act WHERE kind NOT IN ('log_in', 'log_out') ORDER BY id DESC LIMIT 1 OFFSET 10000)",
+    "DELETE FROM act WHERE kind IN ('log_in', 'log_out') AND id <= (
+         SELECT id FROM act WHERE kind IN ('log_in', 'log_out') ORDER BY id DESC LIMIT 1 OFFSET 1000)",
+];
 
 row_struct! {
     struct StoredAct {
@@ -46,7 +52,7 @@ impl ActStore for SqliteStore {
     async fn put_act(&self, act: Act) -> Result<()> {
         self.write(Durability::Full, move |db| {
             Box::pin(async move {
-                let put = sqlx::query(
+                sqlx::query(
                     "INSERT INTO act (at_us, person, kind, pipeline, subject, detail)
                      VALUES (?, ?, ?, ?, ?, ?)",
                 )
@@ -58,10 +64,9 @@ impl ActStore for SqliteStore {
                 .bind(&act.detail)
                 .execute(&mut *db)
                 .await?;
-                sqlx::query("DELETE FROM act WHERE id <= ?")
-                    .bind(put.last_insert_rowid().saturating_sub(KEPT))
-                    .execute(db)
-                    .await?;
+                for prune in PRUNE {
+                    sqlx::query(prune).execute(&mut *db).await?;
+                }
                 Ok(())
             })
         })

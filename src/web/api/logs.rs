@@ -4,6 +4,7 @@ mod reading;
 
 use std::io::{Cursor, SeekFrom};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
@@ -30,6 +31,8 @@ use crate::web::site::Site;
 const CHUNK: usize = 64 << 10;
 /// So many look for something at once; others wait for their turn.
 static LOOKING: Semaphore = Semaphore::const_new(2);
+/// And for so long.
+const TURN: Duration = Duration::from_secs(15);
 
 /// `GET pipelines/{pipeline}/cycles/{cycle}/logs`
 pub(in crate::web) async fn list(call: Call) -> Answer {
@@ -112,8 +115,17 @@ impl Opened {
         after: Option<u64>,
         most: usize,
     ) -> Result<(Self, Found), Problem> {
-        let _turn = LOOKING.acquire().await.map_err(|_| Problem::unavailable("the daemon ends"))?;
-        self.read(move |log| reading::find(log, &text, after, most)).await
+        let turn = tokio::time::timeout(TURN, LOOKING.acquire()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(Problem::unavailable("others look for something in logs just now")
+                .help("ask once more"));
+        };
+        self.read(move |log| {
+            // Whoever asked may be gone by now; the reading is not.
+            let _turn = turn;
+            reading::find(log, &text, after, most)
+        })
+        .await
     }
 
     /// Reads on a blocking thread: the log may be large.

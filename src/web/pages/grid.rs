@@ -3,8 +3,10 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use super::case::in_address;
 use super::cases::distinct;
@@ -25,6 +27,10 @@ const CYCLES: u32 = 200;
 const CASES: usize = 5_000;
 /// Of a large suite fewer cycles are read: so many cells.
 const CELLS: u32 = 400_000;
+/// So many are made at once: each holds megabytes, and all who look ask when a cycle ends.
+static MAKING: Semaphore = Semaphore::const_new(2);
+/// Others wait for their turn for so long.
+const TURN: Duration = Duration::from_secs(30);
 
 /// Which rows a reader wants, as it stands in the address.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -116,9 +122,16 @@ pub(in crate::web) async fn data(call: Call) -> Answer {
     let name = call.pipeline().await?;
     let rows = call.site.store().list_cycles(&name, TABLE_CYCLES).await?;
     let Some(newest) = rows.first() else { return ok(&Known::nothing().compact()) };
+    let turn = tokio::time::timeout(TURN, MAKING.acquire()).await;
+    let Ok(Ok(turn)) = turn else {
+        return Err(Problem::unavailable("many ask for a grid just now").help("ask once more"));
+    };
     let cycles = affordable(&rows, CYCLES);
     let known = Known::load(call.site.store(), &name, &newest.environment, cycles).await?;
-    let making = tokio::task::spawn_blocking(move || ok(&known.compact()));
+    let making = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        ok(&known.compact())
+    });
     making.await.map_err(|_| {
         Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR, "the grid cannot be written down")
     })?

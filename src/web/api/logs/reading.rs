@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use memchr::{memchr, memchr2_iter, memrchr};
 
 /// Lines are counted up to a part that begins within so many bytes; beyond that their numbers are not known.
-const COUNTED: u64 = 256 << 20;
+const COUNTED: u64 = 32 << 20;
 /// So much is read at once; a longer line is looked through in pieces.
 const CHUNK: usize = 1 << 20;
 /// Of a line that holds what was looked for so much is shown.
@@ -71,23 +71,24 @@ pub(in crate::web) fn part(
     most: u64,
 ) -> io::Result<Part> {
     let length = log.seek(SeekFrom::End(0))?;
-    let begin = match which {
-        Which::End => length.saturating_sub(most),
+    let (at, begin) = match which {
+        Which::End => (length, length.saturating_sub(most)),
         // A little before, so that the line is seen among others.
-        Which::Around(at) => at.min(length).saturating_sub(most / 4),
+        Which::Around(at) => (at.min(length), at.min(length).saturating_sub(most / 4)),
     };
     log.seek(SeekFrom::Start(begin))?;
     let mut bytes = Vec::new();
     Read::take(&mut *log, most).read_to_end(&mut bytes)?;
     let end = begin + bytes.len() as u64;
-    // A line that is cut is no line, unless there is nothing else.
+    // A line that is cut is no line, unless it is the one that is wanted.
     if end < length
-        && let Some(last) = memrchr(b'\n', &bytes)
+        && let Some(last) = memrchr(b'\n', &bytes).filter(|last| begin + *last as u64 + 1 > at)
     {
         bytes.truncate(last + 1);
     }
     let cut = if begin == 0 { None } else { memchr(b'\n', &bytes).map(|end| end + 1) };
-    let cut = cut.filter(|cut| *cut < bytes.len()).unwrap_or(0);
+    let is_before = |cut: &usize| *cut < bytes.len() && begin + *cut as u64 <= at;
+    let cut = cut.filter(is_before).unwrap_or(0);
     bytes.drain(..cut);
     let from = begin + cut as u64;
     let number = if from > COUNTED { None } else { Some(lines_before(log, from)? + 1) };
@@ -157,7 +158,8 @@ pub(in crate::web) fn find(
         at += whole as u64;
         buffer.drain(..whole);
         if !is_over && begun.elapsed() > PATIENCE {
-            found.stopped_at = Some(at);
+            // What begins after that is looked at the next time.
+            found.stopped_at = Some(at.saturating_sub(1));
             break;
         }
     }
@@ -213,6 +215,29 @@ mod tests {
         assert_eq!(beyond.to(), 500);
         let nothing = part(&mut Cursor::new(""), Which::End, 100).unwrap();
         assert_eq!((nothing.from, nothing.length, nothing.number), (0, 0, Some(1)));
+    }
+
+    #[test]
+    fn a_long_line_among_others_is_walked_through_both_ways() {
+        let text = format!("{}{}\n{}", numbered(50), "x".repeat(3_000), numbered(50));
+        let most = 400;
+        let (mut at, mut steps) = (0, 0);
+        loop {
+            let part = part(&mut Cursor::new(&text), Which::Around(at), most).unwrap();
+            assert!(part.from <= at, "{at}");
+            if part.to() >= part.length {
+                break;
+            }
+            assert!(part.to() > at, "no way on from {at}");
+            (at, steps) = (part.to(), steps + 1);
+        }
+        assert!(steps > 5);
+        let mut before = text.len() as u64;
+        while before > 0 {
+            let part = part(&mut Cursor::new(&text), Which::Around(before), most).unwrap();
+            assert!(part.from < before, "no way back from {before}");
+            before = part.from.saturating_sub(most / 2);
+        }
     }
 
     #[test]

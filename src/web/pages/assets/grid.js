@@ -268,7 +268,17 @@
     for (const line of [head, ...lines]) line.cells.forEach((cell) => { cell.column = -1; });
     draw();
   }
+  // One at a time; what came meanwhile is asked for after it, and nothing while nobody looks.
+  let busy = false, again = false;
   async function load() {
+    if (busy || document.hidden) { again = true; return; }
+    busy = true;
+    again = false;
+    await loadOnce();
+    setTimeout(() => { busy = false; if (again) load(); }, 1000);
+  }
+  document.addEventListener("visibilitychange", () => { if (again) load(); });
+  async function loadOnce() {
     let fresh;
     try {
       const answer = await fetch(box.dataset.grid, { redirect: "error" });
@@ -277,8 +287,9 @@
     } catch { return; }
     const isFirst = data === null;
     const wasAtEnd = isFirst || box.scrollLeft + box.clientWidth >= box.scrollWidth - COLUMN;
-    const reader = isFirst ? null : { id: shown[at.row - 1]?.id, cycle: at.column ? cycleAt(at.column).cycle : null };
+    const reader = isFirst ? null : { id: shown[at.row - 1]?.id, cycle: at.column ? cycleAt(at.column)?.cycle ?? null : null };
     data = fresh;
+    at.column = Math.min(at.column, data.cycles.length);
     if (isFirst) {
       space.append(head.line);
       box.replaceChildren(space);
