@@ -231,7 +231,12 @@ impl Reader {
                 self.enter(*slot, if is_whole { Mode::Inside } else { Mode::Fading });
                 self.is_frayed = !is_whole;
             }
-            Piece::End(_) => self.mode = Mode::Outside,
+            Piece::End(_) => {
+                self.mode = Mode::Outside;
+                if let Some(lines) = self.document.tool.get_mut(&self.slot) {
+                    lines.pop_if(|line| line.is_empty());
+                }
+            }
             // A second one says the same or less: it holds nothing that a person wrote.
             Piece::Meta(meta) => {
                 self.document.meta.get_or_insert_with(|| (**meta).clone());
@@ -256,6 +261,13 @@ impl Reader {
             return;
         }
         if line.trim().is_empty() {
+            // Without it a paragraph behind a table would be a row of that.
+            if self.mode == Mode::Inside
+                && let Some(lines) = self.document.tool.get_mut(&self.slot)
+                && lines.last().is_some_and(|line| !line.is_empty())
+            {
+                lines.push(String::new());
+            }
             return;
         }
         if self.is_tools(line) {

@@ -281,9 +281,14 @@ impl Endless {
         Self { stage, andon, command }
     }
 
+    /// Whoever runs these tests may have had them ignore a signal, as `nohup` does; this process takes all.
     fn prove(stage: &Stage) -> Command {
-        let mut command = stage.command();
-        command.args(["prove", "tools"]).env("TMPDIR", stage.path().join("temporary"));
+        let plain = stage.command();
+        let mut command = Command::new("env");
+        command.arg("--default-signal=HUP").arg(plain.get_program()).args(["prove", "tools"]);
+        command.current_dir(plain.get_current_dir().unwrap()).env_clear();
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("TMPDIR", stage.path().join("temporary"));
         command
     }
 

@@ -327,6 +327,11 @@ async fn an_investigation_is_closed_once_with_a_reason() {
         ("by", "ada"),
         ("reason", "the\n## cache is gone"),
     ];
+    let long = "x".repeat(501);
+    for reason in [" ", long.as_str()] {
+        let words = [words[0], ("reason", reason)];
+        house.ask(send(&path, &words).with("cookie", &session)).await.page(422);
+    }
     let done = house.ask(send(&path, &words).with("cookie", &session)).await.is(303);
     assert_eq!(done.header("location"), format!("{HERE}?done=closed"));
     let written = house.written();

@@ -58,6 +58,9 @@ fn a_failure_that_passed_and_came_back_is_reopened() {
     let gone = investigation::mark_gone(&text, 8).unwrap();
     assert!(gone.contains("not seen since cycle 8"));
     assert_eq!(investigation::mark_gone(&gone, 9), None);
+    // What is not written anew stays as it was, blank lines too: a paragraph behind a table is no row of it.
+    assert!(gone.contains("ms |\n\nRepeat by hand:\n\n```sh"), "{gone}");
+    assert!(gone.contains("## What was seen\n\n| | |"), "{gone}");
     let back = investigation::update(Some(&gone), &facts(&story, 0));
     assert_eq!(back.snapshot.state, InvestigationState::Reopened);
     // Its file was emptied in between: then the records say that it had passed.

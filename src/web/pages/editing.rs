@@ -199,6 +199,11 @@ pub(in crate::web) async fn decide(call: Call) -> Answer {
 pub(in crate::web) async fn close(call: Call) -> Answer {
     let desk = Desk::of(&call).await?;
     let form = call.form().await?;
+    let length = form.field("reason").map_or(0, |reason| reason.chars().count());
+    if !(1..=MAX_REASON).contains(&length) {
+        return Err(Problem::unprocessable("say why nobody needs to look any more")
+            .help("the reason has 1 to 500 characters, and stands under Notes"));
+    }
     desk.close(&form).await.map_err(|fault| problem(&fault))?;
     Ok(to(&format!("{}?done=closed", desk.here), None))
 }
@@ -302,7 +307,7 @@ impl Desk {
     /// Closes to its end, also when the browser hangs up.
     async fn close(&self, form: &Form) -> Result<(), EditError> {
         let (by, at) = (self.who.person(form.field("by")), self.site.now());
-        let reason = form.field("reason").map(|it| it.chars().take(MAX_REASON).collect::<String>());
+        let reason = form.field("reason").map(str::to_owned);
         let (editing, detail) = (self.editing.clone(), reason.clone().unwrap_or_default());
         let closing = self.site.tasks().spawn(async move { editing.close(by, reason, at).await });
         closing.await.map_err(|fault| EditError::Io(std::io::Error::other(fault)))??;

@@ -122,7 +122,8 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
             Link { text: "Markdown", href: format!("{here}/document.md") },
         ],
         edit: format!("{here}/edit"),
-        close: (state_of(&text) != Some(InvestigationState::Closed))
+        close: state_of(&text)
+            .is_some_and(|state| state != InvestigationState::Closed)
             .then(|| format!("{here}/close")),
         edits: edits.into_iter().map(EditView::from).collect(),
         older: oldest.map(|position| format!("{here}?before={position}#edits")),
