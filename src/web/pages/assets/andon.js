@@ -89,12 +89,14 @@ function tell(kind) { document.dispatchEvent(new CustomEvent("andon:event", { de
 const growing = () => document.querySelector("table[data-rows]");
 let turning = false, turnAgain = false, turned = 0;
 async function turnRows() {
-  const table = growing();
-  if (!table) return;
+  if (!growing()) return;
   if (turning) { turnAgain = true; return; }
   turning = true;
   await new Promise((done) => setTimeout(done, Math.max(0, turned + 250 - Date.now())));
   turned = Date.now();
+  // The suite may have ended meanwhile: then no row turns any more.
+  const table = growing();
+  if (!table) { turning = turnAgain = false; return; }
   try {
     const answer = await fetch(`${table.dataset.rows}?after=${table.dataset.tick}`, { headers: { accept: "text/html" }, redirect: "error" });
     if (answer.ok) {
