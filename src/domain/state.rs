@@ -134,7 +134,7 @@ pub struct CycleState {
 
 /// What a cycle that ended without a result left on its environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub enum Deployed {
     /// Perhaps a part of its revision, perhaps all of it: its deploy began, and did not end well.
     InPart,
     /// Its deploy ended well, which proves nothing; no surface said what it serves.
@@ -147,23 +147,23 @@ pub enum Left {
 
 impl CycleState {
     /// What it left; `None` where it deployed nothing.
-    pub fn left(&self) -> Option<Left> {
+    pub fn left_deployed(&self) -> Option<Deployed> {
         let deploy = self.phase_record(Phase::Deploy)?;
         self.resolved.as_ref()?;
         match deploy.outcome {
             // Nothing was to be deployed.
             Some(PhaseOutcome::Skipped) => return None,
             Some(PhaseOutcome::Passed) => {}
-            _ => return (!self.steps.is_empty()).then_some(Left::InPart),
+            _ => return (!self.steps.is_empty()).then_some(Deployed::InPart),
         }
         let said = self.surfaces.last().map_or(&[][..], |read| &read.what.surfaces);
         let is = |wanted: Option<bool>| move |it: &SurfaceReading| it.matches == wanted;
         Some(if said.iter().any(is(Some(false))) {
-            Left::Another
+            Deployed::Another
         } else if !said.is_empty() && said.iter().all(is(Some(true))) {
-            Left::Served
+            Deployed::Served
         } else {
-            Left::Unseen
+            Deployed::Unseen
         })
     }
 

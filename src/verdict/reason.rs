@@ -4,7 +4,7 @@ use crate::domain::event::{ControlKind, Moment};
 use crate::domain::findings::CaseFinding;
 use crate::domain::history::Counts;
 use crate::domain::outcome::{Change, Phase, PhaseOutcome, Verdict, VoidReason};
-use crate::domain::state::{CycleState, Left};
+use crate::domain::state::{CycleState, Deployed};
 
 /// What was decided.
 pub struct Judged<'a> {
@@ -38,19 +38,19 @@ pub fn reason(state: &CycleState, judged: &Judged<'_>) -> String {
 /// What is on the environment now, as far as a cycle that came to no result can say.
 fn left(state: &CycleState) -> String {
     let environment = &state.queued.environment;
-    let (Some(left), Some(resolved)) = (state.left(), &state.resolved) else {
+    let (Some(left), Some(resolved)) = (state.left_deployed(), &state.resolved) else {
         return String::new();
     };
     let sha = resolved.revision.sha.short();
     match left {
-        Left::InPart => format!(": {environment} may have {sha} in whole or in part"),
-        Left::Unseen => {
+        Deployed::InPart => format!(": {environment} may have {sha} in whole or in part"),
+        Deployed::Unseen => {
             format!(": {sha} was deployed to {environment}, and nobody saw what that serves")
         }
-        Left::Another => {
+        Deployed::Another => {
             format!(": {sha} was deployed to {environment}, which still served another revision")
         }
-        Left::Served => format!(": {environment} serves {sha}, of which nothing is known"),
+        Deployed::Served => format!(": {environment} serves {sha}, of which nothing is known"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `culprit`: eight commits, of which the fifth broke the chat.
 
+use std::process::Child;
+
 use serde_json::{Value, json};
 
 use super::stage::{PIPELINE, Stage, start, until};
@@ -289,65 +291,82 @@ const NOTED: &str = r#"        echo "$ANDON_CYCLE" >> "$ANDON_VAR_WWW/../order"
         while test -e "$ANDON_VAR_WWW/../hold"; do sleep 0.05; done
         test ! -e refuse"#;
 
+/// A search by hand whose first step deploys, and is held there.
+struct Held {
+    stage: Stage,
+    commits: Vec<String>,
+    search: Child,
+}
+
+impl Held {
+    fn begun() -> Self {
+        let noted = PIPELINE.replace("        test ! -e refuse", NOTED);
+        let (stage, commits) = broken_by_in(&noted, 5);
+        std::fs::write(stage.path().join("hold"), "").unwrap();
+        let search = begin(&stage, &["culprit", "small", "--json"]);
+        until("the first step deploys", || order(&stage) == [1, 2, 3]);
+        Self { stage, commits, search }
+    }
+
+    /// Lets it go on, and waits until it has found the commit, after something that went first.
+    fn finds_it(self) -> Stage {
+        let Self { stage, commits, search } = self;
+        std::fs::remove_file(stage.path().join("hold")).unwrap();
+        let found = search.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&found.stderr).into_owned();
+        assert_eq!(found.status.code(), Some(0), "{said}");
+        let told: Value = serde_json::from_slice(&found.stdout).unwrap();
+        assert_eq!(told["culprit"], commits[5].as_str());
+        assert!(said.contains("goes first; the search waits for its end"), "{said}");
+        stage
+    }
+}
+
+fn begin(stage: &Stage, args: &[&str]) -> Child {
+    let mut command = stage.command();
+    command.args(args);
+    start(command)
+}
+
+/// The cycles that deployed, in that order.
+fn order(stage: &Stage) -> Vec<u32> {
+    let text = std::fs::read_to_string(stage.path().join("order")).unwrap();
+    text.lines().map(|line| line.parse().unwrap()).collect()
+}
+
 /// A search has the environment to itself as far as searches go, and lets everything else go first.
 #[test]
 fn a_search_runs_beside_no_other_and_lets_a_run_by_hand_go_first() {
-    let (stage, commits) = broken_by_in(&PIPELINE.replace("        test ! -e refuse", NOTED), 5);
-    let order = || -> Vec<u32> {
-        let text = std::fs::read_to_string(stage.path().join("order")).unwrap();
-        text.lines().map(|line| line.parse().unwrap()).collect()
-    };
-    std::fs::write(stage.path().join("hold"), "").unwrap();
-    let begin = |args: &[&str]| {
-        let mut command = stage.command();
-        command.args(args);
-        start(command)
-    };
-    let search = begin(&["culprit", "small", "--json"]);
-    until("the first step deploys", || order() == [1, 2, 3]);
+    let held = Held::begun();
+    let stage = &held.stage;
     stage.andon(&["culprit", "small"]).ends(3).says(&["searches in staging already"]);
-    let run = begin(&["run", "small"]);
+    let run = begin(stage, &["run", "small"]);
     let cycles = || stage.andon(&["cycles", "small", "--json"]).json();
     until("the run waits", || cycles().as_array().unwrap().len() == 4);
-    std::fs::remove_file(stage.path().join("hold")).unwrap();
+    let stage = held.finds_it();
     assert_eq!(run.wait_with_output().unwrap().status.code(), Some(1));
-    let found = search.wait_with_output().unwrap();
-    assert_eq!(found.status.code(), Some(0), "{}", String::from_utf8_lossy(&found.stderr));
-    let told: Value = serde_json::from_slice(&found.stdout).unwrap();
-    assert_eq!(told["culprit"], commits[5].as_str());
-    assert_eq!(order()[..5], [1, 2, 3, 4, 5], "the run had its turn before the second step");
-    let said = String::from_utf8_lossy(&found.stderr).into_owned();
-    assert!(said.contains("goes first; the search waits for its end"), "{said}");
+    assert_eq!(order(&stage)[..5], [1, 2, 3, 4, 5], "the run had its turn before the second step");
 }
 
 /// What waits for a daemon goes before the next step of a search by hand.
 #[test]
 fn a_search_by_hand_lets_what_a_daemon_holds_go_first() {
-    let (stage, commits) = broken_by_in(&PIPELINE.replace("        test ! -e refuse", NOTED), 5);
-    let order = || -> Vec<u32> {
-        let text = std::fs::read_to_string(stage.path().join("order")).unwrap();
-        text.lines().map(|line| line.parse().unwrap()).collect()
-    };
-    std::fs::write(stage.path().join("hold"), "").unwrap();
-    let begin = |args: &[&str]| {
-        let mut command = stage.command();
-        command.args(args);
-        start(command)
-    };
-    let search = begin(&["culprit", "small", "--json"]);
-    until("the first step deploys", || order() == [1, 2, 3]);
-    let mut daemon = begin(&["daemon", "--listen", "127.0.0.1:0"]);
-    until("the daemon answers", || stage.path().join(".andon/daemon.json").exists());
-    stage.andon(&["trigger", "small"]).ends(0);
-    std::fs::remove_file(stage.path().join("hold")).unwrap();
-    let found = search.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&found.stderr).into_owned();
-    assert_eq!(found.status.code(), Some(0), "{said}");
-    let told: Value = serde_json::from_slice(&found.stdout).unwrap();
-    assert_eq!(told["culprit"], commits[5].as_str());
-    assert!(said.contains("goes first; the search waits for its end"), "{said}");
+    let held = Held::begun();
+    let _daemon = EndsWithTheTest(begin(&held.stage, &["daemon", "--listen", "127.0.0.1:0"]));
+    let is_told = held.stage.path().join(".andon/daemon.json");
+    until("the daemon answers", || is_told.exists());
+    held.stage.andon(&["trigger", "small"]).ends(0);
+    let stage = held.finds_it();
     let fourth = stage.andon(&["show", "small", "4", "--json"]).json();
     assert_eq!(fourth["trigger"]["kind"], "manual", "it had its turn before the second step");
-    daemon.kill().unwrap();
-    daemon.wait().unwrap();
+}
+
+/// Also with one that fails.
+struct EndsWithTheTest(Child);
+
+impl Drop for EndsWithTheTest {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

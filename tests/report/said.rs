@@ -8,7 +8,7 @@ use andon::domain::failure::{Blame, FailureClass, REQUEST_SUBJECT};
 use andon::domain::findings::{FlakyRate, ProbableRename};
 use andon::domain::history::{CycleRef, FailureChange};
 use andon::domain::outcome::{Cause, Change, Outcome, Phase, PhaseOutcome, Verdict};
-use andon::domain::state::{CycleState, Left};
+use andon::domain::state::{CycleState, Deployed};
 use andon::report::{json::cycle_json, markdown};
 
 use crate::cycles::{BASE, CASES, HEAD, Story, cluster, http_evidence, http_failure, id, sha};
@@ -275,27 +275,27 @@ fn a_cancelled_cycle_says_what_it_left_on_its_environment() {
         story.step(PhaseOutcome::Cancelled, "was cancelled", "");
         ended(story);
     });
-    assert_eq!(in_part.left(), Some(Left::InPart));
+    assert_eq!(in_part.left_deployed(), Some(Deployed::InPart));
     let report = markdown::render(&in_part);
     assert!(report.contains("**Cancelled by ada in its deploy phase.**"), "{report}");
     assert!(report.contains("Nobody knows what staging serves: `andon run"), "{report}");
-    assert_eq!(cancelled(&ended).left(), None, "no step had begun");
+    assert_eq!(cancelled(&ended).left_deployed(), None, "no step had begun");
     let skipped = cancelled(&|story| {
         story.phase(Phase::Deploy, PhaseOutcome::Skipped, 0, None);
         story.surfaces(Moment::Before, BASE, HEAD);
     });
-    assert_eq!(skipped.left(), None, "nothing was to be deployed");
+    assert_eq!(skipped.left_deployed(), None, "nothing was to be deployed");
     let unseen = cancelled(&|story| {
         story.deployed();
     });
-    assert_eq!(unseen.left(), Some(Left::Unseen));
+    assert_eq!(unseen.left_deployed(), Some(Deployed::Unseen));
     let another = cancelled(&|story| {
         story.deployed().surfaces(Moment::Before, BASE, HEAD);
     });
-    assert_eq!(another.left(), Some(Left::Another));
+    assert_eq!(another.left_deployed(), Some(Deployed::Another));
     let served = cancelled(&|story| {
         story.deployed().surfaces(Moment::Before, HEAD, HEAD);
     });
-    assert_eq!(served.left(), Some(Left::Served));
+    assert_eq!(served.left_deployed(), Some(Deployed::Served));
     assert!(markdown::render(&served).contains("Run it again when it is wanted"));
 }

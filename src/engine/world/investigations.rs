@@ -255,8 +255,9 @@ impl World {
         let mut rows = journal.store().list_investigations(Some(&journal.key().pipeline)).await?;
         rows.retain(|row| row.state != InvestigationState::Closed && !lives(&row.id));
         if !rows.is_empty() {
+            let read_at = journal.now();
             let read = beside_the_runtime(|| self.note_gone(journal, &rows));
-            keep_written(journal.store().as_ref(), read, journal.now()).await;
+            keep_written(journal.store().as_ref(), read, read_at).await;
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::domain::findings::{Cluster, Countermeasure, OverdueMeasure};
 use crate::domain::names::InvestigationId;
 use crate::domain::outcome::{Phase, Verdict, VoidReason};
 use crate::domain::spec::Priority;
-use crate::domain::state::Left;
+use crate::domain::state::Deployed;
 use crate::report::view::View;
 use crate::report::{rollback, words};
 
@@ -59,12 +59,12 @@ fn after_question(view: &View<'_>, of: u32) -> String {
     }
     let asked = view.state.resolved.as_ref();
     let asked = asked.map_or_else(String::new, |resolved| super::short(&resolved.revision.sha));
-    let has = match view.state.left() {
+    let has = match view.state.left_deployed() {
         None if queued.options.deploy => "has what was deployed before".to_owned(),
-        None | Some(Left::Served | Left::Unseen) => {
+        None | Some(Deployed::Served | Deployed::Unseen) => {
             format!("has {asked}, which is not the newest revision")
         }
-        Some(Left::InPart | Left::Another) => {
+        Some(Deployed::InPart | Deployed::Another) => {
             format!("may have {asked} in whole or in part, which is not the newest revision")
         }
     };
@@ -141,13 +141,15 @@ fn unproven(actions: &mut Vec<Action>, view: &View<'_>) {
             let environment = escape::text(queued.environment.as_str());
             first(
                 actions,
-                match view.state.left() {
-                    None | Some(Left::Served) => format!("Run it again when it is wanted: {run}."),
-                    Some(Left::InPart | Left::Unseen) => format!(
+                match view.state.left_deployed() {
+                    None | Some(Deployed::Served) => {
+                        format!("Run it again when it is wanted: {run}.")
+                    }
+                    Some(Deployed::InPart | Deployed::Unseen) => format!(
                         "Nobody knows what {environment} serves: {run} deploys the newest revision and \
                          verifies it."
                     ),
-                    Some(Left::Another) => format!(
+                    Some(Deployed::Another) => format!(
                         "{environment} serves another revision than was deployed: {run} deploys the newest \
                          and verifies it."
                     ),

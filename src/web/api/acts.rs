@@ -2,32 +2,31 @@
 
 use serde::Deserialize;
 
+use super::pipelines::Limit;
 use crate::store::ActRow;
 use crate::web::call::{Answer, Call, ok};
 use crate::web::forms::{ActForm, ActsForm, time};
 use crate::web::problem::Problem;
-use crate::web::site::Site;
 
 /// So many at once, unless asked otherwise.
 const LISTED: u32 = 100;
-const MAX_LISTED: u32 = 1_000;
 
 #[derive(Debug, Deserialize)]
 struct Asked {
     before: Option<i64>,
-    limit: Option<u32>,
+    limit: Option<i64>,
 }
 
 /// `GET acts`
 pub(in crate::web) async fn list(call: Call) -> Answer {
-    ok(&asked(&call, &call.site).await?)
+    ok(&asked(&call).await?)
 }
 
 /// The acts that the query asks for.
-pub(in crate::web) async fn asked(call: &Call, site: &Site) -> Result<ActsForm, Problem> {
+pub(in crate::web) async fn asked(call: &Call) -> Result<ActsForm, Problem> {
     let Asked { before, limit } = call.query()?;
-    let limit = limit.unwrap_or(LISTED).clamp(1, MAX_LISTED);
-    let rows = site.store().list_acts(before, limit).await?;
+    let limit = Limit { limit }.or(LISTED)?;
+    let rows = call.site.store().list_acts(before, limit).await?;
     let is_whole = rows.len() < usize::try_from(limit).unwrap_or(usize::MAX);
     let older = rows.last().filter(|_| !is_whole).map(|row| row.id);
     Ok(ActsForm { acts: rows.into_iter().map(form).collect(), older })

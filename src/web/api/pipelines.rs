@@ -33,7 +33,7 @@ const MAX_LIMIT: u32 = 1_000;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct Limit {
-    limit: Option<i64>,
+    pub(super) limit: Option<i64>,
 }
 
 impl Limit {

@@ -25,7 +25,7 @@ struct Line {
 
 /// `GET /audit`
 pub(in crate::web) async fn page(call: Call) -> Answer {
-    let listed = asked(&call, &call.site).await?;
+    let listed = asked(&call).await?;
     let is_newest = !call.parts.uri.query().is_some_and(|query| query.contains("before="));
     let line = |act: ActForm| Line { href: address(&act), act };
     let own =

@@ -13,7 +13,7 @@ use crate::ingest::ReportedOutcome;
 
 use super::record_of;
 
-/// Files of more bytes are read at their end alone: each look would read all of them again.
+/// Where runs wrote more, what became of their cases is told when they end: each look reads all of it again.
 const MAX_BYTES: u64 = 4 << 20;
 
 impl World {
