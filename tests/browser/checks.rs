@@ -23,7 +23,8 @@ pub(crate) async fn faults(browser: &Browser) -> Vec<String> {
     }
     browser.prefers(Scheme::Light).await;
     browser.on(Screen::Phone).await;
-    faults.extend(beyond_the_edge(browser).await.map(|fault| format!("on a phone: {fault}")));
+    let found = beyond_the_edge(browser).await;
+    faults.extend(found.into_iter().map(|fault| format!("on a phone: {fault}")));
     browser.on(Screen::Laptop).await;
     faults.extend(beyond_the_edge(browser).await);
     faults
@@ -63,14 +64,18 @@ async fn axe(browser: &Browser, scheme: Scheme) -> Vec<String> {
     texts(&browser.ask_later(&script).await)
 }
 
-/// What makes the page wider than the screen.
-async fn beyond_the_edge(browser: &Browser) -> Option<String> {
+/// What makes the page wider than the screen, what stands out of its panel, and what should be lines and is scrolled.
+async fn beyond_the_edge(browser: &Browser) -> Vec<String> {
     let script = "
+        const told = (it) => `${it.tagName}.${it.className?.baseVal ?? it.className}#${it.id}`;
+        const right = (it) => it.getBoundingClientRect().right;
+        const isScrolled = (it) => it.closest('.scroll, .vgrid, pre, svg, table');
+        const out = [...document.querySelectorAll('main > section :not(.away)')].filter((it) => !isScrolled(it) && right(it) > right(it.closest('main > section')) + 1).map((it) => `out of its panel: ${told(it)}`);
+        if (innerWidth <= 640) out.push(...[...document.querySelectorAll('.stacks')].map((it) => it.closest('.scroll') ?? it).filter((it) => it.scrollWidth > it.clientWidth + 1).map((it) => `scrolled: ${told(it)}`));
         const wide = document.documentElement.scrollWidth, room = document.documentElement.clientWidth;
-        if (wide <= room) return [];
-        const out = [...document.querySelectorAll('body *')].filter((it) => it.getBoundingClientRect().right > room + 1 && !it.closest('.scroll, pre'));
-        return [`${wide} px on ${room}: ` + out.slice(0, 5).map((it) => `${it.tagName}.${it.className?.baseVal ?? it.className}#${it.id}`).join(', ')]";
-    texts(&browser.ask(script).await).pop()
+        if (wide > room) out.push(`${wide} px on ${room}: ` + [...document.querySelectorAll('body *')].filter((it) => right(it) > room + 1 && !isScrolled(it)).slice(0, 5).map(told).join(', '));
+        return out";
+    texts(&browser.ask(script).await)
 }
 
 /// From now on every move of what is shown is noted, and a reload would be seen.

@@ -1,13 +1,13 @@
 //! `GET /`: every pipeline at a glance, what needs somebody first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::StatusCode;
 use serde::Serialize;
 
 use super::frame::Frame;
 use super::template;
-use super::trend::{CYCLES, Trend, answer_of, look, trend};
+use super::trend::{CYCLES, Trend, answer_of, look, tested_of, trend};
 use crate::domain::outcome::Verdict;
 use crate::report::words;
 use crate::store::{CycleKey, CycleRow, TrendRow};
@@ -31,6 +31,8 @@ struct Card {
     pipeline: PipelineForm,
     /// The newest cycle that says something of the pipeline.
     answer: Option<CycleRowForm>,
+    /// The newest whose suite ran, where that is an older one than the answer.
+    tested: Option<CycleRowForm>,
     look: &'static str,
     trend: Trend,
     #[serde(skip)]
@@ -43,11 +45,14 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     let now = Now::look(site).await?;
     let recent = site.store().recent_cycles(CYCLES).await?;
     let recent: Vec<&[TrendRow]> = recent.chunk_by(|a, b| a.pipeline == b.pipeline).collect();
-    let answers: Vec<CycleKey> =
-        recent.iter().filter_map(|rows| answer_of(rows)).map(TrendRow::key).collect();
+    let told: BTreeSet<CycleKey> = recent
+        .iter()
+        .flat_map(|rows| answer_of(rows).into_iter().chain(tested_of(rows)))
+        .map(TrendRow::key)
+        .collect();
     let known = Known {
         recent: recent.into_iter().map(|rows| (rows[0].pipeline.as_str(), rows)).collect(),
-        answers: site.store().find_cycles(&answers).await?,
+        told: site.store().find_cycles(&told.into_iter().collect::<Vec<_>>()).await?,
     };
     let mut cards: Vec<Card> =
         now.all().into_iter().map(|pipeline| card(pipeline, &known)).collect();
@@ -72,19 +77,31 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
 struct Known<'a> {
     /// The newest of each, newest first.
     recent: BTreeMap<&'a str, &'a [TrendRow]>,
-    /// The newest of each that says something of it, as a whole.
-    answers: Vec<CycleRow>,
+    /// Those of them that a card tells of, as a whole.
+    told: Vec<CycleRow>,
+}
+
+impl Known<'_> {
+    fn whole(&self, row: &TrendRow) -> Option<&CycleRow> {
+        let key = row.key();
+        self.told.iter().find(|it| it.key() == key)
+    }
 }
 
 fn card(pipeline: PipelineForm, known: &Known<'_>) -> Card {
     let name = pipeline.pipeline.as_str();
-    let answer = known.answers.iter().find(|row| row.pipeline.as_str() == name);
+    let recent = known.recent.get(name).copied().unwrap_or_default();
+    let (answer, tested) = (answer_of(recent), tested_of(recent));
+    let tested = tested.filter(|it| answer.is_some_and(|answer| answer.cycle > it.cycle));
+    let (answer, tested) =
+        (answer.and_then(|row| known.whole(row)), tested.and_then(|row| known.whole(row)));
     let verdict = answer.and_then(|row| row.summary.verdict);
     Card {
         href: format!("/pipelines/{name}"),
         answer: answer.map(CycleRowForm::from),
+        tested: tested.map(CycleRowForm::from),
         look: look(verdict),
-        trend: trend(known.recent.get(name).copied().unwrap_or_default()),
+        trend: trend(recent),
         rank: rank(&pipeline, verdict),
         pipeline,
     }

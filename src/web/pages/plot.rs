@@ -1,32 +1,36 @@
 //! The durations of a case as a picture: a mark a run, filled where it passed, hollow where it did not, and a line
 //! where its definition changed. Pure; its label and the table of the page say the same in words.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use minijinja::HtmlEscape;
 
 use crate::report::words;
 use crate::web::forms::CaseRowForm;
 
-const WIDTH: u64 = 900;
 const HEIGHT: u64 = 180;
-const LEFT: u64 = 84;
-const TOP: u64 = 16;
+const TOP: u64 = 10;
 const BOTTOM: u64 = 24;
+/// Where the numbers of cycles stand.
+const FOOT: u64 = HEIGHT - 4;
 /// Where durations begin.
 const BASE: u64 = HEIGHT - BOTTOM;
+/// Of the width, in thousandths, so much is left free on both sides.
+const SIDE: u64 = 15;
+/// More runs than this want more room than a phone has.
+const FEW: usize = 20;
 /// Of more changes than this the label says only how many there are.
 const NAMED: usize = 5;
 
-/// The picture of these runs, newest first; empty where nothing ran.
+/// The picture of these runs, newest first; empty where nothing ran. Places along it are shares of its width, so that
+/// its letters and marks are as large on a phone as on a wall; its scale stands beside it, and stays where it is scrolled.
 pub(super) fn plot(rows: &[CaseRowForm]) -> String {
     let ran: Vec<&CaseRowForm> = rows.iter().rev().filter(|row| row.attempts > 0).collect();
     let slowest = ran.iter().map(|row| row.duration_ms).max().unwrap_or(0).max(1);
     let (Some(first), Some(last)) = (ran.first(), ran.last()) else {
         return "<p class=\"dim\">It has not run yet.</p>".to_owned();
     };
-    let steps = (ran.len() - 1).max(1) as u64;
-    let place = |at: usize| LEFT + 12 + at as u64 * (WIDTH - LEFT - 24) / steps;
+    let place = |at: usize| Share::of(at, ran.len());
     let says = format!(
         "Durations in cycles {} to {}: at most {}, last {}{}",
         first.cycle,
@@ -36,40 +40,68 @@ pub(super) fn plot(rows: &[CaseRowForm]) -> String {
         changes(&ran)
     );
     let mut svg = format!(
-        "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{says}\">\
-         <path class=\"rule\" d=\"M{LEFT} {BASE}H{WIDTH}M{LEFT} {TOP}H{WIDTH}\"/>\
-         <text x=\"{edge}\" y=\"20\" text-anchor=\"end\">{most}</text>\
-         <text x=\"{edge}\" y=\"{BASE}\" text-anchor=\"end\">0</text>",
-        edge = LEFT - 8,
+        "<div class=\"plotted\"><div class=\"scale\" aria-hidden=\"true\"><span>{most}</span><span>0</span></div>\
+         <div class=\"scroll newest\" tabindex=\"0\" role=\"group\" aria-labelledby=\"h-durations\">\
+         <svg class=\"plot{many}\" height=\"{HEIGHT}\" role=\"img\" aria-label=\"{says}\">\
+         <line class=\"rule\" y1=\"{BASE}\" x2=\"100%\" y2=\"{BASE}\"/>\
+         <line class=\"rule\" y1=\"{TOP}\" x2=\"100%\" y2=\"{TOP}\"/>",
         most = words::duration(slowest),
+        many = if ran.len() > FEW { " many" } else { "" },
     );
     for (at, row) in (0..).zip(&ran).filter(|(_, row)| is_redefined(row)) {
         // Between this run and the one before; the first of a list has none there.
         let x = place(at).midpoint(place(at.saturating_sub(1)));
         let _ = write!(
             svg,
-            "<g class=\"redefined\"><path d=\"M{x} {TOP}V{BASE}\"/>\
-             <path class=\"flag\" d=\"M{x} {BASE}l-5 9h10z\"/><title>definition changed in cycle {}</title></g>",
+            "<svg class=\"redefined\" x=\"{x}\"><path d=\"M0 {TOP}V{BASE}\"/>\
+             <path class=\"flag\" d=\"M0 {BASE}l-5 9h10z\"/><title>definition changed in cycle {}</title></svg>",
             row.cycle
         );
     }
-    let points: Vec<String> = (0..)
-        .zip(&ran)
-        .map(|(at, row)| format!("{},{}", place(at), height(row.duration_ms, slowest)))
-        .collect();
-    let _ = write!(svg, "<polyline class=\"line\" points=\"{}\"/>", points.join(" "));
+    for (at, pair) in (0..).zip(ran.windows(2)) {
+        let _ = write!(
+            svg,
+            "<line class=\"line\" x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\"/>",
+            place(at),
+            height(pair[0].duration_ms, slowest),
+            place(at + 1),
+            height(pair[1].duration_ms, slowest)
+        );
+    }
     for (at, row) in (0..).zip(&ran) {
         svg.push_str(&mark(row, place(at), height(row.duration_ms, slowest)));
     }
-    let _ = write!(
-        svg,
-        "<text x=\"{}\" y=\"{HEIGHT}\">{}</text><text x=\"{}\" y=\"{HEIGHT}\" text-anchor=\"end\">{}</text></svg>",
-        place(0),
-        first.cycle,
-        place(ran.len() - 1),
-        last.cycle
-    );
+    let _ = write!(svg, "<text y=\"{FOOT}\">cycle {}</text>", first.cycle);
+    if ran.len() > 1 {
+        let _ =
+            write!(svg, "<text x=\"100%\" y=\"{FOOT}\" text-anchor=\"end\">{}</text>", last.cycle);
+    }
+    svg.push_str("</svg></div></div>");
     svg
+}
+
+/// A place along the picture, in thousandths of its width.
+#[derive(Clone, Copy)]
+struct Share(u64);
+
+impl Share {
+    /// Where the run `at` of so many stands; the only one, in the middle.
+    fn of(at: usize, runs: usize) -> Self {
+        match runs {
+            0 | 1 => Self(500),
+            _ => Self(SIDE + at as u64 * (1_000 - 2 * SIDE) / (runs as u64 - 1)),
+        }
+    }
+
+    fn midpoint(self, other: Self) -> Self {
+        Self(self.0.midpoint(other.0))
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}%", self.0 / 10, self.0 % 10)
+    }
 }
 
 fn height(ms: u64, slowest: u64) -> u64 {
@@ -79,7 +111,7 @@ fn height(ms: u64, slowest: u64) -> u64 {
 }
 
 /// A run, and what there is to say about it where somebody points at it.
-fn mark(row: &CaseRowForm, x: u64, y: u64) -> String {
+fn mark(row: &CaseRowForm, x: Share, y: u64) -> String {
     let outcome = row.outcome.as_deref().unwrap_or("removed");
     let kind = match outcome {
         "passed" => "passed",
@@ -146,9 +178,9 @@ mod tests {
         let title = "<title>cycle 4: failed, 400 ms, definition changed, 4f1c2aa a &lt;b&gt; &amp; c</title>";
         assert!(svg.contains(title), "{svg}");
         assert!(svg.contains("<title>cycle 2: passed, 200 ms, 4f1c2aa a"), "{svg}");
-        // Halfway between the second run and the third.
+        // Halfway between the second run and the third of three.
         assert_eq!(svg.matches("class=\"redefined\"").count(), 1, "{svg}");
-        assert!(svg.contains("d=\"M690 16V156\""), "{svg}");
+        assert!(svg.contains("class=\"redefined\" x=\"74.2%\""), "{svg}");
         assert!(svg.contains("last 400 ms; its definition changed in cycle 4\""), "{svg}");
     }
 

@@ -40,6 +40,13 @@ pub(super) fn answer_of(newest_first: &[TrendRow]) -> Option<&TrendRow> {
     })
 }
 
+/// The newest of these cycles whose suite says something of the revision that it deployed.
+pub(super) fn tested_of(newest_first: &[TrendRow]) -> Option<&TrendRow> {
+    newest_first.iter().find(|row| {
+        matches!(row.verdict, Some(Verdict::Green | Verdict::Red | Verdict::Incomplete))
+    })
+}
+
 /// The newest of these cycles as bars, the oldest of them first. What a search asks an older commit is none.
 pub(super) fn trend(newest_first: &[TrendRow]) -> Trend {
     let mut cycles: Vec<&TrendRow> =
@@ -88,4 +95,31 @@ fn says(cycles: &[&TrendRow]) -> String {
         last.cycle,
         if parts.is_empty() { "none is over".to_owned() } else { parts.join(", ") }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::domain::names::PipelineName;
+
+    fn row(cycle: u32, verdict: Option<Verdict>) -> TrendRow {
+        let pipeline = PipelineName::parse("shop").unwrap();
+        TrendRow { pipeline, cycle, verdict, planned: 2, good: 1, is_question: false }
+    }
+
+    #[test]
+    fn what_answers_and_what_was_tested_need_not_be_one_cycle() {
+        use Verdict::{Cancelled, DeployFailed, Green, NotReady, Red};
+        let found = |verdicts: &[Option<Verdict>]| {
+            let mut rows: Vec<TrendRow> =
+                (1..).zip(verdicts.iter().rev()).map(|(cycle, it)| row(cycle, *it)).collect();
+            rows.reverse();
+            (answer_of(&rows).map(|it| it.cycle), tested_of(&rows).map(|it| it.cycle))
+        };
+        assert_eq!(found(&[None, Some(Red), Some(Green)]), (Some(2), Some(2)));
+        assert_eq!(found(&[Some(DeployFailed), Some(Green)]), (Some(2), Some(1)));
+        assert_eq!(found(&[Some(Cancelled), Some(NotReady)]), (Some(1), None));
+        assert_eq!(found(&[]), (None, None));
+    }
 }
