@@ -20,6 +20,7 @@ use std::sync::Arc;
 pub use crate::domain::change::{Seen, change_of};
 pub use between::{CaseRow, Difference, between};
 pub use compare::{carried, compare, uncompared};
+pub use figures::{Flakiness, flakiness};
 pub use history::{advance, advance_all};
 
 use crate::domain::findings::{CaseFinding, CaseResult, ProbableRename};

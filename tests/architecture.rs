@@ -101,6 +101,7 @@ const MAP: &[(&str, &[&str])] = &[
             "domain",
             "pipeline",
             "cycle",
+            "diff",
             "verdict",
             "investigation",
             "report",

@@ -18,13 +18,35 @@ pub(super) fn flaky_rate(earlier: &[RecentRun], now: Option<RecentRun>) -> Optio
         return None;
     }
     let good_on = |key: u32| runs().any(|run| run.revision_key == key && is_good(run.outcome));
-    let at_odds = runs().filter(|run| match run.outcome {
+    let flaky = count(runs().filter(|run| is_at_odds(run, good_on)).count());
+    (flaky > 0).then(|| FlakyRate { flaky, of: count(runs().count()) })
+}
+
+fn is_at_odds(run: &RecentRun, good_on: impl Fn(u32) -> bool) -> bool {
+    match run.outcome {
         Outcome::Flaky => true,
         Outcome::Failed | Outcome::Errored => good_on(run.revision_key),
         Outcome::Passed | Outcome::NotRun | Outcome::Skipped => false,
-    });
-    let flaky = count(at_odds.count());
-    (flaky > 0).then(|| FlakyRate { flaky, of: count(runs().count()) })
+    }
+}
+
+/// How often a case was at odds with itself, and when last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flakiness {
+    /// How often, as reports count it (SPEC section 6, `flaky_rate`).
+    pub rate: FlakyRate,
+    /// The latest cycle in which it was.
+    pub last_in: u32,
+}
+
+/// What the latest known runs of a case, oldest first, say of it; `None` when it never was at odds with itself.
+pub fn flakiness(recent: &[RecentRun]) -> Option<Flakiness> {
+    let rate = flaky_rate(recent, None)?;
+    let recent = &recent[recent.len().saturating_sub(RECENT_RUNS)..];
+    let runs = || recent.iter().filter(|run| run.is_of_present_definition());
+    let good_on = |key: u32| runs().any(|run| run.revision_key == key && is_good(run.outcome));
+    let last = runs().rev().find(|run| is_at_odds(run, good_on))?;
+    Some(Flakiness { rate, last_in: last.cycle })
 }
 
 /// Whether so many failures in a row are no surprise after these runs, as often as the case was at odds
@@ -116,5 +138,27 @@ mod tests {
         assert_eq!(flaky_rate(&runs, Some(passed)), None);
         runs[1].outcome = Outcome::Flaky;
         assert_eq!(flaky_rate(&runs, Some(passed)), Some(FlakyRate { flaky: 1, of: 50 }));
+    }
+
+    #[test]
+    fn when_a_case_was_at_odds_last_is_known() {
+        use Outcome::{Failed, Flaky, Passed};
+        let runs = |list: &[(u32, Outcome)]| -> Vec<RecentRun> {
+            let of = |(cycle, (key, outcome)): (u32, &(u32, Outcome))| RecentRun {
+                cycle,
+                ..run(*key, *outcome, 1)
+            };
+            (1..).zip(list).map(of).collect()
+        };
+        let told = |list: &[(u32, Outcome)]| {
+            flakiness(&runs(list)).map(|it| (it.rate.flaky, it.rate.of, it.last_in))
+        };
+        assert_eq!(told(&[(1, Passed), (2, Failed)]), None);
+        assert_eq!(told(&[(1, Flaky), (1, Passed), (2, Failed)]), Some((1, 3, 1)));
+        // The failure on the revision that was good is the one, not that on the next.
+        assert_eq!(told(&[(1, Passed), (1, Failed), (2, Failed)]), Some((1, 3, 2)));
+        let mut long = vec![(1, Flaky)];
+        long.extend(std::iter::repeat_n((1, Passed), RECENT_RUNS));
+        assert_eq!(told(&long), None);
     }
 }

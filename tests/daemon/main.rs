@@ -8,6 +8,7 @@ mod client;
 mod editing;
 mod forge;
 mod full_disk;
+mod glance;
 mod hooks;
 mod house;
 mod kills;

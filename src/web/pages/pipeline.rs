@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::flaky::{Flaky, flaky};
 use super::frame::Frame;
 use super::grid::{self, Grid, grid};
 use super::template;
@@ -38,6 +39,8 @@ struct Page {
     health: Vec<Fact>,
     /// Nothing where only parts that follow events are wanted.
     grid: Option<Grid>,
+    /// Nothing where it cannot have changed.
+    flaky: Option<Flaky>,
     trend: Trend,
     cycles: Vec<CycleRowForm>,
     /// So many cycles are shown when older ones are asked for.
@@ -74,9 +77,14 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     let pipeline = Now::look(site).await?.of(&name);
     let rows = store.list_cycles(&name, listed.max(CYCLES)).await?;
     let in_short: Vec<TrendRow> = rows.iter().map(TrendRow::from).collect();
-    let grid = match call.header(LIVE_PARTS) {
-        Some(_) => None,
-        None => Some(grid(store, &name, &rows, call.query::<grid::Asked>()?).await?),
+    let is_live = call.header(LIVE_PARTS).is_some();
+    let grid = match is_live {
+        true => None,
+        false => Some(grid(store, &name, &rows, call.query::<grid::Asked>()?).await?),
+    };
+    let flaky = match is_live && pipeline.running.is_some() {
+        true => None,
+        false => Some(flaky(store, &rows).await?),
     };
     let investigations = store.list_investigations(Some(&name)).await?;
     let commits = store.list_commits(&name, LISTED).await?;
@@ -86,6 +94,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         look: look(answer_of(&in_short).and_then(|row| row.verdict)),
         health: health(&rows, &investigations, &commits),
         grid,
+        flaky,
         trend: trend(&in_short),
         older: (rows.len() >= shown && listed < MAX_LISTED).then(|| (listed * 4).min(MAX_LISTED)),
         cycles: rows.iter().take(shown).map(CycleRowForm::from).collect(),

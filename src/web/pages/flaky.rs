@@ -1,0 +1,117 @@
+//! The cases of a pipeline that are at odds with themselves, by the records that comparisons are made with.
+
+use std::cmp::Reverse;
+
+use serde::Serialize;
+
+use super::case::in_address;
+use crate::diff::{Flakiness, flakiness};
+use crate::domain::history::CaseHead;
+use crate::store::{CycleRow, Result, Store};
+
+/// So many are listed, the worst first.
+const LISTED: usize = 50;
+
+/// Those that are planned now.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Flaky {
+    cases: Vec<Case>,
+    /// So many more are.
+    more: usize,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Case {
+    case: String,
+    path: String,
+    /// Runs at odds with others of their revision, and how many were looked at.
+    flaky: u32,
+    of: u32,
+    last_in: u32,
+    /// What became of it last.
+    outcome: &'static str,
+}
+
+/// Of the environment of the newest of these cycles.
+pub(super) async fn flaky(store: &dyn Store, newest_first: &[CycleRow]) -> Result<Flaky> {
+    let Some(newest) = newest_first.first() else { return Ok(Flaky::default()) };
+    let whole = newest_first.iter().find(|row| {
+        let is_valid = row.summary.verdict.is_some_and(|it| it.has_valid_suite());
+        row.environment == newest.environment && row.summary.only.is_none() && is_valid
+    });
+    let heads = store.case_heads(&newest.pipeline, &newest.environment).await?;
+    Ok(listed(&heads, whole.map_or(0, |row| row.summary.cycle)))
+}
+
+/// The worst first; what has not been planned since this cycle was removed.
+fn listed(heads: &[CaseHead], since: u32) -> Flaky {
+    let present = heads.iter().filter(|head| head.planned_in >= since);
+    let mut found: Vec<(Flakiness, &CaseHead)> =
+        present.filter_map(|head| Some((flakiness(&head.recent)?, head))).collect();
+    // Shares of whole numbers: 3 of 10 before 3 of 50, and compared without rounding.
+    found.sort_by_cached_key(|(it, head)| {
+        let share = u64::from(it.rate.flaky) * 1_000_000 / u64::from(it.rate.of.max(1));
+        (Reverse(share), Reverse(it.last_in), head.case.clone())
+    });
+    let more = found.len().saturating_sub(LISTED);
+    let cases = found.into_iter().take(LISTED).map(|(it, head)| Case {
+        case: head.case.to_string(),
+        path: in_address(head.case.as_str()),
+        flaky: it.rate.flaky,
+        of: it.rate.of,
+        last_in: it.last_in,
+        outcome: head.last_outcome.as_str(),
+    });
+    Flaky { cases: cases.collect(), more }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::domain::history::RecentRun;
+    use crate::domain::names::CaseId;
+    use crate::domain::outcome::Outcome;
+
+    fn head(case: &str, planned_in: u32, outcomes: &[Outcome]) -> CaseHead {
+        let run = |(cycle, outcome): (u32, &Outcome)| RecentRun {
+            cycle,
+            revision_key: 7,
+            duration_ms: 1,
+            outcome: *outcome,
+        };
+        CaseHead {
+            case: CaseId::parse(case).unwrap(),
+            planned_in,
+            last_outcome: *outcomes.last().unwrap(),
+            known: None,
+            last_good: None,
+            first_failing: None,
+            failing_for: 0,
+            failure_changed: None,
+            flaked_as: None,
+            causes: Vec::new(),
+            recent: (1..).zip(outcomes).map(run).collect(),
+        }
+    }
+
+    #[test]
+    fn the_worst_comes_first_and_what_is_removed_or_steady_does_not_come() {
+        use Outcome::{Failed, Flaky as Odd, Passed};
+        let heads = [
+            head("steady", 4, &[Passed, Passed]),
+            head("once", 4, &[Odd, Passed, Passed, Passed]),
+            head("twice", 4, &[Passed, Odd, Passed, Failed]),
+            head("removed", 3, &[Odd, Odd]),
+            head("again", 4, &[Passed, Passed, Odd, Passed]),
+        ];
+        let found = listed(&heads, 4);
+        let told: Vec<_> =
+            found.cases.iter().map(|it| (it.case.as_str(), it.flaky, it.of, it.last_in)).collect();
+        assert_eq!(told, [("twice", 2, 4, 4), ("again", 1, 4, 3), ("once", 1, 4, 1)]);
+        assert_eq!(found.cases[0].outcome, "failed");
+        assert_eq!(listed(&heads, 0).cases[0].case, "removed");
+        let many: Vec<_> = (0..60).map(|n| head(&format!("c{n}"), 1, &[Odd])).collect();
+        assert_eq!((listed(&many, 1).cases.len(), listed(&many, 1).more), (LISTED, 10));
+    }
+}
