@@ -15,6 +15,7 @@ mod document;
 mod facts;
 mod lines;
 mod lint;
+mod mend;
 pub mod merge;
 mod questions;
 mod sheet;
@@ -27,6 +28,7 @@ pub use claims::{Sighting, named_in_trailer};
 pub use document::{Document, Kept, Meta, Slot};
 pub use facts::{Facts, Known};
 pub use lint::{Lint, lint};
+pub use mend::{Lost, Mended, lost, mend, words_in};
 pub use sheet::{ActionSheet, Field, Sheet, WhySheet};
 pub use update::{
     Closing, Updated, abridged, claims_in, close, left, mark_gone, meta_of, overdue, record,

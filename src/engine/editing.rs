@@ -1,9 +1,12 @@
 //! An edit of an investigation by somebody who has it open for a while, as with a page. What others (a
 //! person, a cycle, an editor on the machine) made of the file meanwhile is brought together with it;
-//! where both changed the same lines nothing is written, and a person decides.
+//! where both changed the same lines nothing is written, and a person decides. What the tool's own parts
+//! lost on the way is put back, so that a document stays one that can be renewed and closed.
 //!
 //! Each text that an edit began with, and each that came of one, is kept in the store before the file is
 //! written, so that nothing of anybody is lost.
+
+mod source;
 
 use std::io;
 use std::path::PathBuf;
@@ -13,12 +16,14 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 
+use source::Source;
+
 use super::document_lock::DocumentLock;
 use super::report_folder::ReportFolder;
 use super::world::{NoDocument, document_of};
 use crate::domain::findings::{InvestigationState, LeftAsItIs};
 use crate::investigation::merge::{Merge, merge, merge_without_base, with_endings_of};
-use crate::investigation::{self, Closing, changes};
+use crate::investigation::{self, Closing, Lost, changes};
 use crate::store::{DocumentKey, EditEnd, InvestigationRow, KeptText, NewEdit, Store, StoreError};
 
 /// The longest text that is edited so.
@@ -53,11 +58,16 @@ pub struct Edit {
 #[derive(Debug)]
 pub enum Saved {
     /// It changes nothing.
-    Unchanged,
+    Unchanged {
+        /// What it would have taken of the tool's parts.
+        put_back: Vec<Lost>,
+    },
     /// It is in the file.
     Written {
         /// Whether somebody else had changed it meanwhile.
         is_merged: bool,
+        /// What it had lost of the tool's parts.
+        put_back: Vec<Lost>,
     },
     /// Somebody else changed the same lines: nothing is written.
     Clashed(Box<Clashed>),
@@ -112,9 +122,6 @@ pub enum EditError {
     /// Nobody needs to close it.
     #[error("{0} is closed already")]
     Closed(String),
-    /// Its head was changed by hand.
-    #[error("the document {0} does not say in which state it is")]
-    Stateless(String),
     /// Others change it all the time.
     #[error("the document was changed by others again and again")]
     Busy,
@@ -128,8 +135,8 @@ pub enum EditError {
 
 /// What an edit comes to, before it is written.
 enum Made {
-    Nothing,
-    Text { after: KeptText, is_merged: bool },
+    Nothing { put_back: Vec<Lost> },
+    Text { after: KeptText, is_merged: bool, put_back: Vec<Lost> },
     Clash { merge: Merge, mine: KeptText },
 }
 
@@ -171,19 +178,21 @@ impl Editing {
         let base = self.store.kept_text(&self.key(), &edit.base).await?;
         for _ in 0..TRIES {
             let theirs = self.read().await?;
-            let (after, is_merged) = match made(base.clone(), theirs.clone(), &edit).await? {
-                Made::Nothing => {
+            let source = self.source(&theirs.text, base.as_deref()).await?;
+            let made = made(base.clone(), theirs.clone(), source, &edit).await?;
+            let (after, is_merged, put_back) = match made {
+                Made::Nothing { put_back } => {
                     // Another try may have kept what it began with: what is in the file is the newest.
                     self.store.keep_text(&self.key(), theirs, edit.at).await?;
-                    return Ok(Saved::Unchanged);
+                    return Ok(Saved::Unchanged { put_back });
                 }
-                Made::Text { after, is_merged } => (after, is_merged),
+                Made::Text { after, is_merged, put_back } => (after, is_merged, put_back),
                 Made::Clash { merge, mine } => {
                     return self.clashed(&edit, merge, theirs, mine).await;
                 }
             };
             if self.write(&edit, theirs, after, is_merged).await? {
-                return Ok(Saved::Written { is_merged });
+                return Ok(Saved::Written { is_merged, put_back });
             }
         }
         Err(EditError::Busy)
@@ -203,10 +212,8 @@ impl Editing {
         for _ in 0..TRIES {
             let theirs = self.read().await?;
             let closing = Closing { by: &by, on, reason: reason.as_deref() };
-            let Some(text) = investigation::close(&theirs.text, &closing) else {
-                if investigation::meta_of(&theirs.text).is_none() {
-                    return Err(EditError::Stateless(self.row.file()));
-                }
+            let whole = self.whole(&theirs.text).await?;
+            let Some(text) = investigation::close(&whole, &closing) else {
                 self.store.keep_text(&self.key(), theirs, at).await?;
                 if self.row.state == InvestigationState::Closed {
                     return Err(EditError::Closed(self.row.id.to_string()));
@@ -350,27 +357,38 @@ fn check(text: &str) -> Result<(), EditError> {
     if is_long { Err(EditError::TooLong) } else { Ok(()) }
 }
 
-async fn made(base: Option<String>, theirs: KeptText, edit: &Edit) -> Result<Made, EditError> {
+async fn made(
+    base: Option<String>,
+    theirs: KeptText,
+    source: Source,
+    edit: &Edit,
+) -> Result<Made, EditError> {
     let edited = edit.text.clone();
     computed(move || {
         let began = base.as_deref().unwrap_or(&theirs.text);
         let mine = with_endings_of(began, &edited);
         if mine == began || mine == theirs.text {
-            return Ok(Made::Nothing);
+            return Ok(Made::Nothing { put_back: Vec::new() });
         }
-        if base.as_ref() == Some(&theirs.text) {
-            check(&mine)?;
-            return Ok(Made::Text { after: kept(mine), is_merged: false });
-        }
-        let merge = merged(base.as_deref(), &theirs.text, &mine);
-        match merge.settled(&[]) {
-            None => Ok(Made::Clash { merge, mine: kept(mine) }),
-            Some(after) if after == theirs.text => Ok(Made::Nothing),
-            Some(after) => {
-                check(&after)?;
-                Ok(Made::Text { after: kept(after), is_merged: true })
+        let is_merged = base.as_ref() != Some(&theirs.text);
+        let after = if is_merged {
+            let merge = merged(base.as_deref(), &theirs.text, &mine);
+            match merge.settled(&[]) {
+                None => return Ok(Made::Clash { merge, mine: kept(mine) }),
+                Some(after) => after,
             }
+        } else {
+            mine
+        };
+        let (after, put_back) = match source.mended(&after) {
+            Some(mended) => (mended.text, mended.parts),
+            None => (after, Vec::new()),
+        };
+        if after == theirs.text {
+            return Ok(Made::Nothing { put_back });
         }
+        check(&after)?;
+        Ok(Made::Text { after: kept(after), is_merged, put_back })
     })
     .await?
 }

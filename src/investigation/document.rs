@@ -256,7 +256,9 @@ impl Reader {
     }
 
     fn text(&mut self, line: &str) {
-        if self.mode == Mode::Outside {
+        // Where every comment was taken away, each part is known by its heading.
+        let begins_another = self.mode == Mode::Fading && self.lost_slot(line).is_some();
+        if self.mode == Mode::Outside || begins_another {
             self.outside(line);
             return;
         }

@@ -84,7 +84,7 @@ pub fn claims_in(text: &str) -> Vec<FixClaim> {
     claims_of(&super::parse(text))
 }
 
-fn claims_of(document: &Document) -> Vec<FixClaim> {
+pub(super) fn claims_of(document: &Document) -> Vec<FixClaim> {
     claims::read(document.tool.get(&Slot::Fixes).map_or(&[][..], Vec::as_slice))
 }
 
@@ -167,7 +167,7 @@ fn warnings(document: &Document) -> Vec<String> {
 }
 
 /// Moves what people wrote inside the tool's parts to the appendix, with its origin.
-fn keep(document: &mut Document, cycle: u32) {
+pub(super) fn keep(document: &mut Document, cycle: u32) {
     let mut kept = std::mem::take(&mut document.kept);
     kept.sort_by_key(|kept| kept.from);
     let appendix = document.human.entry(Slot::Kept).or_default();

@@ -18,10 +18,10 @@ use crate::program::{daemon, send_for_reply, state_of};
 use crate::support::until;
 use crate::unattended;
 
-const HERE: &str = "/pipelines/chat/investigations/INV-0001";
+pub(crate) const HERE: &str = "/pipelines/chat/investigations/INV-0001";
 
 /// A document as the tool writes it the first time.
-fn fresh() -> String {
+pub(crate) fn fresh() -> String {
     let meta = Meta {
         id: InvestigationId::from_number(1),
         fingerprint: "v1-aabbccddeeff".to_owned(),
@@ -50,7 +50,7 @@ fn fresh() -> String {
 
 impl House {
     /// Gives the pipeline `chat` an investigation with this document.
-    async fn with_document(self, text: &str) -> Self {
+    pub(crate) async fn with_document(self, text: &str) -> Self {
         let wanted = NewInvestigation {
             pipeline: self.name("chat"),
             fingerprint: Fingerprint::new(1, "aabbccddeeff"),
@@ -66,29 +66,29 @@ impl House {
         self
     }
 
-    fn document(&self) -> PathBuf {
+    pub(crate) fn document(&self) -> PathBuf {
         self.folder.path().join("reports/chat/investigations/INV-0001-get-one.md")
     }
 
-    fn written(&self) -> String {
+    pub(crate) fn written(&self) -> String {
         fs::read_to_string(self.document()).unwrap()
     }
 
     /// An editor on the machine, or git, leaves another text.
-    fn leave(&self, text: &str) {
+    pub(crate) fn leave(&self, text: &str) {
         fs::write(self.document(), text).unwrap();
     }
 
-    async fn edits(&self) -> Vec<EditRow> {
+    pub(crate) async fn edits(&self) -> Vec<EditRow> {
         let of = DocumentKey { pipeline: self.name("chat"), id: InvestigationId::from_number(1) };
         self.store.list_edits(&of, None, 100).await.unwrap()
     }
 
-    async fn open(&self) -> Opened {
+    pub(crate) async fn open(&self) -> Opened {
         self.open_within("").await
     }
 
-    async fn open_within(&self, session: &str) -> Opened {
+    pub(crate) async fn open_within(&self, session: &str) -> Opened {
         let ask = get(&format!("{HERE}/edit?text")).with("cookie", session);
         let page = self.ask(ask).await.page(200).html();
         Opened {
@@ -101,16 +101,16 @@ impl House {
 }
 
 /// An edit that somebody has open.
-struct Opened {
-    key: String,
-    base: String,
-    text: String,
+pub(crate) struct Opened {
+    pub(crate) key: String,
+    pub(crate) base: String,
+    pub(crate) text: String,
     session: String,
 }
 
 impl Opened {
     /// As a browser sends it: each line ends with CR LF.
-    fn form(&self, text: &str, by: &str) -> Ask {
+    pub(crate) fn form(&self, text: &str, by: &str) -> Ask {
         let text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
         let fields = [
             ("form_key", self.key.as_str()),
@@ -124,7 +124,7 @@ impl Opened {
 }
 
 /// What a field of a page holds, as a browser has it.
-fn typed(html: &str, id: &str) -> String {
+pub(crate) fn typed(html: &str, id: &str) -> String {
     let (_, rest) = html.split_once(&format!("<textarea id=\"{id}\"")).expect("there is one");
     let (_, rest) = rest.split_once(">\n").unwrap();
     unescaped(rest.split("</textarea>").next().unwrap())
@@ -139,7 +139,7 @@ fn unescaped(html: &str) -> String {
 }
 
 #[track_caller]
-fn led_to(reply: Reply, done: &str) {
+pub(crate) fn led_to(reply: Reply, done: &str) {
     let reply = reply.is(303);
     assert_eq!(reply.header("location"), format!("{HERE}?done={done}"));
 }

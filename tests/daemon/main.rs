@@ -14,6 +14,7 @@ mod house;
 mod kills;
 mod live;
 mod looking;
+mod mending;
 mod pages;
 mod program;
 mod rows;

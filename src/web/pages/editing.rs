@@ -3,6 +3,7 @@
 //!
 //! What a person typed is never lost: whatever is refused comes back in the form that sent it.
 
+mod faults;
 mod fields;
 
 use axum::response::Response;
@@ -10,6 +11,7 @@ use http::StatusCode;
 use minijinja::Value;
 use serde::{Deserialize, Serialize};
 
+use faults::{problem, refusal, status_of};
 use fields::{FieldsForm, Given};
 
 use super::frame::Frame;
@@ -152,7 +154,9 @@ pub(in crate::web) async fn send(call: Call) -> Answer {
         },
     };
     let (base, by) = (form.raw("base").to_owned(), form.raw("by").to_owned());
-    let looked_at = desk.form(typed.text(), Shows::Preview).await?;
+    let mut looked_at = desk.form(typed.text(), Shows::Preview).await?;
+    let lost = desk.editing.lost(typed.text(), &base).await.unwrap_or_default();
+    looked_at.remarks.splice(0..0, Remark::of_lost(&lost));
     let again = TextForm { base, by, refused, ..looked_at };
     let wants_text = form.is_of(&key) && form.field("do") == Some("text");
     Ok(match &typed {
@@ -340,17 +344,22 @@ impl Desk {
 
     /// The page to go on with.
     async fn saved(&self, saved: Saved, form: &Form) -> Answer {
-        let done = match saved {
-            Saved::Unchanged => "unchanged",
-            Saved::Written { is_merged: false } => "saved",
-            Saved::Written { is_merged: true } => "merged",
+        let (done, put_back) = match saved {
+            Saved::Unchanged { put_back } if put_back.is_empty() => ("unchanged", put_back),
+            Saved::Unchanged { put_back } => ("kept", put_back),
+            Saved::Written { put_back, .. } if !put_back.is_empty() => ("mended", put_back),
+            Saved::Written { is_merged: false, put_back } => ("saved", put_back),
+            Saved::Written { is_merged: true, put_back } => ("merged", put_back),
             Saved::Clashed(clashed) => {
                 let (merge, of, by) = (clashed.merge, clashed.of, form.raw("by").to_owned());
                 let clash = Clash { merge, of, decided: None, by, refused: None };
                 return self.clash_page(StatusCode::CONFLICT, clash).await;
             }
         };
-        Ok(to(&format!("{}?done={done}", self.here), None))
+        let parts: Vec<String> = put_back.iter().map(ToString::to_string).collect();
+        let parts =
+            if parts.is_empty() { String::new() } else { format!("&parts={}", parts.join(",")) };
+        Ok(to(&format!("{}?done={done}{parts}", self.here), None))
     }
 
     async fn clash_page(&self, status: StatusCode, clash: Clash) -> Answer {
@@ -394,57 +403,4 @@ impl Desk {
         let edit = edits.into_iter().find(|edit| edit.after == digest)?;
         Some((edit.by, edit.at.to_string()))
     }
-}
-
-fn status_of(fault: &EditError) -> StatusCode {
-    match fault {
-        EditError::Absent(_) => StatusCode::NOT_FOUND,
-        EditError::TooLong | EditError::NotText | EditError::Emptied => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
-        EditError::Left { .. }
-        | EditError::Forgotten
-        | EditError::Busy
-        | EditError::Closed(_)
-        | EditError::Stateless(_) => StatusCode::CONFLICT,
-        EditError::Io(_) | EditError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
-    }
-}
-
-/// What can be done.
-fn help_of(fault: &EditError) -> &'static str {
-    match fault {
-        EditError::Absent(_) => "the next cycle that sees the failure writes it again",
-        EditError::Closed(_) => "it reopens by itself when its failure comes back",
-        EditError::Stateless(_) => {
-            "its first line was changed by hand: `git restore` it, or let the next cycle mend it"
-        }
-        EditError::Left { .. } | EditError::TooLong => {
-            "`andon whys edit` opens it in an editor of yours"
-        }
-        EditError::NotText => "remove that character",
-        EditError::Emptied => {
-            "to take words back delete those; `andon whys close` ends an investigation"
-        }
-        EditError::Forgotten => "open the page anew",
-        EditError::Busy => "save once more",
-        EditError::Io(_) | EditError::Store(_) => {
-            "save once more; the log of the daemon says what is wrong"
-        }
-    }
-}
-
-fn told(fault: &EditError) -> String {
-    if status_of(fault).is_server_error() {
-        tracing::error!("an edit is not saved: {}", crate::domain::errors::chain(fault));
-    }
-    fault.to_string()
-}
-
-fn refusal(fault: &EditError) -> String {
-    format!("Nothing is saved: {}; {}.", told(fault), help_of(fault))
-}
-
-fn problem(fault: &EditError) -> Problem {
-    Problem::new(status_of(fault), told(fault)).help(help_of(fault))
 }

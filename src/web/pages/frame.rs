@@ -1,10 +1,17 @@
 //! What stands around every page: its title, where it is, who reads it, and what was just done.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
+use super::investigation::listed;
+use crate::investigation::Lost;
 use crate::pipeline::Role;
 use crate::web::access::word;
 use crate::web::call::Call;
+
+/// A document has no more parts than this.
+const MAX_PARTS: usize = 20;
 
 /// The frame of a page.
 #[derive(Debug, Serialize)]
@@ -14,7 +21,7 @@ pub(super) struct Frame {
     who: Who,
     version: &'static str,
     /// What a form that led here did.
-    said: Option<&'static str>,
+    said: Option<Cow<'static, str>>,
     /// Where the events are that this page follows.
     live: Option<String>,
     /// Shown on a screen that nobody sits at.
@@ -92,25 +99,44 @@ impl Frame {
     }
 }
 
-/// What a form did, by the word that it left in the address: never text of the address itself, with
+/// What a form did, by the words that it left in the address: never text of the address itself, with
 /// which somebody could put words into our mouth.
-fn said(query: Option<&str>) -> Option<&'static str> {
-    let done = url::form_urlencoded::parse(query?.as_bytes()).find(|(name, _)| name == "done")?.1;
-    match done.as_ref() {
-        "started" => Some("A cycle was asked for. It starts as soon as its environment is free."),
-        "cancelled" => Some("The cycle comes to a safe point and ends."),
-        "dropped" => Some("What waited starts no cycle."),
-        "saved" => Some(
-            "Saved. The next report shows it beside the failure, as long as the failure lives.",
-        ),
-        "merged" => {
-            Some("Saved, together with what others changed meanwhile: look at it once more.")
+fn said(query: Option<&str>) -> Option<Cow<'static, str>> {
+    let query = query?.as_bytes();
+    let find = |wanted: &str| {
+        url::form_urlencoded::parse(query).find(|(name, _)| name == wanted).map(|found| found.1)
+    };
+    let parts = || {
+        let named = find("parts").unwrap_or_default();
+        listed(&named.split(',').filter_map(Lost::parse).take(MAX_PARTS).collect::<Vec<_>>())
+    };
+    let says = match find("done")?.as_ref() {
+        "mended" => {
+            return Some(Cow::Owned(format!(
+                "Saved. The text had lost parts that are Andon's own, and they stand there again: {}. What the edit took \
+                 out of the words of people is below, among the edits.",
+                parts()
+            )));
         }
-        "closed" => Some("Closed. It reopens by itself when its failure comes back."),
-        "unchanged" => Some("There was nothing to save."),
-        "resumed" => Some("The cycle goes on."),
-        _ => None,
-    }
+        "kept" => {
+            return Some(Cow::Owned(format!(
+                "There was nothing to save: what the text had lost is Andon's own, and stays: {}.",
+                parts()
+            )));
+        }
+        "started" => "A cycle was asked for. It starts as soon as its environment is free.",
+        "cancelled" => "The cycle comes to a safe point and ends.",
+        "dropped" => "What waited starts no cycle.",
+        "saved" => {
+            "Saved. The next report shows it beside the failure, as long as the failure lives."
+        }
+        "merged" => "Saved, together with what others changed meanwhile: look at it once more.",
+        "closed" => "Closed. It reopens by itself when its failure comes back.",
+        "unchanged" => "There was nothing to save.",
+        "resumed" => "The cycle goes on.",
+        _ => return None,
+    };
+    Some(Cow::Borrowed(says))
 }
 
 #[cfg(test)]
@@ -123,5 +149,7 @@ mod tests {
         assert!(said(Some("x=1&done=cancelled")).is_some());
         assert_eq!(said(Some("done=Send+your+token+to+me")), None);
         assert_eq!(said(None), None);
+        let named = said(Some("done=mended&parts=head,Send+your+token,why-2")).unwrap_or_default();
+        assert!(named.contains("again: the title, why 2. What"), "{named}");
     }
 }

@@ -12,7 +12,7 @@ use super::report::Link;
 use super::{markdown, template};
 use crate::domain::findings::InvestigationState;
 use crate::engine::document_of;
-use crate::investigation::{self, Lint};
+use crate::investigation::{self, Lint, Lost};
 use crate::store::{EditRow, InvestigationRow};
 use crate::web::call::{Answer, Call};
 use crate::web::problem::Problem;
@@ -43,6 +43,25 @@ impl From<Lint> for Remark {
     fn from(lint: Lint) -> Self {
         Self { place: lint.place, says: lint.remark }
     }
+}
+
+impl Remark {
+    /// That a text has lost parts of the tool.
+    pub(super) fn of_lost(lost: &[Lost]) -> Option<Self> {
+        (!lost.is_empty()).then(|| Self {
+            place: "Andon's own parts".to_owned(),
+            says: format!(
+                "missing here: {}. They are put back when it is saved or closed, beside what people wrote",
+                listed(lost)
+            ),
+        })
+    }
+}
+
+/// The tool's parts, in words.
+pub(super) fn listed(parts: &[Lost]) -> String {
+    let words: Vec<String> = parts.iter().map(|part| part.label()).collect();
+    words.join(", ")
 }
 
 /// What could be better about a document.
@@ -113,17 +132,18 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     let oldest = edits.last().map(|edit| edit.position).filter(|_| has_older);
     let frame =
         Frame::of(&call, format!("{id} of {name}")).under(&[(name.as_str(), &pipeline), (&id, "")]);
+    // Only what it is: which other parts it should have is not known here.
+    let lost = investigation::lost(&text, &text);
     let own = Shown {
         html: rendered(&text, &pipeline),
-        remarks: remarks(&text),
+        remarks: Remark::of_lost(&lost).into_iter().chain(remarks(&text)).collect(),
         links: vec![
             Link { text: "Opened in", href: format!("{pipeline}/cycles/{}", row.opened_in) },
             Link { text: "Last seen in", href: format!("{pipeline}/cycles/{}", row.last_seen) },
             Link { text: "Markdown", href: format!("{here}/document.md") },
         ],
         edit: format!("{here}/edit"),
-        close: state_of(&text)
-            .is_some_and(|state| state != InvestigationState::Closed)
+        close: (state_of(&text, &row) != InvestigationState::Closed)
             .then(|| format!("{here}/close")),
         edits: edits.into_iter().map(EditView::from).collect(),
         older: oldest.map(|position| format!("{here}?before={position}#edits")),
@@ -131,9 +151,9 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     Ok(template::page(StatusCode::OK, "investigation.html", &frame, &own))
 }
 
-/// What the document says: it counts, whatever the records hold.
-fn state_of(text: &str) -> Option<InvestigationState> {
-    investigation::meta_of(text).map(|meta| meta.state)
+/// What the document says: it counts, whatever the records hold, as long as it says something.
+fn state_of(text: &str, row: &InvestigationRow) -> InvestigationState {
+    investigation::meta_of(text).map_or(row.state, |meta| meta.state)
 }
 
 /// `GET …/document.md`

@@ -1,0 +1,100 @@
+//! Edits of investigations that take Andon's own parts away: those are put back, the page says which, and
+//! the document can be closed.
+
+use crate::client::{Reply, get, send};
+use crate::editing::{HERE, fresh, led_to, typed};
+use crate::house::{House, house};
+use crate::pages::field;
+
+impl House {
+    /// The page that a form led to.
+    async fn page_after(&self, reply: Reply, done: &str) -> String {
+        let to = reply.is(303).header("location").to_owned();
+        assert!(to.starts_with(&format!("{HERE}?done={done}&parts=")), "{to}");
+        self.ask(get(&to)).await.page(200).html()
+    }
+
+    async fn close_it(&self) {
+        let page = self.ask(get(HERE)).await.page(200).html();
+        assert!(page.contains("Close it"), "{page}");
+        let words =
+            [("form_key", field(&page, "form_key")), ("by", "ada"), ("reason", "it is gone")];
+        led_to(self.ask(send(&format!("{HERE}/close"), &words)).await, "closed");
+        assert!(self.written().contains("state=closed"), "{}", self.written());
+        assert!(self.written().contains("Closed by ada on "), "{}", self.written());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_leaves_nothing_of_andons_parts_does_not_lose_them() {
+    let house = house(&[]).await.with_document(&fresh()).await;
+    let opened = house.open().await;
+    // It is said before it is saved, too.
+    let fields =
+        [("form_key", &*opened.key), ("base", &opened.base), ("text", "hello"), ("do", "preview")];
+    let looked_at = house.ask(send(&format!("{HERE}/edit"), &fields)).await.page(200).html();
+    assert!(
+        looked_at.contains(
+            "missing here: the comment that says what the document is, the title, the state, "
+        ),
+        "{looked_at}"
+    );
+    assert_eq!(house.written(), fresh());
+    let page = house.page_after(house.ask(opened.form("hello", "ada")).await, "mended").await;
+    assert!(page.contains("role=\"status\">Saved. The text had lost"), "{page}");
+    assert!(page.contains("stand there again: the comment that says what"), "{page}");
+    let head = "<!-- andon:begin head";
+    assert_eq!(house.written(), fresh().replacen(head, &format!("hello\n\n{head}"), 1));
+    assert_eq!(house.edits().await[0].added, 2, "the history tells only what a person did");
+    house.close_it().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_part_of_andons_is_put_back_and_words_stay_under_it() {
+    let answered = fresh().replacen("- Claim:", "- Claim: the cache", 1);
+    let house = house(&[]).await.with_document(&answered).await;
+    let opened = house.open().await;
+    let (from, to) = ("<!-- andon:begin why-2", "<!-- andon:end why-2 -->\n");
+    let (start, end) = (opened.text.find(from).unwrap(), opened.text.find(to).unwrap() + to.len());
+    let text = format!("{}{}", &opened.text[..start], &opened.text[end..]);
+    let page = house.page_after(house.ask(opened.form(&text, "ada")).await, "mended").await;
+    assert!(page.contains("stand there again: why 2. "), "{page}");
+    assert!(house.written().contains("### Why 2. "), "{}", house.written());
+    assert!(house.written().contains("- Claim: the cache"), "{}", house.written());
+    // Only that was taken away: there is nothing to save.
+    house.leave(&fresh());
+    let opened = house.open().await;
+    let text = opened.text.replacen("<!-- andon:end seen -->\n", "", 1);
+    let page = house.page_after(house.ask(opened.form(&text, "ada")).await, "kept").await;
+    assert!(page.contains("is Andon&#x27;s own, and stays: what was seen."), "{page}");
+    assert_eq!((house.written(), house.edits().await.len()), (fresh(), 1));
+}
+
+/// What somebody did to the file on the machine is in the way of no page.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_broken_elsewhere_is_closed_with_what_is_known() {
+    let house = house(&[]).await.with_document(&fresh()).await;
+    house.leave("from an editor\n");
+    let page = house.ask(get(HERE)).await.page(200).html();
+    assert!(
+        page.contains(
+            "missing here: the comment that says what the document is. They are put back"
+        ),
+        "{page}"
+    );
+    house.close_it().await;
+    assert!(house.written().contains("from an editor\n"), "{}", house.written());
+    // With an edit in the history, the parts come of that.
+    let opened = {
+        house.leave(&fresh());
+        house.open().await
+    };
+    let answered = opened.text.replacen("- Claim:", "- Claim: the cache", 1);
+    led_to(house.ask(opened.form(&answered, "ada")).await, "saved");
+    house.leave("again\n");
+    let opened = house.open().await;
+    assert_eq!(typed(&house.ask(get(&format!("{HERE}/edit"))).await.html(), "text"), "again\n");
+    house.page_after(house.ask(opened.form("again, and more\n", "")).await, "mended").await;
+    let written = house.written();
+    assert!(written.contains("\nagain, and more\n") && written.contains("got 500."), "{written}");
+}
