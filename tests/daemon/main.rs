@@ -24,3 +24,4 @@ mod slow;
 #[path = "../support/mod.rs"]
 mod support;
 mod unattended;
+mod versions;

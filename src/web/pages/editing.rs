@@ -5,6 +5,7 @@
 
 mod faults;
 mod fields;
+mod versions;
 
 use axum::response::Response;
 use http::StatusCode;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use faults::{problem, refusal, status_of};
 use fields::{FieldsForm, Given};
+use versions::Version;
 
 use super::frame::Frame;
 use super::investigation::{Remark, remarks, rendered, row_of};
@@ -52,6 +54,8 @@ struct TextForm {
     refused: Option<String>,
     remarks: Vec<Remark>,
     preview: Option<Value>,
+    /// The older version that it holds.
+    version: Option<Version>,
 }
 
 /// The form of what a person decides.
@@ -122,6 +126,10 @@ impl Typed {
 struct Asked {
     /// With the whole text.
     text: Option<String>,
+    /// With the text that this edit left.
+    from: Option<u32>,
+    /// With the text that stood there before this edit.
+    before: Option<u32>,
 }
 
 /// `GET …/edit`
@@ -129,6 +137,11 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     let desk = Desk::of(&call).await?;
     let asked: Asked = call.query()?;
     let opened = desk.editing.open(call.site.now()).await.map_err(|fault| problem(&fault))?;
+    if let Some((version, text)) = desk.version(&asked, &opened).await? {
+        let looked_at = desk.form(&text, Shows::Preview).await?;
+        let form = TextForm { base: opened.digest, version: Some(version), ..looked_at };
+        return Ok(desk.text_page(StatusCode::OK, &form));
+    }
     let form = TextForm { base: opened.digest, ..desk.form(&opened.text, Shows::Remarks).await? };
     match Sheet::of(&opened.text).filter(|_| asked.text.is_none()) {
         Some(sheet) => Ok(desk.fields_page(StatusCode::OK, form, &sheet, Given(None))),
@@ -258,6 +271,7 @@ impl Desk {
             refused: None,
             remarks,
             preview,
+            version: None,
         })
     }
 

@@ -1,11 +1,14 @@
 //! `GET /pipelines/{pipeline}/investigations/{investigation}`: five whys as they stand in the report
 //! folder, with what could be better about them, and who edited them here.
 
+use std::collections::HashSet;
+
 use axum::response::IntoResponse as _;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use minijinja::Value;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::frame::Frame;
 use super::report::Link;
@@ -72,6 +75,10 @@ pub(super) fn remarks(text: &str) -> Vec<Remark> {
 /// An edit in the history.
 #[derive(Serialize)]
 struct EditView {
+    /// Where what it left is opened, where that is not what stands there now.
+    left: Option<String>,
+    /// Where what it found is opened, where no edit in the list left that.
+    found: Option<String>,
     by: String,
     at: String,
     is_merged: bool,
@@ -82,14 +89,15 @@ struct EditView {
 }
 
 /// A line that an edit changed, or that is around one.
-#[derive(Serialize)]
-struct LineView {
+#[derive(Debug, Serialize)]
+pub(super) struct LineView {
     kind: &'static str,
     says: String,
 }
 
-impl From<EditRow> for EditView {
-    fn from(edit: EditRow) -> Self {
+impl LineView {
+    /// The lines of an edit, as they are kept.
+    pub(super) fn list(lines: &str) -> Vec<Self> {
         let line = |line: &str| {
             let mut rest = line.chars();
             let kind = match rest.next() {
@@ -98,17 +106,30 @@ impl From<EditRow> for EditView {
                 Some('@') => "place",
                 Some(_) | None => "around",
             };
-            LineView { kind, says: rest.as_str().to_owned() }
+            Self { kind, says: rest.as_str().to_owned() }
         };
-        Self {
-            by: edit.by,
-            at: edit.at.to_string(),
-            is_merged: edit.is_merged,
-            is_written: edit.is_written,
-            added: edit.added,
-            removed: edit.removed,
-            lines: edit.lines.lines().map(line).collect(),
-        }
+        lines.lines().map(line).collect()
+    }
+}
+
+impl EditView {
+    /// Edits, the newest first; `now` is the digest of what stands there. Each version is opened in one
+    /// place.
+    fn list(edits: Vec<EditRow>, now: &str, edit: &str) -> Vec<Self> {
+        let left: HashSet<String> = edits.iter().map(|edit| edit.after.clone()).collect();
+        let view = |row: EditRow| Self {
+            left: (row.after != now).then(|| format!("{edit}?from={}", row.position)),
+            found: (row.before != now && !left.contains(&row.before))
+                .then(|| format!("{edit}?before={}", row.position)),
+            by: row.by,
+            at: row.at.to_string(),
+            is_merged: row.is_merged,
+            is_written: row.is_written,
+            added: row.added,
+            removed: row.removed,
+            lines: LineView::list(&row.lines),
+        };
+        edits.into_iter().map(view).collect()
     }
 }
 
@@ -145,7 +166,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         edit: format!("{here}/edit"),
         close: (state_of(&text, &row) != InvestigationState::Closed)
             .then(|| format!("{here}/close")),
-        edits: edits.into_iter().map(EditView::from).collect(),
+        edits: EditView::list(edits, &hex::encode(Sha256::digest(&text)), &format!("{here}/edit")),
         older: oldest.map(|position| format!("{here}?before={position}#edits")),
     };
     Ok(template::page(StatusCode::OK, "investigation.html", &frame, &own))
