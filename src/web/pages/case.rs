@@ -10,6 +10,7 @@ use super::plot::plot;
 use super::quarantine::{Asked, Proposal, proposal};
 use super::template;
 use crate::domain::names::CaseId;
+use crate::store::InvestigationRow;
 use crate::web::api::pipelines::history_of_case;
 use crate::web::call::{Answer, Call};
 use crate::web::forms::CaseForm;
@@ -17,8 +18,6 @@ use crate::web::problem::Problem;
 
 /// So many cycles.
 const CYCLES: u32 = 200;
-/// Of each failure so many cycles are named.
-const NAMED: usize = 12;
 
 #[derive(Serialize)]
 struct Page {
@@ -38,20 +37,34 @@ struct Page {
 struct Failed {
     fingerprint: String,
     times: usize,
-    cycles: Vec<u32>,
+    /// The first and the last of the cycles that are looked at.
+    first: u32,
+    last: u32,
+    /// Where it is asked why; for one of which the records hold an investigation.
+    investigation: Option<Asks>,
+}
+
+/// The investigation of a failure.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Asks {
+    id: String,
+    about: String,
+    state: &'static str,
 }
 
 /// `GET /pipelines/{pipeline}/cases/{case}`
 pub(in crate::web) async fn page(call: Call) -> Answer {
     let (case, definitions) = history_of_case(&call, CYCLES).await?;
     let quarantine = quarantine(&call, &case)?;
+    let name = call.pipeline().await?;
+    let investigations = call.site.store().list_investigations(Some(&name)).await?;
     let href = format!("/pipelines/{}", case.pipeline);
     let frame =
         Frame::of(&call, case.case.clone()).under(&[(&case.pipeline, &href), (&case.case, "")]);
     let own = Page {
         href,
         plot: minijinja::Value::from_safe_string(plot(&case.cycles)),
-        failures: failures(&case),
+        failures: failures(&case, &investigations),
         changed_since: definitions.changes(),
         looked_back_to: definitions.looked_back_to,
         quarantine,
@@ -71,21 +84,29 @@ fn quarantine(call: &Call, case: &CaseForm) -> Result<Option<Proposal>, Problem>
 }
 
 /// What it failed with, the most frequent first.
-fn failures(case: &CaseForm) -> Vec<Failed> {
+fn failures(case: &CaseForm, investigations: &[InvestigationRow]) -> Vec<Failed> {
     let mut cycles: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
     for row in &case.cycles {
         if let Some(fingerprint) = &row.fingerprint {
             cycles.entry(fingerprint).or_default().push(row.cycle);
         }
     }
-    let mut failures: Vec<Failed> = cycles
-        .into_iter()
-        .map(|(fingerprint, cycles)| Failed {
+    let failed = |(fingerprint, cycles): (&str, Vec<u32>)| {
+        let (first, last) = (cycles.iter().min()?, cycles.iter().max()?);
+        let asks = investigations.iter().find(|row| row.fingerprint.as_str() == fingerprint);
+        Some(Failed {
             fingerprint: fingerprint.to_owned(),
             times: cycles.len(),
-            cycles: cycles.into_iter().take(NAMED).collect(),
+            first: *first,
+            last: *last,
+            investigation: asks.map(|row| Asks {
+                id: row.id.to_string(),
+                about: row.slug.replace('-', " "),
+                state: row.state.as_str(),
+            }),
         })
-        .collect();
+    };
+    let mut failures: Vec<Failed> = cycles.into_iter().filter_map(failed).collect();
     failures.sort_by_key(|failed| std::cmp::Reverse(failed.times));
     failures
 }
@@ -107,7 +128,60 @@ pub(super) fn in_address(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::domain::findings::InvestigationState;
+    use crate::domain::names::{Fingerprint, InvestigationId, PipelineName};
+    use crate::web::forms::CaseRowForm;
+
+    #[test]
+    fn a_failure_is_told_with_its_investigation_and_its_cycles() {
+        let ran = |cycle: u32, fingerprint: Option<&str>| CaseRowForm {
+            cycle,
+            environment: "staging".to_owned(),
+            verdict: None,
+            revision: None,
+            started_at: String::new(),
+            outcome: None,
+            change: None,
+            duration_ms: 1,
+            attempts: 1,
+            fingerprint: fingerprint.map(str::to_owned),
+            definition_changed: None,
+            asked_by_search_of: None,
+        };
+        let case = CaseForm {
+            pipeline: "chat".to_owned(),
+            case: "test_001".to_owned(),
+            cycles: vec![
+                ran(9, Some("v1-bb")),
+                ran(7, Some("v1-aa")),
+                ran(5, None),
+                ran(2, Some("v1-aa")),
+            ],
+        };
+        let row = InvestigationRow {
+            pipeline: PipelineName::parse("chat").unwrap(),
+            id: InvestigationId::from_number(3),
+            fingerprint: Fingerprint::new(1, "aa"),
+            slug: "get-one".to_owned(),
+            state: InvestigationState::FixClaimed,
+            opened_in: 2,
+            reopened_in: None,
+            last_seen: 7,
+        };
+        let asks =
+            Asks { id: "INV-0003".to_owned(), about: "get one".to_owned(), state: "fix_claimed" };
+        let failed = |fingerprint: &str, times, first, last, investigation| Failed {
+            fingerprint: fingerprint.to_owned(),
+            times,
+            first,
+            last,
+            investigation,
+        };
+        let expected = [failed("v1-aa", 2, 2, 7, Some(asks)), failed("v1-bb", 1, 9, 9, None)];
+        assert_eq!(failures(&case, &[row]), expected);
+    }
 
     #[test]
     fn an_id_stands_in_an_address_whole() {
