@@ -26,7 +26,7 @@ pub use answers::{Answer, Confidence};
 pub use changes::{Changes, changes};
 pub use claims::{Sighting, named_in_trailer};
 pub use document::{Document, Kept, Meta, Slot};
-pub use facts::{Facts, Known};
+pub use facts::{Facts, Known, is_occurrence};
 pub use lint::{Lint, lint};
 pub use mend::{Lost, Mended, lost, mend, words_in};
 pub use sheet::{ActionSheet, Field, Sheet, WhySheet};

@@ -124,7 +124,7 @@ pub fn status(meta: &Meta, claims: &[FixClaim]) -> Vec<String> {
         line.push_str(&format!(" in cycle {cycle}"));
     }
     if let Some(cycle) = meta.gone {
-        line.push_str(&format!(", not seen since cycle {cycle}"));
+        line.push_str(&format!(", gone from cycle {cycle} on"));
     }
     line.push_str(&format!(". Fingerprint `{}`.", meta.fingerprint));
     let what_next = match meta.state {
@@ -183,12 +183,10 @@ fn rows(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     rows.extend([
         (
             "Seen",
-            format!(
-                "in {} {}, first in cycle {}",
-                cluster.times_seen,
-                if cluster.times_seen == 1 { "cycle" } else { "cycles" },
-                cluster.first_seen_cycle
-            ),
+            match cluster.times_seen {
+                1 => format!("once, in cycle {}", cluster.first_seen_cycle),
+                more => format!("in {more} cycles, first in cycle {}", cluster.first_seen_cycle),
+            },
         ),
         ("Same class elsewhere", elsewhere(facts)),
         ("Flaky before", flaky(facts)),

@@ -16,6 +16,7 @@ mod flaky;
 mod frame;
 pub(super) mod grid;
 pub(super) mod investigation;
+mod links;
 pub(super) mod log;
 pub(super) mod login;
 mod markdown;

@@ -12,6 +12,7 @@ mod glance;
 mod hooks;
 mod house;
 mod kills;
+mod linked;
 mod live;
 mod looking;
 mod mending;

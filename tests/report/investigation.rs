@@ -56,7 +56,7 @@ fn a_failure_that_passed_and_came_back_is_reopened() {
     let story = auth_broken_story();
     let text = document(&story, None);
     let gone = investigation::mark_gone(&text, 8).unwrap();
-    assert!(gone.contains("not seen since cycle 8"));
+    assert!(gone.contains("gone from cycle 8 on"));
     assert_eq!(investigation::mark_gone(&gone, 9), None);
     // What is not written anew stays as it was, blank lines too: a paragraph behind a table is no row of it.
     assert!(gone.contains("ms |\n\nRepeat by hand:\n\n```sh"), "{gone}");

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::frame::Frame;
+use super::links::Links;
+use super::pipeline::LISTED;
 use super::report::Link;
 use super::{markdown, template};
 use crate::domain::findings::InvestigationState;
@@ -148,6 +150,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     let here = format!("{pipeline}/investigations/{id}");
     let of = row.key();
     let mut edits = call.site.store().list_edits(&of, asked.before, SHOWN_EDITS + 1).await?;
+    let commits = call.site.store().list_commits(&name, LISTED).await?;
     let has_older = edits.len() > SHOWN_EDITS as usize;
     edits.truncate(SHOWN_EDITS as usize);
     let oldest = edits.last().map(|edit| edit.position).filter(|_| has_older);
@@ -156,7 +159,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     // Only what it is: which other parts it should have is not known here.
     let lost = investigation::lost(&text, &text);
     let own = Shown {
-        html: rendered(&text, &pipeline),
+        html: rendered(&Links::of(&pipeline, &commits).put_into(&text), &pipeline),
         remarks: Remark::of_lost(&lost).into_iter().chain(remarks(&text)).collect(),
         links: vec![
             Link { text: "Opened in", href: format!("{pipeline}/cycles/{}", row.opened_in) },

@@ -1,6 +1,8 @@
 //! `GET /pipelines/{pipeline}`: a pipeline, what it does now and what became of its cases, cycles and
 //! commits.
 
+use std::collections::HashSet;
+
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -21,7 +23,7 @@ use crate::web::forms::{CycleRowForm, PipelineForm, time};
 use crate::web::sessions::random_word;
 
 /// So many commits, and cycles where nothing is said.
-const LISTED: u32 = 50;
+pub(super) const LISTED: u32 = 50;
 const MAX_LISTED: u32 = 1_000;
 /// The script of a page that asks for it again says so: it needs only what follows events.
 const LIVE_PARTS: &str = "x-andon-parts";
@@ -58,6 +60,8 @@ struct Fact {
     value: String,
     at: Option<String>,
     note: Option<String>,
+    /// Where the note leads.
+    href: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -99,7 +103,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         older: (rows.len() >= shown && listed < MAX_LISTED).then(|| (listed * 4).min(MAX_LISTED)),
         cycles: rows.iter().take(shown).map(CycleRowForm::from).collect(),
         investigations: investigations.iter().rev().map(Investigation::from).collect(),
-        commits: rows_of(&commits),
+        commits: anchored(rows_of(&commits)),
         once: random_word(),
         pipeline,
     };
@@ -107,6 +111,18 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         .under(&[(name.as_str(), "")])
         .following(format!("/api/v1/events?pipeline={name}"));
     Ok(template::page(StatusCode::OK, "pipeline.html", &frame, &own))
+}
+
+/// Rows that a link can lead to: the newest of a commit, which may stand on several branches.
+fn anchored(mut commits: Vec<Value>) -> Vec<Value> {
+    let mut known = HashSet::new();
+    for commit in &mut commits {
+        let short: String = commit["sha"].as_str().unwrap_or_default().chars().take(7).collect();
+        if known.insert(short.clone()) {
+            commit["anchor"] = Value::String(short);
+        }
+    }
+    commits
 }
 
 impl From<&InvestigationRow> for Investigation {
@@ -157,6 +173,7 @@ fn health(
             value,
             at: since,
             note: Some(oldest.id.to_string()),
+            href: Some(format!("/pipelines/{}/investigations/{}", oldest.pipeline, oldest.id)),
         });
     }
     facts
@@ -164,7 +181,7 @@ fn health(
 
 impl Fact {
     fn text(name: &'static str, value: String, note: Option<String>) -> Self {
-        Self { name, value, at: None, note }
+        Self { name, value, at: None, note, href: None }
     }
 }
 
@@ -176,4 +193,19 @@ fn verified_after(commit: &CommitRow, cycles: &[CycleRow]) -> Option<SignedDurat
     let decided: Timestamp = row.summary.decided_at.filter(|_| valid)?;
     let wait = decided.duration_since(commit.seen_at);
     wait.is_positive().then_some(wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_commit_on_two_branches_is_one_place_to_lead_to() {
+        let row = |sha: &str| json!({ "sha": sha });
+        let rows = anchored(vec![row("56fa266741a9"), row("6b6e2f6aaaaa"), row("56fa266741a9")]);
+        let anchors: Vec<Option<&str>> = rows.iter().map(|row| row["anchor"].as_str()).collect();
+        assert_eq!(anchors, [Some("56fa266"), Some("6b6e2f6"), None]);
+    }
 }
