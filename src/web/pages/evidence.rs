@@ -9,7 +9,8 @@ use super::frame::Frame;
 use super::template;
 use crate::domain::attempt::Attempt;
 use crate::domain::event::{self, PlannedCase, Recorded};
-use crate::domain::evidence::{EventsSeen, Exchange};
+use crate::domain::evidence::{self, EventsSeen, Exchange};
+use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::findings::CaseFinding;
 use crate::domain::names::CaseId;
 use crate::domain::outcome::Outcome;
@@ -41,9 +42,19 @@ struct Tried<'a> {
     attempt: &'a Attempt,
     result: &'static str,
     began: String,
+    /// What its failure says was expected.
+    expected: Vec<Expected<'a>>,
     exchanges: Vec<Shown<'a>>,
     more_exchanges: u32,
     events: Vec<Came<'a>>,
+}
+
+/// Something that was expected.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Expected<'a> {
+    /// Of what, where that is not said by what was.
+    what: Option<&'a str>,
+    value: &'a str,
 }
 
 /// An exchange, with its pictures.
@@ -51,6 +62,8 @@ struct Tried<'a> {
 struct Shown<'a> {
     #[serde(flatten)]
     exchange: &'a Exchange,
+    /// Its frames without that which closed it: how it was closed is told for itself.
+    rows: Vec<&'a evidence::Frame>,
     shares: Vec<Share>,
     line: Option<Line<'a>>,
     more_frames: u32,
@@ -132,16 +145,41 @@ fn tried(attempt: &Attempt) -> Tried<'_> {
         attempt,
         result: Outcome::from(attempt.result()).as_str(),
         began: time(attempt.started_at),
+        expected: attempt.failure.as_deref().map(expected).unwrap_or_default(),
         exchanges: evidence.exchanges.iter().map(|it| shown(it, slowest)).collect(),
         more_exchanges: evidence.exchanges_total.saturating_sub(kept),
         events: evidence.events.iter().map(came).collect(),
     }
 }
 
+/// What a failure says was expected, each with its value. Of a socket or stream that ended too soon it
+/// names what ended it as its subject, and what was still awaited as expected.
+fn expected(failure: &Failure) -> Vec<Expected<'_>> {
+    let Some(value) = failure.expected.as_deref() else { return Vec::new() };
+    let subject = failure.subject.as_deref();
+    let ended_early = match failure.class {
+        FailureClass::WsClose => subject == Some("close code"),
+        FailureClass::Connection => subject == Some("connection"),
+        _ => false,
+    };
+    if ended_early {
+        let open = Expected { what: Some("socket"), value: "open until then" };
+        return match value.strip_prefix("events ") {
+            Some(events) => vec![Expected { what: Some("events"), value: events }, open],
+            None => vec![Expected { what: None, value }],
+        };
+    }
+    let repeats = |subject: &str| {
+        value.strip_prefix(subject).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    vec![Expected { what: subject.filter(|subject| !repeats(subject)), value }]
+}
+
 fn shown(exchange: &Exchange, slowest_us: u64) -> Shown<'_> {
     let kept = u32::try_from(exchange.frames.len()).unwrap_or(u32::MAX);
     Shown {
         exchange,
+        rows: line::frames(exchange).collect(),
         shares: shares(&exchange.timings, slowest_us),
         line: line(exchange),
         more_frames: exchange.frames_total.saturating_sub(kept),
@@ -166,6 +204,52 @@ fn came(seen: &EventsSeen) -> Came<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::failure::Blame;
+
+    #[test]
+    fn what_was_expected_is_told_with_its_values() {
+        let table = [
+            (
+                FailureClass::WsClose,
+                "close code",
+                "events a, b",
+                "events: a, b; socket: open until then",
+            ),
+            (FailureClass::WsClose, "close code", "an open socket", "an open socket"),
+            (FailureClass::WsClose, "close", "close 1000", "close 1000"),
+            (
+                FailureClass::Connection,
+                "connection",
+                "events a",
+                "events: a; socket: open until then",
+            ),
+            (FailureClass::Assertion, "status", "200", "status: 200"),
+            (FailureClass::Assertion, "$.kind", "events a", "$.kind: events a"),
+            (FailureClass::Assertion, "close", "closely", "close: closely"),
+        ];
+        for (class, subject, value, says) in table {
+            let failure = failure(class, Some(subject), Some(value));
+            let told = expected(&failure).into_iter().map(|it| match it.what {
+                Some(what) => format!("{what}: {}", it.value),
+                None => it.value.to_owned(),
+            });
+            assert_eq!(told.collect::<Vec<_>>().join("; "), says, "{class} of {subject}");
+        }
+        assert_eq!(expected(&failure(FailureClass::Assertion, None, None)), []);
+    }
+
+    fn failure(class: FailureClass, subject: Option<&str>, expected: Option<&str>) -> Failure {
+        Failure {
+            class,
+            blame: Blame::Service,
+            message: "it failed".to_owned(),
+            step: None,
+            expected: expected.map(str::to_owned),
+            actual: None,
+            subject: subject.map(str::to_owned),
+            repro: None,
+        }
+    }
 
     #[test]
     fn an_event_that_must_come_twice_is_one_column_with_all_its_times() {

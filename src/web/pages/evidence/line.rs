@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::domain::evidence::{Direction, Exchange, Timings};
+use crate::domain::evidence::{Direction, Exchange, Frame, Timings};
 
 /// Every picture is so wide, in its own units.
 const WIDTH: u64 = 1_000;
@@ -59,14 +59,20 @@ struct Mark<'a> {
     name: &'a str,
 }
 
+/// The frames of an exchange, without the one that said how it was closed: that is told for itself.
+pub(super) fn frames(exchange: &Exchange) -> impl Iterator<Item = &Frame> {
+    let is_told = |frame: &&Frame| {
+        exchange.close.is_some() && frame.direction == Direction::Received && frame.kind == "close"
+    };
+    exchange.frames.iter().filter(move |frame| !is_told(frame))
+}
+
 /// The frames of an exchange on a line; `None` where there is none.
 pub(super) fn line(exchange: &Exchange) -> Option<Line<'_>> {
     let last = exchange.frames.iter().map(|frame| frame.at_ms).max();
     let closed = exchange.close.as_ref().map(|close| close.at_ms);
     let end_ms = last.max(closed)?;
-    let mut marks: Vec<Mark<'_>> = exchange
-        .frames
-        .iter()
+    let mut marks: Vec<Mark<'_>> = frames(exchange)
         .map(|frame| Mark {
             x: place(frame.at_ms, end_ms),
             look: match frame.direction {
@@ -99,7 +105,7 @@ fn place(at: u64, of: u64) -> u64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::domain::evidence::{CloseSeen, Excerpt, Frame, Protocol};
+    use crate::domain::evidence::{CloseSeen, Excerpt, Protocol};
 
     #[test]
     fn shares_follow_each_other_and_stay_within_the_picture() {
@@ -129,9 +135,19 @@ mod tests {
             socket.record_frame(Frame { at_ms, direction, kind, event: None, payload });
         }
         socket.close = Some(CloseSeen { code: 1008, reason: "no".to_owned(), at_ms: 200 });
-        let line = line(&socket).unwrap();
+        let line = super::line(&socket).unwrap();
         let marks: Vec<_> = line.marks.iter().map(|it| (it.look, it.x)).collect();
         assert_eq!(marks, [("received", 0), ("sent", 250), ("close", 1_000)]);
-        assert_eq!(line.says, "1 sent, 1 received within 200 ms, then closed");
+        let says = "1 sent, 1 received within 200 ms, then closed";
+        assert_eq!(line.says, says);
+        // The frame that closed it says the same.
+        let payload = Excerpt::of("1008 no", 7);
+        let (kind, event, direction) = ("close".to_owned(), None, Direction::Received);
+        socket.record_frame(Frame { at_ms: 200, direction, kind, event, payload });
+        let again = super::line(&socket).unwrap();
+        assert_eq!((again.marks.len(), again.says.as_str()), (3, says));
+        assert_eq!(frames(&socket).count(), 2);
+        socket.close = None;
+        assert_eq!(frames(&socket).count(), 3, "where nothing else tells it");
     }
 }
