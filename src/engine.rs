@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use clock::{Clock, SystemClock};
 pub use document_lock::DocumentLock;
-pub use editing::{Clashed, Edit, EditError, Editing, MAX_EDITED, Saved, ThreeTexts};
+pub use editing::{Clashed, Edit, EditError, Editing, MAX_EDITED, Saved, ThreeTexts, known_of};
 pub use error::EngineError;
 pub use files::{Beside, put_all, write_atomically, write_atomically_with};
 pub use indexes::indexes;

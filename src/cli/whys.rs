@@ -16,7 +16,7 @@ use super::error::{CliError, CliResult, Status};
 use super::output::{Out, Table, bold, clean};
 use crate::domain::findings::InvestigationState;
 use crate::domain::names::InvestigationId;
-use crate::engine::{Clock as _, DocumentLock, SystemClock, keep_written};
+use crate::engine::{Clock as _, DocumentLock, SystemClock, keep_written, known_of};
 use crate::investigation::{self, Closing, Lint};
 use crate::store::{InvestigationRow, Store, Which};
 
@@ -127,7 +127,7 @@ async fn edit(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
         let error = CliError::usage_text(format_args!("the editor `{editor}` ended with {status}"));
         return Err(error.hint(format!("set VISUAL or EDITOR, or edit {}", path.display())));
     }
-    let text = read_text(&path)?;
+    let text = put_back(context, &row, &Place { root: &root, path: &path }, &before)?;
     match context.store_for_writing().await {
         Ok(store) => keep(store.as_ref(), &row, &text).await,
         // The edit is in the file all the same.
@@ -169,6 +169,33 @@ fn refuse_emptied(path: &Path, before: &[u8]) -> Result<(), CliError> {
         .hint("to take words back delete those; `andon whys close` ends an investigation"))
 }
 
+/// Where a document is.
+struct Place<'a> {
+    root: &'a Path,
+    path: &'a Path,
+}
+
+/// What an edit took of Andon's own parts is put back: without them nobody could close the document.
+fn put_back(
+    context: &Context,
+    row: &InvestigationRow,
+    place: &Place<'_>,
+    before: &[u8],
+) -> Result<String, CliError> {
+    let before = String::from_utf8_lossy(before);
+    let _lock = lock(place.root, row)?;
+    let text = read_text(place.path)?;
+    let known = investigation::meta_of(&before).unwrap_or_else(|| known_of(row));
+    let Some(mended) = investigation::mend(&text, &before, &known) else { return Ok(text) };
+    write_file(place.path, |out| out.write_all(mended.text.as_bytes()))?;
+    let parts: Vec<String> = mended.parts.iter().map(|part| part.label()).collect();
+    context.note(&format!(
+        "what the edit took of Andon's own parts was put back: {}",
+        parts.join(", ")
+    ));
+    Ok(mended.text)
+}
+
 /// An editor is a command line of the user's own ("code --wait"); the path is an argument of it.
 /// Not by `process`: it is the user's terminal, with nothing to supervise or store.
 #[allow(clippy::disallowed_methods)]
@@ -197,21 +224,18 @@ async fn close(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
     let closing = Closing { by: &by, on, reason: None };
     let _lock = lock(&root, &row)?;
     let before = read_text(&path)?;
-    let is_closed = |text: &str| {
-        investigation::meta_of(text).is_some_and(|meta| meta.state == InvestigationState::Closed)
-    };
-    let text = match investigation::close(&before, &closing) {
+    // A file that does not say what it is was changed by hand: the records know.
+    let is_whole = investigation::meta_of(&before).is_some();
+    let mended =
+        (!is_whole).then(|| investigation::mend(&before, &before, &known_of(&row))).flatten();
+    let whole = mended.map_or_else(|| before.clone(), |mended| mended.text);
+    let text = match investigation::close(&whole, &closing) {
         Some(text) => {
             write_file(&path, |out| out.write_all(text.as_bytes()))?;
             text
         }
         // Whoever wrote it ended before the records knew.
-        None if is_closed(&before) => before,
-        None => {
-            let text = format!("{} does not say in which state it is", path.display());
-            return Err(CliError::usage_text(text)
-                .hint("it was changed by hand: `git restore` it, or let the next cycle mend it"));
-        }
+        None => before,
     };
     keep(store.as_ref(), &row, &text).await;
     store

@@ -17,6 +17,7 @@ use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 
 use source::Source;
+pub use source::known_of;
 
 use super::document_lock::DocumentLock;
 use super::report_folder::ReportFolder;

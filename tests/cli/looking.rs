@@ -191,12 +191,26 @@ fn an_investigation_is_listed_shown_edited_and_closed() {
         assert_eq!(fs::read_to_string(&file).unwrap(), before, "{emptying}");
     }
 
+    // What an edit takes of Andon's own parts is no loss, and what it leaves can be closed.
+    let told = with_editor(Some("echo hello >")).ends(0);
+    told.says(&[
+        "put back: the comment that says what the document is, the title",
+        "the next report",
+    ]);
+    let mended = fs::read_to_string(&file).unwrap();
+    assert!(mended.contains("\n\nhello\n\n<!-- andon:begin head "), "{mended}");
+    assert!(mended.contains("## Occurrences\n\n| Cycle |"), "{mended}");
+    assert!(!mended.contains("The cache was stale."), "those words were taken back: {mended}");
+    fs::write(&file, &before).unwrap();
+
     let mut command = stage.command();
     command.args(["whys", "edit", "INV-0001", "--json"]).env("EDITOR", "true");
     let edited = did(command).ends(0).json();
     assert!(edited["text"].as_str().unwrap().contains("The cache was stale."), "{edited}");
     assert!(edited["lint"].is_array());
 
+    // Without its first comment, which an editor took: the records know what it is.
+    fs::write(&file, before.split_once('\n').unwrap().1).unwrap();
     let closed = stage.andon(&["whys", "close", "INV-0001", "--json"]).ends(0).json();
     assert_eq!(closed["investigation"]["state"], "closed");
     assert_eq!(closed["document"]["state"], "closed");

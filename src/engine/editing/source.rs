@@ -2,9 +2,22 @@
 
 use super::{EditError, Editing, computed};
 use crate::investigation::{self, Lost, Mended, Meta};
+use crate::store::InvestigationRow;
 
 /// In so many edits a text is looked for that still had the tool's parts.
 const LOOKED_AT: u32 = 100;
+
+/// What a document is that does not say so itself: what the records say.
+pub fn known_of(row: &InvestigationRow) -> Meta {
+    Meta {
+        id: row.id.clone(),
+        fingerprint: row.fingerprint.as_str().to_owned(),
+        state: row.state,
+        opened: row.opened_in,
+        reopened: row.reopened_in,
+        gone: None,
+    }
+}
 
 /// Whence comes what a text has lost of the tool's parts.
 #[derive(Debug, Clone)]
@@ -29,7 +42,8 @@ impl Editing {
             return Ok(text.to_owned());
         }
         let source = self.source(text, None).await?;
-        Ok(source.mended(text).map_or_else(|| text.to_owned(), |mended| mended.text))
+        let text = text.to_owned();
+        computed(move || source.mended(&text).map_or(text, |mended| mended.text)).await
     }
 
     /// What would be put back of the tool's parts if this text, which began with that one, were saved.
@@ -55,15 +69,7 @@ impl Editing {
         if let Some(known) = investigation::meta_of(theirs) {
             return Ok(Source { text: theirs.to_owned(), known });
         }
-        let row = &self.row;
-        let known = Meta {
-            id: row.id.clone(),
-            fingerprint: row.fingerprint.as_str().to_owned(),
-            state: row.state,
-            opened: row.opened_in,
-            reopened: row.reopened_in,
-            gone: None,
-        };
+        let known = known_of(&self.row);
         let has_meta = |text: &&str| investigation::meta_of(text).is_some();
         let text = match base.filter(has_meta) {
             Some(base) => base.to_owned(),
