@@ -158,13 +158,17 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         Frame::of(&call, format!("{id} of {name}")).under(&[(name.as_str(), &pipeline), (&id, "")]);
     // Only what it is: which other parts it should have is not known here.
     let lost = investigation::lost(&text, &text);
+    let cycle = |what, number| Link {
+        text: format!("{what} in cycle {number}"),
+        href: format!("{pipeline}/cycles/{number}"),
+    };
     let own = Shown {
         html: rendered(&Links::of(&pipeline, &commits).put_into(&text), &pipeline),
         remarks: Remark::of_lost(&lost).into_iter().chain(remarks(&text)).collect(),
         links: vec![
-            Link { text: "Opened in", href: format!("{pipeline}/cycles/{}", row.opened_in) },
-            Link { text: "Last seen in", href: format!("{pipeline}/cycles/{}", row.last_seen) },
-            Link { text: "Markdown", href: format!("{here}/document.md") },
+            cycle("Opened", row.opened_in),
+            cycle("Last seen", row.last_seen),
+            Link { text: "Markdown".to_owned(), href: format!("{here}/document.md") },
         ],
         edit: format!("{here}/edit"),
         close: (state_of(&text, &row) != InvestigationState::Closed)

@@ -24,7 +24,7 @@ pub(super) struct Document {
 
 #[derive(Serialize)]
 pub(super) struct Link {
-    pub(super) text: &'static str,
+    pub(super) text: String,
     pub(super) href: String,
 }
 
@@ -46,8 +46,8 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     let own = Document {
         html: Value::from_safe_string(rendering::html(&text, &place)),
         links: vec![
-            Link { text: "Markdown", href: format!("{here}/report.md") },
-            Link { text: "JSON", href: api },
+            Link { text: "Markdown".to_owned(), href: format!("{here}/report.md") },
+            Link { text: "JSON".to_owned(), href: api },
         ],
     };
     Ok(template::page(StatusCode::OK, "document.html", &frame, &own))
