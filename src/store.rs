@@ -170,8 +170,16 @@ pub trait Store:
     /// What became of each case in a cycle, in the order in which they were appended.
     async fn case_results(&self, cycle: &CycleKey) -> Result<Vec<CaseRow>>;
 
-    /// What became of each case in the newest `limit` cycles of an environment whose suite is valid and
-    /// whose records are there. What a search asked older commits is none of them.
+    /// The newest `limit` cycles of an environment whose suite is valid and whose records are there, oldest
+    /// first. What a search asked older commits is none of them.
+    async fn valid_cycles(
+        &self,
+        pipeline: &PipelineName,
+        environment: &EnvironmentName,
+        limit: u32,
+    ) -> Result<Vec<CycleRow>>;
+
+    /// What became of each case in those cycles ([`Self::valid_cycles`]).
     async fn case_grid(
         &self,
         pipeline: &PipelineName,

@@ -409,6 +409,19 @@ impl Store for SqliteStore {
         compute(are_heavy(&pages), move || pages::decode_results(&pages)).await
     }
 
+    async fn valid_cycles(
+        &self,
+        pipeline: &PipelineName,
+        environment: &EnvironmentName,
+        limit: u32,
+    ) -> Result<Vec<CycleRow>> {
+        let (pipeline, environment) = (pipeline.clone(), environment.clone());
+        self.read(move |db| {
+            Box::pin(async move { cycles::newest_valid(db, &pipeline, &environment, limit).await })
+        })
+        .await
+    }
+
     async fn case_grid(
         &self,
         pipeline: &PipelineName,

@@ -9,6 +9,7 @@ mod editing;
 mod forge;
 mod full_disk;
 mod glance;
+mod grid;
 mod hooks;
 mod house;
 mod kills;

@@ -109,6 +109,8 @@ pub async fn a_grid_is_cases_by_valid_cycles<B: Backend>() {
     let grid = store.case_grid(&chat, &staging, 9).await.unwrap();
     let cycles: Vec<u32> = grid.cycles.iter().map(|row| row.summary.cycle).collect();
     assert_eq!(cycles, [1, 4, 5]);
+    assert_eq!(store.valid_cycles(&chat, &staging, 9).await.unwrap(), grid.cycles);
+    assert_eq!(store.valid_cycles(&chat, &staging, 2).await.unwrap(), grid.cycles[1..]);
     let runs: Vec<_> = grid
         .cases
         .iter()

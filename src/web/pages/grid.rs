@@ -1,10 +1,15 @@
 //! Cases by cycles, of the results of the newest valid cycles. A script draws as much of it as is seen; without one
 //! there is a table of fewer cycles.
 
+mod columns;
+
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use axum::response::IntoResponse as _;
+use http::header::{CACHE_CONTROL, ETAG};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
@@ -12,11 +17,12 @@ use super::case::in_address;
 use super::cases::distinct;
 use super::trend::look;
 use crate::domain::event::PlannedCase;
-use crate::domain::names::{EnvironmentName, PipelineName};
+use crate::domain::names::PipelineName;
 use crate::domain::outcome::{Change, Outcome};
 use crate::store::{CaseGrid, CaseRuns, CycleRow, Store};
 use crate::web::call::{Answer, Call, ok};
 use crate::web::problem::Problem;
+use columns::Columns;
 
 /// So many columns of the table, the newest cycles.
 const TABLE_CYCLES: u32 = 30;
@@ -25,8 +31,6 @@ const TABLE_CASES: usize = 1_000;
 /// So many columns and rows for a script, which draws few of them at a time.
 const CYCLES: u32 = 200;
 const CASES: usize = 5_000;
-/// Of a large suite fewer cycles are read: so many cells.
-const CELLS: u32 = 400_000;
 /// So many are made at once: each holds megabytes, and all who look ask when a cycle ends.
 static MAKING: Semaphore = Semaphore::const_new(2);
 /// Others wait for their turn for so long.
@@ -57,6 +61,8 @@ pub(super) struct Grid {
     columns: Vec<Column>,
     rows: Vec<Row>,
     left_out: usize,
+    /// Which cycles have no column.
+    says: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,6 +91,7 @@ struct Compact<'a> {
     cycles: Vec<CompactCycle<'a>>,
     cases: Vec<CompactCase<'a>>,
     left_out: usize,
+    says: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,26 +122,48 @@ struct CompactCase<'a> {
 struct Known {
     grid: CaseGrid,
     plan: HashMap<String, PlannedCase>,
+    says: String,
 }
 
 /// `GET /pipelines/{pipeline}/grid.json`: as much as a script can draw, for the page of the pipeline.
 pub(in crate::web) async fn data(call: Call) -> Answer {
     let name = call.pipeline().await?;
-    let rows = call.site.store().list_cycles(&name, TABLE_CYCLES).await?;
+    let store = call.site.store();
+    let rows = store.list_cycles(&name, TABLE_CYCLES).await?;
     let Some(newest) = rows.first() else { return ok(&Known::nothing().compact()) };
+    let columns = Columns::choose(store, &name, &newest.environment, CYCLES).await?;
+    let says = columns.says(&rows);
+    let kept = kept_as(&columns.validator(&says));
+    if call.header("if-none-match").is_some_and(|known| knows(known, &kept)) {
+        return Ok((StatusCode::NOT_MODIFIED, kept).into_response());
+    }
     let turn = tokio::time::timeout(TURN, MAKING.acquire()).await;
     let Ok(Ok(turn)) = turn else {
         return Err(Problem::unavailable("many ask for a grid just now").help("ask once more"));
     };
-    let cycles = affordable(&rows, CYCLES);
-    let known = Known::load(call.site.store(), &name, &newest.environment, cycles).await?;
+    let known = Known::load(store, &name, newest, &columns, says).await?;
     let making = tokio::task::spawn_blocking(move || {
         let _turn = turn;
         ok(&known.compact())
     });
-    making.await.map_err(|_| {
-        Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR, "the grid cannot be written down")
-    })?
+    let made = making.await.map_err(|_| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the grid cannot be written down")
+    })?;
+    made.map(|response| (kept, response).into_response())
+}
+
+/// How a browser may keep it: it asks each time whether it is still so, which tells at once who may no longer read.
+fn kept_as(validator: &str) -> HeaderMap {
+    let validator = HeaderValue::from_str(validator).expect("hexadecimal digits");
+    let private = HeaderValue::from_static("private, no-cache");
+    HeaderMap::from_iter([(ETAG, validator), (CACHE_CONTROL, private)])
+}
+
+/// Whether it is among those that a browser says it has (RFC 9110, section 13.1.2).
+fn knows(known: &str, kept: &HeaderMap) -> bool {
+    let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let ours = kept.get(ETAG).and_then(|tag| tag.to_str().ok()).map(bare);
+    known.split(',').any(|tag| tag.trim() == "*" || Some(bare(tag)) == ours)
 }
 
 /// The grid for a page: what it can be filtered by, and its table.
@@ -146,32 +175,30 @@ pub(super) async fn grid(
 ) -> Result<Grid, Problem> {
     let known = match newest_first.first() {
         Some(newest) => {
-            let cycles = affordable(newest_first, TABLE_CYCLES);
-            Known::load(store, name, &newest.environment, cycles).await?
+            let of = &newest.environment;
+            let columns = Columns::choose(store, name, of, TABLE_CYCLES).await?;
+            let newest_first = &newest_first[..newest_first.len().min(TABLE_CYCLES as usize)];
+            let says = columns.says(newest_first);
+            Known::load(store, name, newest, &columns, says).await?
         }
         None => Known::nothing(),
     };
     Ok(known.table(asked))
 }
 
-/// How many cycles are read at most: of a suite as large as the largest of these fewer than of others.
-fn affordable(cycles: &[CycleRow], most: u32) -> u32 {
-    let planned = cycles.iter().map(|row| row.summary.counts.planned).max().unwrap_or(0);
-    (CELLS / planned.max(1)).clamp(10, most)
-}
-
 impl Known {
     fn nothing() -> Self {
-        Self { grid: CaseGrid::default(), plan: HashMap::new() }
+        Self { grid: CaseGrid::default(), plan: HashMap::new(), says: String::new() }
     }
 
     async fn load(
         store: &dyn Store,
         name: &PipelineName,
-        environment: &EnvironmentName,
-        cycles: u32,
+        newest: &CycleRow,
+        columns: &Columns,
+        says: String,
     ) -> Result<Self, Problem> {
-        let grid = store.case_grid(name, environment, cycles).await?;
+        let grid = store.case_grid(name, &newest.environment, columns.count()).await?;
         // One that planned only some cases says nothing of the others.
         let newest = grid.cycles.iter().rev();
         let planned_in = newest.clone().find(|row| row.summary.only.is_none());
@@ -180,7 +207,7 @@ impl Known {
             None => Vec::new(),
         };
         let plan = plan.into_iter().map(|case| (case.id.as_str().to_owned(), case)).collect();
-        Ok(Self { grid, plan })
+        Ok(Self { grid, plan, says })
     }
 
     fn plan_of(&self, runs: &CaseRuns) -> Option<&PlannedCase> {
@@ -226,6 +253,7 @@ impl Known {
             columns: self.grid.cycles.iter().map(column).collect(),
             rows: rows.into_iter().map(row).collect(),
             left_out,
+            says: self.says.clone(),
             asked,
         }
     }
@@ -247,7 +275,8 @@ impl Known {
             }
         });
         let cases = cases.collect();
-        Compact { cycles: self.grid.cycles.iter().map(compact).collect(), cases, left_out }
+        let cycles = self.grid.cycles.iter().map(compact).collect();
+        Compact { cycles, cases, left_out, says: &self.says }
     }
 }
 
@@ -358,7 +387,8 @@ mod tests {
 
     fn known(cases: &[(&str, &str)]) -> Known {
         let cases = cases.iter().map(|(case, letters)| runs(case, letters)).collect();
-        Known { grid: CaseGrid { cycles: Vec::new(), cases }, plan: HashMap::new() }
+        let grid = CaseGrid { cycles: Vec::new(), cases };
+        Known { grid, ..Known::nothing() }
     }
 
     fn shown(known: &Known, outcome: &str) -> Vec<String> {

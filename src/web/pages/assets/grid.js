@@ -6,6 +6,7 @@
   if (!box) return;
   const form = document.querySelector("[data-gridfilters]");
   const count = document.querySelector("[data-grid-count]");
+  const leftOut = document.querySelector("[data-grid-says]");
   const HEAD = 30, ROW = 26, COLUMN = 28, BEYOND = 4;
   const WORDS = { P: "passed", F: "failed", E: "errored", "~": "flaky", s: "skipped", "–": "not run" };
   const LOOKS = { P: "passed", F: "failed", E: "errored", "~": "flaky", s: "skipped", "–": "not_run" };
@@ -289,6 +290,8 @@
     const wasAtEnd = isFirst || box.scrollLeft + box.clientWidth >= box.scrollWidth - COLUMN;
     const reader = isFirst ? null : { id: shown[at.row - 1]?.id, cycle: at.column ? cycleAt(at.column)?.cycle ?? null : null };
     data = fresh;
+    leftOut.textContent = data.says;
+    leftOut.hidden = !data.says;
     at.column = Math.min(at.column, data.cycles.length);
     if (isFirst) {
       space.append(head.line);
