@@ -8,20 +8,24 @@
 #[allow(dead_code)]
 mod sample;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use andon::domain::event::{Event, RunOptions};
-use andon::domain::outcome::Verdict;
+use andon::domain::event::{Event, PlannedCase, RunOptions};
+use andon::domain::outcome::{Outcome, Verdict};
 use andon::store::sqlite::{Mode, SqliteStore};
 use andon::store::{
-    Act, ActKind, ActStore, NewMessage, NewTrigger, OutboxStore, PutTrigger, Store, StoreError,
-    TriggerStore, UpkeepStore, Which,
+    Act, ActKind, ActStore, Append, NewMessage, NewTrigger, OutboxStore, Projection, PutTrigger,
+    Store, StoreError, TriggerStore, UpkeepStore, Which, definitions_of,
 };
-use sample::{append, at, ended_cycle, environment, new_cycle, pipeline, queued, resolved};
+use sample::{
+    append, at, case, case_row, ended_cycle, environment, finished, new_cycle, pipeline, planned,
+    planned_case, queued, resolved,
+};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
@@ -289,6 +293,50 @@ async fn an_event_that_no_version_wrote_is_named_with_its_place() {
          this version of Andon reads versions up to 1"
     );
     assert_eq!(store.load_events(&cycle.key(), 4).await.unwrap(), []);
+}
+
+/// What is wrong with the plan of one cycle leaves the definitions of all others told.
+#[tokio::test]
+async fn a_damaged_plan_makes_the_definition_of_its_cycle_unknown_and_no_more() {
+    let place = Place::new();
+    let store = place.open().await;
+    for (suite, digest) in [("s1", "d1"), ("s2", "d1"), ("s3", "d2"), ("s4", "d2")] {
+        let key = new_cycle(&store, "chat", "staging").await;
+        let mut plan = planned(suite);
+        let Event::SuitePlanned(made) = &mut plan else { unreachable!() };
+        // What follows the case does not matter, however much it is; what belongs to it does.
+        let long = "x".repeat(if digest == "d1" { 9 } else { 40_000 });
+        let last = PlannedCase { impact: Some(long.clone()), ..planned_case("z", "z1", None) };
+        let wanted = PlannedCase { impact: Some(long), ..planned_case("login", digest, None) };
+        made.cases = vec![planned_case("a \"{\"id\":\"login\"", "a1", None), wanted, last];
+        let cases = vec![case_row("login", Outcome::Passed)];
+        let projection = Projection { cases, ..Projection::default() };
+        let events = vec![resolved('a'), plan, finished(Verdict::Green)];
+        store.append(Append { projection, ..append(&key, 1, events) }).await.unwrap();
+    }
+    let told = async |store: &SqliteStore| {
+        let (chat, login) = (pipeline("chat"), case("login"));
+        let rows = store.case_history(&chat, &login, 9).await.unwrap();
+        let found = definitions_of(store, &chat, &login, &rows).await.unwrap();
+        (found.changes(), found.unreadable)
+    };
+    assert_eq!(told(&store).await, (BTreeMap::from([(3, 2)]), BTreeSet::new()));
+    store.close().await;
+    for broken in
+        ["replace(payload, '\"digest\":\"d2\"', '\"digest\":2')", "substr(payload, 1, 900)"]
+    {
+        let mut db = place.sqlite().await;
+        let sql = format!(
+            "DROP TRIGGER IF EXISTS event_is_never_changed;
+             UPDATE event SET payload = {broken} WHERE cycle_id = 3 AND kind = 'suite_planned'"
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut db).await.unwrap();
+        db.close().await.unwrap();
+        let store = place.open().await;
+        let expected = (BTreeMap::from([(4, 2)]), BTreeSet::from([3]));
+        assert_eq!(told(&store).await, expected, "{broken}");
+        store.close().await;
+    }
 }
 
 /// RELIABILITY L8.

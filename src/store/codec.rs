@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::domain::event::{EVENT_VERSION, Event};
+use crate::domain::event::{EVENT_VERSION, Event, PlannedCase};
 
 /// An event as a row holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,22 @@ pub fn decode(kind: &str, version: u16, payload: &str) -> Result<Event, String> 
     match version {
         1 => decode_v1(kind, payload),
         _ => Err(format!("this version of Andon reads versions up to {EVENT_VERSION}")),
+    }
+}
+
+/// Reads a case of a plan of any version, of a text that begins with it and may go on; `None` where it ends before
+/// the case does.
+///
+/// # Errors
+/// One phrase that says why it cannot be read.
+pub fn decode_planned_case(version: u16, text: &str) -> Result<Option<PlannedCase>, String> {
+    if version != 1 {
+        return Err(format!("this version of Andon reads versions up to {EVENT_VERSION}"));
+    }
+    match serde_json::Deserializer::from_str(text).into_iter().next() {
+        Some(Ok(case)) => Ok(Some(case)),
+        Some(Err(fault)) if !fault.is_eof() => Err(fault.to_string()),
+        Some(Err(_)) | None => Ok(None),
     }
 }
 

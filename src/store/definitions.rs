@@ -1,10 +1,10 @@
 //! Where a case came to expect something else: which cycles of its history ran another definition of it than
 //! the ones before. A change of outcome or duration there says little of the service.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{CaseHistoryRow, CycleKey, Result, Store};
+use super::{CaseHistoryRow, CycleKey, Result, Store, StoreError};
 use crate::domain::names::{CaseId, EnvironmentName, PipelineName};
 
 /// Of so many cycles the plan is read, the newest ones. A case of the pipeline's own file needs one for each
@@ -16,6 +16,8 @@ const MOST: usize = 40;
 pub struct Definitions {
     /// By cycle; one of which nothing can be said is not there.
     compared: BTreeMap<u32, Compared>,
+    /// Cycles whose plan cannot be read.
+    pub unreadable: BTreeSet<u32>,
     /// The cycle before which no plan was read any more, where there were too many.
     pub looked_back_to: Option<u32>,
 }
@@ -45,7 +47,8 @@ impl Definitions {
 /// Looks up which definitions a history ran, newest first as it is listed.
 ///
 /// # Errors
-/// When a plan cannot be read. That the records of a cycle expired is none: it says nothing.
+/// When the store cannot be asked. That the records of a cycle expired, or cannot be understood, is none: of such a
+/// cycle nothing is known.
 pub async fn definitions_of(
     store: &dyn Store,
     pipeline: &PipelineName,
@@ -56,6 +59,7 @@ pub async fn definitions_of(
     // Two suites of one digest have the same native cases.
     let mut native: HashMap<&str, Arc<str>> = HashMap::new();
     let (mut asked, mut last, mut looked_back_to) = (0, None, None);
+    let mut unreadable = BTreeSet::new();
     for row in newest_first.iter().filter(|row| counts(row)) {
         let of_suite = row.suite_digest.as_deref();
         if let Some(digest) = of_suite.and_then(|suite| native.get(suite)) {
@@ -68,13 +72,21 @@ pub async fn definitions_of(
         }
         (asked, last) = (asked + 1, Some(row.cycle));
         let key = CycleKey::new(pipeline.clone(), row.cycle);
-        let Some(planned) = store.planned_case(&key, case).await? else { continue };
+        let planned = match store.planned_case(&key, case).await {
+            Ok(Some(planned)) => planned,
+            Ok(None) => continue,
+            Err(StoreError::UnreadableEvent { .. }) => {
+                unreadable.insert(row.cycle);
+                continue;
+            }
+            Err(fault) => return Err(fault),
+        };
         if let (None, Some(suite)) = (&planned.command, of_suite) {
             native.insert(suite, Arc::clone(&planned.digest));
         }
         seen.push((row, planned.digest));
     }
-    Ok(Definitions { compared: compare(&seen), looked_back_to })
+    Ok(Definitions { compared: compare(&seen), unreadable, looked_back_to })
 }
 
 /// Whether it ran, and for the branch: what did not run expected nothing, and a search asks old commits.

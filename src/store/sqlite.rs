@@ -392,13 +392,8 @@ impl Store for SqliteStore {
     }
 
     async fn planned_case(&self, cycle: &CycleKey, case: &CaseId) -> Result<Option<PlannedCase>> {
-        let (asked, of) = (cycle.clone(), case.clone());
-        let found = self
-            .read(move |db| Box::pin(async move { planned::find(db, &asked, &of).await }))
-            .await?;
-        let Some(plan) = found else { return Ok(None) };
         let (cycle, case) = (cycle.clone(), case.clone());
-        compute(plan.bytes() > HEAVY_BYTES, move || planned::decode(&cycle, &case, plan)).await
+        self.read(move |db| Box::pin(async move { planned::find(db, &cycle, &case).await })).await
     }
 
     async fn case_results(&self, cycle: &CycleKey) -> Result<Vec<CaseRow>> {

@@ -1,6 +1,6 @@
 //! `GET /pipelines/{pipeline}/cases/{case}`: the history of a case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::StatusCode;
 use serde::Serialize;
@@ -26,6 +26,8 @@ struct Page {
     plot: minijinja::Value,
     /// The cycles in which its definition changed, each with the one that had another before.
     changed_since: BTreeMap<u32, u32>,
+    /// The cycles whose definition cannot be read.
+    unreadable: BTreeSet<u32>,
     /// Before this cycle no definition was looked at.
     looked_back_to: Option<u32>,
     failures: Vec<Failed>,
@@ -66,6 +68,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         plot: minijinja::Value::from_safe_string(plot(&case.cycles)),
         failures: failures(&case, &investigations),
         changed_since: definitions.changes(),
+        unreadable: definitions.unreadable,
         looked_back_to: definitions.looked_back_to,
         quarantine,
         case,
