@@ -17,7 +17,7 @@ use super::call::{Admitted, Answer, Call};
 use super::limits::Verdict;
 use super::pages;
 use super::problem::Problem;
-use super::routes::{Audience, Method, Route};
+use super::routes::{Audience, Method, Route, wants_page};
 use super::site::Site;
 use crate::pipeline::Role;
 
@@ -36,8 +36,11 @@ pub(super) async fn answer(
     request: Request,
 ) -> Response {
     let asked = request.uri().clone();
+    // What needs no token is asked for by browsers as by programs.
+    let wants_page = matches!(route.need, Need::Nothing) && wants_page(request.headers());
     let answered = guarded(site, route, parameters, request).await;
     with_headers(answered.unwrap_or_else(|problem| match route.audience {
+        Audience::Programs if wants_page => pages::as_page(&problem),
         Audience::Programs => problem.into_response(),
         Audience::People => pages::of_problem(problem, route, &asked),
     }))

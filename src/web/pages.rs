@@ -39,6 +39,8 @@ use frame::Frame;
 #[derive(Serialize)]
 struct Refusal<'a> {
     problem: Told<'a>,
+    /// The page to go on with, where it is not the first one.
+    way: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -62,8 +64,14 @@ pub(super) fn of_problem(problem: Problem, route: &Route, asked: &Uri) -> Respon
 
 /// What went wrong, for somebody of whom nothing is known.
 pub(super) fn as_page(problem: &Problem) -> Response {
+    leading_on(problem, "/")
+}
+
+/// The same, with the page that the form of the address stands on.
+pub(super) fn leading_on(problem: &Problem, to: &str) -> Response {
     let status = problem.status();
     let title = status.canonical_reason().unwrap_or("Not done").to_owned();
     let told = Told { detail: problem.detail(), help: problem.help_text() };
-    template::page(status, "problem.html", &Frame::bare(title), &Refusal { problem: told })
+    let own = Refusal { problem: told, way: (to != "/").then_some(to) };
+    template::page(status, "problem.html", &Frame::bare(title), &own)
 }

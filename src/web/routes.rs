@@ -1,14 +1,15 @@
 //! The one table of addresses. The router, the guard and the OpenAPI document are made from it, so
 //! nothing is served that is not guarded and described.
 
+mod beside;
 mod table;
 
 use axum::Router;
 use axum::extract::{RawPathParams, Request};
-use axum::response::{IntoResponse as _, Response};
+use axum::middleware::from_fn;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use futures_util::future::BoxFuture;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{Extensions, HeaderMap, StatusCode, Version};
 use schemars::{Schema, SchemaGenerator};
 use tower_http::CompressionLevel;
@@ -18,9 +19,8 @@ use tower_http::compression::predicate::{Predicate, SizeAbove};
 use super::access::Need;
 use super::call::{Answer, Call};
 use super::guard;
-use super::pages;
-use super::problem::Problem;
 use super::site::Site;
+pub(super) use beside::{page_of_form, wants_page};
 use table::ROUTES;
 
 /// What is compressed.
@@ -115,7 +115,11 @@ pub fn router(site: Site) -> Router {
     for route in ROUTES {
         router = router.route(route.path, method_router(route, site.clone()));
     }
-    router.method_not_allowed_fallback(not_this_way).fallback(nowhere).layer(compression())
+    router
+        .method_not_allowed_fallback(beside::not_this_way)
+        .fallback(beside::nowhere)
+        .layer(compression())
+        .layer(from_fn(beside::not_that_long))
 }
 
 /// What people and programs read is sent compressed to those who take it so. Streams and logs are not:
@@ -139,80 +143,7 @@ fn method_router(route: &'static Route, site: Site) -> MethodRouter {
     on(filter, move |parameters: Result<RawPathParams, _>, request: Request| async move {
         match parameters {
             Ok(parameters) => guard::answer(site, route, parameters, request).await,
-            Err(_) => nowhere(request).await,
+            Err(_) => beside::nowhere(request).await,
         }
     })
-}
-
-async fn nowhere(request: Request) -> Response {
-    let problem = Problem::not_found("there is nothing at this address");
-    let accepts = request.headers().get(ACCEPT).and_then(|accepts| accepts.to_str().ok());
-    // A browser says first that it takes a page.
-    let is_browser = accepts.is_some_and(|accepts| accepts.starts_with("text/html"));
-    guard::with_headers(if is_browser {
-        pages::as_page(&problem)
-    } else {
-        problem.help("GET /api/v1/openapi.json tells what there is").into_response()
-    })
-}
-
-/// The page that a form stood on, by the address that it was sent to: the nearest above it.
-pub(super) fn page_of_form(sent_to: &str) -> &str {
-    let mut address = sent_to;
-    while !address.is_empty() {
-        let is_page = |route: &&Route| {
-            route.method == Method::Get
-                && route.audience == Audience::People
-                && fits(route.path, address)
-        };
-        if ROUTES.iter().any(|route| is_page(&route)) {
-            return address;
-        }
-        address = address.rfind('/').map_or("", |at| &address[..at]);
-    }
-    "/"
-}
-
-/// Whether an address is one of this path, part by part.
-fn fits(path: &str, address: &str) -> bool {
-    let (mut parts, mut given) = (path.split('/'), address.split('/'));
-    loop {
-        match (parts.next(), given.next()) {
-            (None, None) => return true,
-            (Some(part), Some(given))
-                if part == given || (part.starts_with('{') && !given.is_empty()) => {}
-            _ => return false,
-        }
-    }
-}
-
-async fn not_this_way() -> Response {
-    let problem =
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address is not asked with that method");
-    guard::with_headers(problem.into_response())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_form_stands_on_the_page_above_its_address() {
-        for (sent_to, stands_on) in [
-            ("/pipelines/shop/trigger", "/pipelines/shop"),
-            ("/pipelines/shop/triggers/9/cancel", "/pipelines/shop"),
-            ("/pipelines/shop/cycles/3/rerun", "/pipelines/shop/cycles/3"),
-            (
-                "/pipelines/shop/investigations/INV-0001/edit",
-                "/pipelines/shop/investigations/INV-0001/edit",
-            ),
-            (
-                "/pipelines/shop/investigations/INV-0001/merge",
-                "/pipelines/shop/investigations/INV-0001",
-            ),
-            ("/logout", "/"),
-        ] {
-            assert_eq!(page_of_form(sent_to), stands_on);
-        }
-    }
 }

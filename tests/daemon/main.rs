@@ -4,6 +4,7 @@
 
 mod access;
 mod acting;
+mod astray;
 mod client;
 mod editing;
 mod forge;
