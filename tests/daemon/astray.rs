@@ -64,3 +64,43 @@ async fn an_address_that_is_too_long_is_refused_in_words() {
     assert!(matches!(blank.status, 414 | 431), "{}", blank.status);
     assert!(blank.body.is_empty());
 }
+
+/// A login leads to the page that was asked for, to the page of a form, or to the first one: to nothing that is no page,
+/// and to no other site.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_leads_to_a_page_of_ours() {
+    let house = house(&all_tokens()).await;
+    for (next, to) in [
+        ("/pipelines/chat?cycles=3", "/pipelines/chat?cycles=3"),
+        ("/pipelines/chat/cases/a/b%20c", "/pipelines/chat/cases/a/b%20c"),
+        ("/audit", "/audit"),
+        ("/?wall", "/?wall"),
+        ("/logout", "/"),
+        ("/login", "/"),
+        ("/pipelines/chat/trigger", "/pipelines/chat"),
+        ("/pipelines/chat/cycles/3/cancel?x=1", "/pipelines/chat/cycles/3"),
+        ("/pipelines/chat/grid.json", "/pipelines/chat"),
+        ("/assets/style.css", "/"),
+        ("/api/v1/status", "/"),
+        ("/nowhere", "/"),
+        ("//evil.example", "/"),
+        ("//evil.example/pipelines/chat", "/"),
+        ("/\\evil.example", "/"),
+        ("/%2fevil.example", "/"),
+        ("/%2Fevil.example/..", "/"),
+        ("/%5cevil.example", "/"),
+        ("/.//evil.example", "/"),
+        ("/pipelines/..//evil.example", "/"),
+        ("/pipelines/%2e%2E/cycles/1", "/"),
+        ("/\t/evil.example", "/"),
+        ("/pipelines/chat\r\nset-cookie: a=b", "/"),
+        ("/pipelines/chät", "/"),
+        ("https://evil.example/pipelines/chat", "/"),
+        ("javascript:alert(1)", "/"),
+        ("", "/"),
+    ] {
+        let sent = house.ask(send("/login", &[("token", READ), ("next", next)])).await.is(303);
+        assert_eq!(sent.header("location"), to, "{next:?}");
+        assert!(!sent.headers.iter().any(|(name, value)| name == "set-cookie" && value == "a=b"));
+    }
+}

@@ -14,6 +14,7 @@ use crate::web::acts::Done;
 use crate::web::api::acting::By;
 use crate::web::call::{Answer, Call};
 use crate::web::guard;
+use crate::web::routes::page_of_form;
 use crate::web::sessions::{LIFE, random_word};
 
 const COOKIE: &str = "andon_session";
@@ -111,13 +112,21 @@ fn cookie(word: &str, seconds: i64) -> String {
     format!("{COOKIE}={word}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}")
 }
 
-/// An address of ours; anything else is the first page.
+/// Where a login leads: to a page of ours, or to the one that the form of an address stands on. Anything that is no
+/// plain address within this site is the first page.
 fn local(next: &str) -> String {
+    let path = next.split(['?', '#']).next().unwrap_or_default();
+    let climbs = |part: &str| part.replace("%2e", ".").replace("%2E", ".").starts_with("..");
     let is_ours = next.starts_with('/')
         && !next.starts_with("//")
         && !next.contains('\\')
-        && next.bytes().all(|byte| (0x21..0x7f).contains(&byte));
-    if is_ours { next.to_owned() } else { "/".to_owned() }
+        && next.bytes().all(|byte| (0x21..0x7f).contains(&byte))
+        && !path.split('/').any(climbs);
+    if !is_ours {
+        return "/".to_owned();
+    }
+    let page = page_of_form(path);
+    if page == path { next.to_owned() } else { page.to_owned() }
 }
 
 #[cfg(test)]
@@ -128,8 +137,7 @@ mod tests {
     #[test]
     fn a_login_leads_nowhere_else() {
         assert_eq!(local("/pipelines/chat?cycles=3"), "/pipelines/chat?cycles=3");
-        for next in
-            ["", "//evil.example", "https://evil.example", "/\\evil.example", "/a b", "/\r\nX: y"]
+        for next in ["", "//evil.example", "/\\evil.example", "/a b", "/\r\nX: y", "/pipelines/.."]
         {
             assert_eq!(local(next), "/", "{next:?}");
         }
