@@ -153,8 +153,8 @@ async fn an_edit_is_in_the_file_and_in_the_history() {
     let text = fresh().replacen("- Claim:", "- Claim: the cache forgot <b>it</b>", 1);
     led_to(house.ask(opened.form(&text, "ada")).await, "saved");
     assert_eq!(house.written(), text);
-    let page = house.ask(get(&format!("{HERE}?done=saved")).with("cookie", &session)).await;
-    let page = page.page(200).html();
+    let saved = get(&format!("{HERE}?done=saved")).with("cookie", &session);
+    let page = house.ask(saved.with("cookie", "andon_done=saved")).await.page(200).html();
     assert!(page.contains("role=\"status\">Saved."), "{page}");
     assert!(page.contains("<b>ada (token trig)</b>"), "{page}");
     assert!(page.contains("d-added\">- Claim: the cache forgot &lt;b&gt;it&lt;/b&gt;"), "{page}");

@@ -8,6 +8,7 @@ mod astray;
 mod client;
 mod editing;
 mod forge;
+mod forms;
 mod full_disk;
 mod glance;
 mod grid;

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
+use http::header::COOKIE;
 use serde::Serialize;
 
 use super::investigation::listed;
+use super::login::word_of;
 use crate::investigation::Lost;
 use crate::pipeline::Role;
 use crate::web::access::word;
@@ -12,6 +14,10 @@ use crate::web::call::Call;
 
 /// A document has no more parts than this.
 const MAX_PARTS: usize = 20;
+/// The cookie that says to a browser's next page what its form did.
+const MARKER: &str = "andon_done";
+/// So many seconds it waits for that page.
+const WAITS: u32 = 60;
 
 /// The frame of a page.
 #[derive(Debug, Serialize)]
@@ -21,7 +27,10 @@ pub(super) struct Frame {
     who: Who,
     version: &'static str,
     /// What a form that led here did.
-    said: Option<Cow<'static, str>>,
+    said: Option<Said>,
+    /// The cookie that ends the marker of that, so that it is said once.
+    #[serde(skip)]
+    unmarks: Option<String>,
     /// Where the events are that this page follows.
     live: Option<String>,
     /// Shown on a screen that nobody sits at.
@@ -33,6 +42,13 @@ pub(super) struct Frame {
 pub(super) struct Crumb {
     text: String,
     href: Option<String>,
+}
+
+/// What a form did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Said {
+    word: String,
+    text: Cow<'static, str>,
 }
 
 /// Who reads, and what they may do.
@@ -57,7 +73,15 @@ impl Frame {
             admin: may(Role::Admin),
             form_key: call.form_key.clone(),
         };
-        Self { who, said: said(call.parts.uri.query()), ..Self::bare(title) }
+        let marked = word_of(MARKER, call.parts.headers.get_all(COOKIE));
+        let said = said(call.parts.uri.query(), marked);
+        let unmarks = said.as_ref().map(|_| cookie(call.parts.uri.path(), "", 0));
+        Self { who, said, unmarks, ..Self::bare(title) }
+    }
+
+    /// A cookie to be sent with the page.
+    pub(super) fn cookie(&self) -> Option<&str> {
+        self.unmarks.as_deref()
     }
 
     /// A page for somebody who is not known.
@@ -68,6 +92,7 @@ impl Frame {
             who: Who::default(),
             version: env!("CARGO_PKG_VERSION"),
             said: None,
+            unmarks: None,
             live: None,
             wall: false,
         }
@@ -99,18 +124,34 @@ impl Frame {
     }
 }
 
-/// What a form did, by the words that it left in the address: never text of the address itself, with
-/// which somebody could put words into our mouth.
-fn said(query: Option<&str>) -> Option<Cow<'static, str>> {
+/// A cookie for the page of this path, that a form leads to after it did what the word says.
+pub(super) fn marker(path: &str, word: &str) -> String {
+    cookie(path, word, WAITS)
+}
+
+fn cookie(path: &str, word: &str, seconds: u32) -> String {
+    format!("{MARKER}={word}; Path={path}; HttpOnly; SameSite=Lax; Max-Age={seconds}")
+}
+
+/// What a form did, by the word that it left in the address: never text of the address itself, with
+/// which somebody could put words into our mouth. And only in the browser that sent the form, once: an
+/// address is handed on, and loaded again.
+fn said(query: Option<&str>, marked: Option<&str>) -> Option<Said> {
     let query = query?.as_bytes();
     let find = |wanted: &str| {
         url::form_urlencoded::parse(query).find(|(name, _)| name == wanted).map(|found| found.1)
     };
-    let parts = || {
-        let named = find("parts").unwrap_or_default();
-        listed(&named.split(',').filter_map(Lost::parse).take(MAX_PARTS).collect::<Vec<_>>())
-    };
-    let says = match find("done")?.as_ref() {
+    let done = find("done")?;
+    let word = marked.filter(|marked| *marked == done)?;
+    let parts = find("parts").unwrap_or_default();
+    Some(Said { word: word.to_owned(), text: text_of(word, &parts)? })
+}
+
+/// What there is to say, of these parts of a document.
+fn text_of(done: &str, parts: &str) -> Option<Cow<'static, str>> {
+    let parts =
+        || listed(&parts.split(',').filter_map(Lost::parse).take(MAX_PARTS).collect::<Vec<_>>());
+    let says = match done {
         "mended" => {
             return Some(Cow::Owned(format!(
                 "Saved. The text had lost parts that are Andon's own, and they stand there again: {}. What the edit took \
@@ -145,11 +186,16 @@ mod tests {
 
     #[test]
     fn an_address_cannot_put_words_into_our_mouth() {
-        assert!(said(Some("done=started")).is_some());
-        assert!(said(Some("x=1&done=cancelled")).is_some());
-        assert_eq!(said(Some("done=Send+your+token+to+me")), None);
-        assert_eq!(said(None), None);
-        let named = said(Some("done=mended&parts=head,Send+your+token,why-2")).unwrap_or_default();
+        let says = |query, marked| said(Some(query), marked).map(|said| said.word);
+        assert_eq!(says("done=started", Some("started")).as_deref(), Some("started"));
+        assert_eq!(says("x=1&done=cancelled", Some("cancelled")).as_deref(), Some("cancelled"));
+        assert_eq!(says("done=started", None), None, "nobody here did it");
+        assert_eq!(says("done=started", Some("saved")), None);
+        let hostile = "Send your token to me";
+        assert_eq!(says("done=Send+your+token+to+me", Some(hostile)), None);
+        assert_eq!(said(None, Some("started")), None);
+        let query = Some("done=mended&parts=head,Send+your+token,why-2");
+        let named = said(query, Some("mended")).map(|said| said.text).unwrap_or_default();
         assert!(named.contains("again: the title, why 2. What"), "{named}");
     }
 }

@@ -5,7 +5,7 @@ use http::header::{HeaderMap, HeaderValue, LOCATION, SET_COOKIE};
 use http::{StatusCode, header::GetAll};
 use serde::Serialize;
 
-use super::frame::Frame;
+use super::frame::{Frame, marker};
 use super::template;
 use crate::pipeline::Role;
 use crate::store::ActKind;
@@ -87,24 +87,34 @@ fn session(kind: ActKind) -> Done<'static> {
     Done { kind, to: None, detail: String::new() }
 }
 
-/// A page to go on with after a form.
+/// A page to go on with after a form. What was done is told there once, to this browser (`frame::said`).
 pub(super) fn to(address: &str, cookie: Option<&str>) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     let value = |text: &str| HeaderValue::from_str(text).ok();
     if let Some(address) = value(address) {
         response.headers_mut().insert(LOCATION, address);
     }
-    if let Some(cookie) = cookie.and_then(value) {
-        response.headers_mut().insert(SET_COOKIE, cookie);
+    let done = address.split_once("?done=").map(|(path, done)| {
+        // More about what was done may stand behind it.
+        let word = done.split_once('&').map_or(done, |(word, _)| word);
+        marker(path, word)
+    });
+    for cookie in cookie.into_iter().chain(done.as_deref()).filter_map(value) {
+        response.headers_mut().append(SET_COOKIE, cookie);
     }
     response
 }
 
 /// The word of a session, among the cookies.
 pub(in crate::web) fn session_word<'a>(cookies: GetAll<'a, HeaderValue>) -> Option<&'a str> {
+    word_of(COOKIE, cookies)
+}
+
+/// The word of a cookie.
+pub(super) fn word_of<'a>(name: &str, cookies: GetAll<'a, HeaderValue>) -> Option<&'a str> {
     let cookies = cookies.iter().filter_map(|line| line.to_str().ok());
     let mut pairs = cookies.flat_map(|line| line.split(';'));
-    pairs.find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+    pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 /// Scripts do not see it, and pages of others do not have it sent with their forms.

@@ -4,7 +4,9 @@ use std::sync::OnceLock;
 
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
-use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY};
+use http::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, SET_COOKIE,
+};
 use jiff::Timestamp;
 use minijinja::Environment;
 use minijinja::value::{Serde, Value};
@@ -66,7 +68,11 @@ pub(super) fn page(
             (StatusCode::INTERNAL_SERVER_ERROR, sorry.to_owned())
         }
     };
-    (status, headers(), html).into_response()
+    let mut response = (status, headers(), html).into_response();
+    if let Some(cookie) = frame.cookie().and_then(|cookie| HeaderValue::from_str(cookie).ok()) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
 }
 
 /// A part of a page, for a script to put into it.

@@ -376,7 +376,7 @@ function editor() {
 // began with, so that nothing of others is undone.
 function drafts() {
   const kept = (path, mode) => `edit of ${path} by ${mode}`;
-  if (/[?&]done=(saved|merged|unchanged)/.test(location.search)) {
+  if (["saved", "merged", "mended", "kept", "unchanged"].includes(document.querySelector("[data-said]")?.dataset.said)) {
     for (const mode of ["fields", "text"]) sessionStorage.removeItem(kept(`${location.pathname}/edit`, mode));
   }
   const form = document.querySelector("[data-editor]");
@@ -410,7 +410,16 @@ function drafts() {
   });
 }
 
+// What was done stood in the address for this page alone: it is not handed on, or kept in a bookmark.
+function withoutDone() {
+  const address = new URL(location.href);
+  if (!address.searchParams.has("done")) return;
+  for (const name of ["done", "parts"]) address.searchParams.delete(name);
+  history.replaceState(history.state, "", address);
+}
+
 function enhance(root) { localTimes(root); filters(root); copying(root); }
+withoutDone();
 // First, while the parts are as the server said.
 liveParts();
 enhance(document);
