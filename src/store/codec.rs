@@ -3,8 +3,8 @@
 //! A shape that changes incompatibly gets a new version, and the old one an arm that lifts its
 //! payloads; `tests/data/events-v1.jsonl` holds one event of every shape there ever was.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Serialize};
 
 use crate::domain::event::{EVENT_VERSION, Event, PlannedCase};
 
@@ -61,20 +61,16 @@ pub fn decode(kind: &str, version: u16, payload: &str) -> Result<Event, String> 
     }
 }
 
-/// Reads a case of a plan of any version, of a text that begins with it and may go on; `None` where it ends before
-/// the case does.
+/// Reads a case of a plan of any version, of a text that begins with it and goes on.
 ///
 /// # Errors
 /// One phrase that says why it cannot be read.
-pub fn decode_planned_case(version: u16, text: &str) -> Result<Option<PlannedCase>, String> {
+pub fn decode_planned_case(version: u16, text: &str) -> Result<PlannedCase, String> {
     if version != 1 {
         return Err(format!("this version of Andon reads versions up to {EVENT_VERSION}"));
     }
-    match serde_json::Deserializer::from_str(text).into_iter().next() {
-        Some(Ok(case)) => Ok(Some(case)),
-        Some(Err(fault)) if !fault.is_eof() => Err(fault.to_string()),
-        Some(Err(_)) | None => Ok(None),
-    }
+    let mut text = serde_json::Deserializer::from_str(text);
+    PlannedCase::deserialize(&mut text).map_err(|error| error.to_string())
 }
 
 fn decode_v1(kind: &str, payload: &str) -> Result<Event, String> {
