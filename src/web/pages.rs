@@ -12,6 +12,7 @@ pub(super) mod cases;
 pub(super) mod cycle;
 pub(super) mod editing;
 pub(super) mod evidence;
+mod filters;
 mod flaky;
 mod frame;
 pub(super) mod grid;

@@ -258,6 +258,23 @@ async fn what_is_looked_for_stands_in_the_address() {
     assert_eq!(address, "?outcome=failing&find=test_0301");
     browser.visit(&format!("/pipelines/chat{}", address.as_str().unwrap())).await;
     browser.until_shown("[data-grid-count]", "1 of 1000 cases").await;
+    // What matches nothing is said as it was asked, and one click takes it back.
+    browser.fill("#grid input[name=find]", "no such case").await;
+    browser
+        .until_shown("[data-none]", "No case matches “no such case”, outcome failing now.")
+        .await;
+    browser.click("[data-clear]").await;
+    browser.until_shown("[data-grid-count]", "1000 cases").await;
+    assert_eq!(browser.ask("return location.search").await, "");
+    let shown = "return document.querySelector('[data-none]').checkVisibility()";
+    assert_eq!(browser.ask(shown).await, false);
+    browser.visit("/pipelines/chat?area=Nowhere").await;
+    browser.until_shown("[data-grid-count]", "1000 cases").await;
+    browser.until_shown("[data-unknown]", "There is no area “Nowhere” here").await;
+    browser.fill("#grid input[name=find]", "test_0301").await;
+    browser.until_shown("[data-grid-count]", "1 of 1000 cases").await;
+    assert_eq!(browser.ask("return document.querySelector('[data-unknown]')").await, Value::Null);
+    assert_eq!(browser.ask("return location.search").await, "?find=test_0301");
     browser.close().await;
 
     // Without the script: the table of the newest cycles, and the same filters by a form.

@@ -23,6 +23,13 @@ async fn two_who_edit_at_once_lose_nothing_and_decide_where_they_clash() {
     ada.fill("[name=by]", "ada").await;
     ada.click("button[value=save]").await;
     ada.until_shown("main", "its address is in the commit").await;
+    // What was done is said once: the address of the page says nothing of it, and neither does the page when it comes again.
+    ada.until_shown(".said", "Saved.").await;
+    assert_eq!(ada.ask("return location.search").await, "");
+    let offered = format!("return sessionStorage.getItem('edit of {EDIT} by fields')");
+    assert_eq!(ada.ask(&offered).await, serde_json::Value::Null, "what is saved is no draft");
+    ada.visit(EDIT.trim_end_matches("/edit")).await;
+    assert_eq!(ada.ask("return document.querySelector('.said')").await, serde_json::Value::Null);
 
     lin.fill("#why-2-0-claim", "the gateway is full").await;
     lin.fill("#why-4-0-claim", "nothing checks addresses").await;

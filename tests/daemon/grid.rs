@@ -11,7 +11,7 @@ use crate::house::{House, READ, all_tokens, event, house, into_deploy};
 const GRID: &str = "/pipelines/chat/grid.json";
 
 /// A cycle of one case that ended with this verdict.
-async fn ended(house: &House, verdict: &str) -> CycleKey {
+pub(crate) async fn ended(house: &House, verdict: &str) -> CycleKey {
     let key = house.begin_cycle("chat").await;
     let suite = serde_json::json!({
         "kind": "suite_planned", "name": "P1", "digest": "s1", "flaky": "pass",

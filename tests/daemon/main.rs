@@ -29,3 +29,4 @@ mod slow;
 mod support;
 mod unattended;
 mod versions;
+mod words;

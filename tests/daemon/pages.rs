@@ -295,7 +295,7 @@ fn closed_with_1008(text: &str) -> Vec<andon::domain::event::Event> {
 }
 
 /// From the beginning of a cycle into its suite.
-fn into_suite() -> Vec<andon::domain::event::Event> {
+pub(crate) fn into_suite() -> Vec<andon::domain::event::Event> {
     let passed = |phase: &str| {
         let over = serde_json::json!({ "kind": "phase_ended", "phase": phase, "outcome": "passed", "duration_ms": 5 });
         [serde_json::json!({ "kind": "phase_started", "phase": phase }), over]
@@ -335,7 +335,8 @@ async fn a_large_suite_is_read_page_by_page_and_filtered_by_the_server() {
         ("?area=Basket", 400, None),
         ("?find=C1&from=0", 200, None),
         ("?show=failing", 1, None),
-        ("?area=Nowhere", 0, None),
+        ("?area=Nowhere", 500, Some("?from=500#cases")),
+        ("?find=zzz", 0, None),
     ] {
         let html =
             house.ask(get(&format!("/pipelines/chat/cycles/1{query}"))).await.page(200).html();

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::filters::{take_unknown, wanted};
 use super::template;
 use crate::daemon::{CaseSoFar, Running, Turned};
 use crate::domain::names::CaseId;
@@ -18,6 +19,9 @@ use crate::web::forms::ProgressForm;
 const CASES: usize = 500;
 /// So many rows that turned in one answer; the rest comes with the next.
 const TURNED: usize = 500;
+
+/// What can be shown alone; words of [`kinds`].
+const SHOWS: [&str; 5] = ["failing", "not_run", "flaky", "changed", "running"];
 
 /// Which rows a reader wants, as it stands in the address.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -39,7 +43,13 @@ pub(super) struct Asked {
 pub(super) struct Cases<'a> {
     rows: Vec<Row<'a>>,
     all: usize,
-    asked: &'a Asked,
+    asked: Asked,
+    /// What was asked for and is nothing here, one sentence each.
+    unknown: Vec<String>,
+    /// What is looked for, in words.
+    wanted: String,
+    /// Whether no row of this page fits.
+    none: bool,
     /// The same filters as the end of an address.
     query: String,
     /// Where the next page begins.
@@ -128,7 +138,7 @@ pub(super) fn cases<'a>(
     cases: &'a [CaseJson<'a>],
     state: &CycleState,
     live: Option<&Turned>,
-    asked: &'a Asked,
+    mut asked: Asked,
 ) -> Cases<'a> {
     let is_decided = state.findings.is_some();
     let live = live.filter(|_| !is_decided);
@@ -145,6 +155,7 @@ pub(super) fn cases<'a>(
         order.sort_by_key(|(case, now)| rank(case, now));
     }
     let (areas, priorities) = (areas(cases), priorities(cases));
+    let unknown = asked.without_unknown(&areas, &priorities);
     let all = order.len();
     let whole = all <= CASES && asked.from == 0;
     let rows = order.into_iter().map(|(case, now)| {
@@ -158,8 +169,20 @@ pub(super) fn cases<'a>(
     };
     let more = (rows.len() > CASES).then_some(asked.from.saturating_add(CASES));
     rows.truncate(CASES);
-    let tick = live.map(|it| it.tick);
-    Cases { rows, all, asked, query: asked.query(), more, whole, areas, priorities, tick }
+    Cases {
+        none: rows.iter().all(|row| row.hidden),
+        rows,
+        all,
+        unknown,
+        wanted: asked.wanted(),
+        query: asked.query(),
+        asked,
+        more,
+        whole,
+        areas,
+        priorities,
+        tick: live.map(|it| it.tick),
+    }
 }
 
 fn areas<'a>(cases: &'a [CaseJson<'a>]) -> Vec<&'a str> {
@@ -215,6 +238,21 @@ impl Shown {
 }
 
 impl Asked {
+    /// Takes back what is no choice of the page, and says so.
+    fn without_unknown(&mut self, areas: &[&str], priorities: &[&str]) -> Vec<String> {
+        let said = [
+            take_unknown("choice", &mut self.show, SHOWS.into_iter()),
+            take_unknown("area", &mut self.area, areas.iter().copied()),
+            take_unknown("priority", &mut self.priority, priorities.iter().copied()),
+        ];
+        said.into_iter().flatten().collect()
+    }
+
+    fn wanted(&self) -> String {
+        let choices = [("show", &*self.show), ("area", &*self.area), ("priority", &*self.priority)];
+        wanted(&self.find, &choices)
+    }
+
     fn fits(&self, case: &CaseJson<'_>, now: &Shown) -> bool {
         let is = |wanted: &str, has: Option<&str>| wanted.is_empty() || has == Some(wanted);
         let shows = self.show.is_empty() || now.kinds.split(' ').any(|kind| kind == self.show);

@@ -118,7 +118,7 @@ fn made(
         logs: around.logs,
         changes: changes(&changed),
         repros: repros(&all),
-        cases: cases(&all, state, live, &around.asked),
+        cases: cases(&all, state, live, around.asked),
         once: random_word(),
         href: &href,
         here: &here,

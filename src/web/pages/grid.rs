@@ -1,6 +1,7 @@
 //! Cases by cycles, of the results of the newest valid cycles. A script draws as much of it as is seen; without one
 //! there is a table of fewer cycles.
 
+mod asked;
 mod columns;
 
 use std::cmp::Reverse;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use axum::response::IntoResponse as _;
 use http::header::{CACHE_CONTROL, ETAG};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use super::case::in_address;
@@ -22,6 +23,7 @@ use crate::domain::outcome::{Change, Outcome};
 use crate::store::{CaseGrid, CaseRuns, CycleRow, Store};
 use crate::web::call::{Answer, Call, ok};
 use crate::web::problem::Problem;
+pub(super) use asked::Asked;
 use columns::Columns;
 
 /// So many columns of the table, the newest cycles.
@@ -36,21 +38,14 @@ static MAKING: Semaphore = Semaphore::const_new(2);
 /// Others wait for their turn for so long.
 const TURN: Duration = Duration::from_secs(30);
 
-/// Which rows a reader wants, as it stands in the address.
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-pub(super) struct Asked {
-    find: String,
-    area: String,
-    priority: String,
-    outcome: String,
-    change: String,
-}
-
 /// What a page shows of the grid.
 #[derive(Debug, Serialize)]
 pub(super) struct Grid {
     asked: Asked,
+    /// What was asked for and is nothing here, one sentence each.
+    unknown: Vec<String>,
+    /// What is looked for, in words.
+    wanted: String,
     areas: Vec<String>,
     priorities: Vec<String>,
     changes: Vec<[String; 2]>,
@@ -226,28 +221,33 @@ impl Known {
         rows
     }
 
-    fn table(&self, asked: Asked) -> Grid {
+    fn table(&self, mut asked: Asked) -> Grid {
         let all = self.rows();
         let any = !all.is_empty();
         let lines = all.len().min(CASES);
-        let fits = |runs: &&&CaseRuns| asked.fits(runs, self.plan_of(runs));
-        let mut rows: Vec<&CaseRuns> = all.iter().filter(fits).copied().collect();
-        let left_out = rows.len().saturating_sub(TABLE_CASES);
-        rows.truncate(TABLE_CASES);
         let of_plan = |of: fn(&PlannedCase) -> Option<String>| {
             let words: Vec<String> = self.plan.values().filter_map(of).collect();
             distinct(words.iter().map(String::as_str)).into_iter().map(str::to_owned).collect()
         };
-        let changes = Change::ALL
-            .iter()
-            .filter(|change| self.grid.cases.iter().any(|runs| runs.change == Some(**change)));
+        let areas: Vec<String> = of_plan(|case| case.area.clone());
+        let priorities: Vec<String> = of_plan(|case| Some(case.priority.to_string()));
+        let unknown = asked.without_unknown(&areas, &priorities);
+        let fits = |runs: &&&CaseRuns| asked.fits(runs, self.plan_of(runs));
+        let mut rows: Vec<&CaseRuns> = all.iter().filter(fits).copied().collect();
+        let left_out = rows.len().saturating_sub(TABLE_CASES);
+        rows.truncate(TABLE_CASES);
+        // One that no case has now may have been one when somebody handed the address on.
+        let is_offered = |change: &&Change| {
+            asked.change == change.as_str()
+                || self.grid.cases.iter().any(|runs| runs.change == Some(**change))
+        };
+        let changes = Change::ALL.iter().filter(is_offered).map(|change| change.as_str());
         Grid {
-            areas: of_plan(|case| case.area.clone()),
-            priorities: of_plan(|case| Some(case.priority.to_string())),
-            changes: std::iter::once("")
-                .chain(changes.map(|change| change.as_str()))
-                .map(named)
-                .collect(),
+            changes: std::iter::once("").chain(changes).map(named).collect(),
+            areas,
+            priorities,
+            unknown,
+            wanted: asked.wanted(),
             any,
             lines,
             columns: self.grid.cycles.iter().map(column).collect(),
@@ -277,40 +277,6 @@ impl Known {
         let cases = cases.collect();
         let cycles = self.grid.cycles.iter().map(compact).collect();
         Compact { cycles, cases, left_out, says: &self.says }
-    }
-}
-
-impl Asked {
-    fn fits(&self, runs: &CaseRuns, plan: Option<&PlannedCase>) -> bool {
-        let is = |wanted: &str, has: Option<&str>| wanted.is_empty() || has == Some(wanted);
-        let priority = plan.map(|plan| plan.priority.to_string());
-        is(&self.area, plan.and_then(|plan| plan.area.as_deref()))
-            && is(&self.priority, priority.as_deref())
-            && is(&self.change, runs.change.map(Change::as_str))
-            && self.fits_outcome(runs)
-            && self.finds(runs, plan)
-    }
-
-    fn fits_outcome(&self, runs: &CaseRuns) -> bool {
-        let mut came = runs.outcomes.iter().flatten();
-        match self.outcome.as_str() {
-            "" => true,
-            "failing" => is_failing(runs),
-            "ever_failing" => came.any(|outcome| outcome.is_failing()),
-            "ever_flaky" => came.any(|outcome| *outcome == Outcome::Flaky),
-            word => came.next_back().is_some_and(|outcome| outcome.as_str() == word),
-        }
-    }
-
-    fn finds(&self, runs: &CaseRuns, plan: Option<&PlannedCase>) -> bool {
-        let wanted = self.find.trim().to_lowercase();
-        let of = |of: fn(&PlannedCase) -> Option<&str>| plan.and_then(of);
-        let texts = [
-            Some(runs.case.as_str()),
-            of(|plan| plan.area.as_deref()),
-            of(|plan| plan.owner.as_deref()),
-        ];
-        texts.into_iter().flatten().any(|text| text.to_lowercase().contains(&wanted))
     }
 }
 
@@ -408,17 +374,24 @@ mod tests {
     #[test]
     fn rows_are_filtered_by_what_became_of_them() {
         let known = known(&[("a", "PPP"), ("b", "FFP"), ("c", "P~F"), ("d", "PF–"), ("e", "EPs")]);
-        let table: [(&str, &[&str]); 7] = [
+        let table: [(&str, &[&str]); 6] = [
             ("failing", &["c", "d"]),
             ("failed", &["c"]),
             ("not_run", &["d"]),
             ("skipped", &["e"]),
             ("ever_failing", &["c", "d", "b", "e"]),
             ("ever_flaky", &["c"]),
-            ("nonsense", &[]),
         ];
         for (outcome, cases) in table {
             assert_eq!(shown(&known, outcome), cases, "{outcome}");
         }
+        let asked = Asked { outcome: "nonsense".to_owned(), ..Asked::default() };
+        let grid = known.table(asked);
+        assert_eq!((grid.rows.len(), grid.wanted.as_str()), (5, ""));
+        assert_eq!(grid.unknown, ["There is no outcome “nonsense” here: it limits nothing."]);
+        let asked = Asked { change: "fixed".to_owned(), ..Asked::default() };
+        let grid = known.table(asked);
+        assert_eq!((grid.rows.len(), grid.wanted.as_str()), (0, "change fixed"));
+        assert_eq!(grid.changes, ["", "fixed"].map(named), "it is one, and nothing has it now");
     }
 }

@@ -199,6 +199,7 @@ function filters(root) {
           (!wanted.area || row.dataset.area.toLowerCase() === wanted.area) &&
           (!wanted.priority || row.dataset.priority.toLowerCase() === wanted.priority));
       }
+      tellNone(part, fields, !part.querySelector("tbody[data-keyed] > tr:not([hidden])"));
     };
     // What is not all on this page is for the server to filter.
     if (form.dataset.byServer !== undefined) {
@@ -207,9 +208,28 @@ function filters(root) {
     }
     form.addEventListener("input", () => { apply(); intoAddress(fields); });
     form.addEventListener("submit", (event) => event.preventDefault());
+    clearing(part, form, fields);
     filtering.set(part, apply);
     apply();
   }
+}
+// That nothing matches, and what was looked for, as the server says it.
+function tellNone(part, fields, none) {
+  const place = part.querySelector("[data-none]");
+  if (!place) return;
+  const words = fields.filter((it) => it.value.trim()).map((it) => it.tagName === "SELECT"
+    ? `${it.name} ${it.selectedOptions[0].textContent}` : `“${it.value.trim()}”`);
+  place.querySelector("[data-wanted]").textContent = words.join(", ");
+  place.hidden = !none || words.length === 0;
+}
+function clearing(part, form, fields) {
+  form.addEventListener("input", () => { for (const it of part.querySelectorAll("[data-unknown]")) it.remove(); });
+  part.querySelector("[data-clear]")?.addEventListener("click", (event) => {
+    event.preventDefault();
+    for (const it of fields) it.value = "";
+    form.dispatchEvent(new Event("input"));
+    fields[0].focus();
+  });
 }
 function filterAgain(part) { filtering.get(part)?.(); }
 function intoAddress(fields) {

@@ -244,6 +244,7 @@
       (!wanted.outcome || (OUTCOMES[wanted.outcome]?.(it) ?? LOOKS[last(it.runs)] === wanted.outcome)));
     const all = data.cases.length + data.left_out;
     count.textContent = shown.length === all ? `${all} case${all === 1 ? "" : "s"}` : `${shown.length} of ${all} cases`;
+    tellNone(form.parentElement, [...form.querySelectorAll("[data-filter]")], shown.length === 0);
     at.row = Math.min(at.row, shown.length);
     for (const line of lines) line.row = -1;
     layOut();
@@ -255,6 +256,7 @@
     intoAddress([...form.querySelectorAll("[data-filter]")]);
   });
   form.addEventListener("submit", (event) => event.preventDefault());
+  clearing(form.parentElement, form, [...form.querySelectorAll("[data-filter]")]);
 
   // ---- Size: the names' column is as wide as they are, as far as there is room.
   function layOut() {
