@@ -6,6 +6,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryFutureExt as _;
+use futures_util::future::Either;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -114,7 +116,15 @@ async fn connection(
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(slot.clone());
-        routes.call(request)
+        let is_act = request.method() == hyper::Method::POST;
+        let answering = routes.call(request);
+        if !is_act {
+            return Either::Left(answering.map_err(|never| match never {}));
+        }
+        // Hyper lets go of a request when its client hangs up, even one that it did not begin to answer. What somebody
+        // asked for is done as soon as it is here.
+        let answering = slot.tasks.spawn(answering);
+        Either::Right(answering.map_ok(|Ok(response)| response))
     });
     let io = TokioIo::new(Patient::new(stream, WRITE_TIME));
     let connection = http1::Builder::new()
