@@ -46,3 +46,34 @@ pub(super) fn address(name: &str) -> String {
     let digest = digest.expect("templates name what there is");
     format!("/assets/{name}?{}", digest.1)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::ASSETS;
+
+    /// What looks like a button is no text with a line under it.
+    #[test]
+    fn a_link_in_a_box_of_its_own_is_not_underlined() {
+        let style = ASSETS.iter().find(|asset| asset.name == "style.css").unwrap().text;
+        let (_, rest) = style.split_once("text-underline-offset").unwrap();
+        let (_, rest) = rest.split_once(":is(").unwrap();
+        let (plain, _) = rest.split_once("):not(:hover) { text-decoration: none").unwrap();
+        let plain: Vec<&str> = plain.split(", ").collect();
+        let rules = style.split('}').filter_map(|rule| rule.split_once('{'));
+        let mut boxes = 0;
+        for (selector, says) in rules {
+            let selector = selector.trim();
+            let is_link = selector.starts_with("a.") || selector.ends_with(" a");
+            if !is_link
+                || !(says.contains("border: 1px") || says.contains("background: var(--ground)"))
+            {
+                continue;
+            }
+            boxes += 1;
+            let is_plain = plain.contains(&selector) || says.contains("text-decoration: none");
+            assert!(is_plain, "{selector} is underlined");
+        }
+        assert!(boxes > 1, "none was looked at");
+    }
+}
