@@ -20,6 +20,7 @@ use super::trend::look;
 use crate::domain::event::PlannedCase;
 use crate::domain::names::PipelineName;
 use crate::domain::outcome::{Change, Outcome};
+use crate::report::words;
 use crate::store::{CaseGrid, CaseRuns, CycleRow, Store};
 use crate::web::call::{Answer, Call, ok};
 use crate::web::problem::Problem;
@@ -86,7 +87,7 @@ struct Compact<'a> {
     cycles: Vec<CompactCycle<'a>>,
     cases: Vec<CompactCase<'a>>,
     left_out: usize,
-    says: &'a str,
+    says: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -276,7 +277,17 @@ impl Known {
         });
         let cases = cases.collect();
         let cycles = self.grid.cycles.iter().map(compact).collect();
-        Compact { cycles, cases, left_out, says: &self.says }
+        let mut says = self.says.clone();
+        if left_out > 0 {
+            let more = words::count(
+                left_out,
+                "more case, of the quietest, is",
+                "more cases, the quietest, are",
+            );
+            let space = if says.is_empty() { "" } else { " " };
+            says.push_str(&format!("{space}{more} left out."));
+        }
+        Compact { cycles, cases, left_out, says }
     }
 }
 
@@ -369,6 +380,18 @@ mod tests {
         assert_eq!(shown(&known, ""), ["c", "d", "b", "a"]);
         let compact: Vec<String> = known.compact().cases.into_iter().map(|it| it.runs).collect();
         assert_eq!(compact, ["PPF", "PF–", "FFP", "PPP"]);
+    }
+
+    #[test]
+    fn cases_that_are_too_many_are_said_to_be_left_out() {
+        let names: Vec<String> = (0..CASES + 2).map(|number| format!("c{number:05}")).collect();
+        let mut cases: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "P")).collect();
+        cases[CASES + 1].1 = "F";
+        let known = known(&cases);
+        let compact = known.compact();
+        assert_eq!((compact.cases.len(), compact.left_out), (CASES, 2));
+        assert_eq!(compact.cases[0].runs, "F", "what fails is never left out first");
+        assert_eq!(compact.says, "2 more cases, the quietest, are left out.");
     }
 
     #[test]
