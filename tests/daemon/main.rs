@@ -17,6 +17,7 @@ mod house;
 mod kills;
 mod linked;
 mod live;
+mod logs;
 mod looking;
 mod mending;
 mod pages;

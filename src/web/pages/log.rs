@@ -9,6 +9,7 @@ use super::frame::Frame;
 use super::template;
 use crate::web::api::logs::{Found, Hit, Which, open};
 use crate::web::call::{Answer, Call};
+use crate::web::problem::Problem;
 
 /// So much of it.
 const SHOWN: u64 = 256 << 10;
@@ -17,15 +18,43 @@ const SHOWN: u64 = 256 << 10;
 const MAX_HITS: usize = 200;
 /// What is looked for has at most so many characters.
 const MAX_WANTED: usize = 200;
+/// Of what is no place so much is told back.
+const MAX_TOLD: usize = 40;
 
+/// What was asked for, as it was sent: a field of a form that nobody filled in is empty.
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Asked {
     /// The part around this byte.
-    at: Option<u64>,
+    at: String,
     /// The lines with this text.
-    find: Option<String>,
+    find: String,
     /// Those that begin after this byte.
-    after: Option<u64>,
+    after: String,
+}
+
+impl Asked {
+    fn at(&self) -> Result<Option<u64>, Problem> {
+        place("at", &self.at, "without it the page shows the log's end")
+    }
+
+    fn after(&self) -> Result<Option<u64>, Problem> {
+        place("after", &self.after, "without it the log is looked through from its beginning")
+    }
+}
+
+/// A place in a log; an empty one is none.
+fn place(name: &str, given: &str, without: &str) -> Result<Option<u64>, Problem> {
+    let given = given.trim();
+    if given.is_empty() {
+        return Ok(None);
+    }
+    given.parse().map(Some).map_err(|_| {
+        let given: String = given.chars().take(MAX_TOLD).collect();
+        Problem::bad_request(format!("`{name}={given}` is no place in a log")).help(format!(
+            "a place is a number of bytes from the beginning of the log, as `{name}=0`; {without}"
+        ))
+    })
 }
 
 #[derive(Serialize)]
@@ -72,14 +101,15 @@ struct FoundView {
 /// `GET /pipelines/{pipeline}/cycles/{cycle}/logs/{log}`
 pub(in crate::web) async fn page(call: Call) -> Answer {
     let asked: Asked = call.query()?;
+    let (at, after) = (asked.at()?, asked.after()?);
     let opened = open(&call).await?;
-    let which = asked.at.map_or(Which::End, Which::Around);
+    let which = at.map_or(Which::End, Which::Around);
     let (opened, part) = opened.part(which, SHOWN).await?;
-    let wanted: String = asked.find.unwrap_or_default().chars().take(MAX_WANTED).collect();
+    let wanted: String = asked.find.chars().take(MAX_WANTED).collect();
     let (opened, found) = match wanted.as_str() {
         "" => (opened, None),
         text => {
-            let (opened, found) = opened.find(text.to_owned(), asked.after, MAX_HITS).await?;
+            let (opened, found) = opened.find(text.to_owned(), after, MAX_HITS).await?;
             (opened, Some(found))
         }
     };
