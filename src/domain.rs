@@ -15,6 +15,7 @@ pub mod event;
 pub mod evidence;
 pub mod failure;
 pub mod findings;
+pub mod gap;
 pub mod glob;
 pub mod history;
 pub mod hosts;

@@ -7,7 +7,7 @@
 //! ```text
 //! lock           flock held by the supervisor from its birth to its end: who holds it is alive
 //! started.json   durable before the command is started; then again with its pid
-//! output.log     masked output: head, a line that says how much was cut, tail
+//! output.log     masked output: head, a line that says how much was cut (`domain::gap`), tail
 //! cancel         appears when somebody wants the command to end
 //! exit.json      durable end of the command; its room on disk is reserved before the start
 //! supervisor.log what the supervisor had to say when it failed itself
@@ -30,6 +30,7 @@
 mod clock;
 mod exit;
 mod fds;
+mod gap;
 mod launch;
 mod orphan;
 mod output;
@@ -41,6 +42,7 @@ mod tree;
 mod watch;
 
 pub use exit::{End, Exit, OutputSummary, signal_name};
+pub use gap::gap_of;
 pub use launch::{
     Attachment, Launcher, OutputCursor, ProcessError, Supervised, attach, was_asked_to_end,
 };

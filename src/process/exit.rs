@@ -98,6 +98,9 @@ pub struct OutputSummary {
     pub kept_bytes: u64,
     /// Bytes left out, counted after masking.
     pub cut_bytes: u64,
+    /// Where the marker of what was cut out of the middle stands, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap_at: Option<u64>,
     /// A process left behind still held the output two seconds after the end; what it writes
     /// from then on is thrown away.
     pub held_open: bool,

@@ -7,6 +7,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 
 use super::exit::OutputSummary;
 use super::spec::OutputCaps;
+use crate::domain::gap::Gap;
 
 /// A log with a head that is written as it comes and a tail that is held until the end.
 pub(super) struct OutputLog<W> {
@@ -15,12 +16,22 @@ pub(super) struct OutputLog<W> {
     written: u64,
     tail: VecDeque<u8>,
     cut: u64,
+    /// The line ends in what was cut.
+    cut_lines: u64,
     write_error: Option<io::Error>,
 }
 
 impl<W: Write + Seek> OutputLog<W> {
     pub(super) fn new(file: W, caps: OutputCaps) -> Self {
-        Self { file, caps, written: 0, tail: VecDeque::new(), cut: 0, write_error: None }
+        Self {
+            file,
+            caps,
+            written: 0,
+            tail: VecDeque::new(),
+            cut: 0,
+            cut_lines: 0,
+            write_error: None,
+        }
     }
 
     /// Takes more output. Cannot fail: what does not fit is counted.
@@ -38,6 +49,9 @@ impl<W: Write + Seek> OutputLog<W> {
         self.tail.extend(bytes);
         let cap = usize::try_from(self.caps.tail).unwrap_or(usize::MAX);
         let excess = self.tail.len().saturating_sub(cap);
+        let (front, back) = self.tail.as_slices();
+        let of_front = excess.min(front.len());
+        self.cut_lines += line_ends(&front[..of_front]) + line_ends(&back[..excess - of_front]);
         self.tail.drain(..excess);
         self.cut += excess as u64;
     }
@@ -67,8 +81,12 @@ impl<W: Write + Seek> OutputLog<W> {
     /// Writes marker and tail. `total` is what the command wrote before masking.
     pub(super) fn finish(mut self, total: u64) -> (W, OutputSummary) {
         let trouble = self.write_error.take();
+        let mut gap_at = None;
         if self.cut > 0 {
-            self.write(marker(self.cut).as_bytes());
+            let marker = Gap { bytes: self.cut, lines: Some(self.cut_lines) }.marker();
+            let place = self.written;
+            let is_whole = self.write(marker.as_bytes()) == marker.len();
+            gap_at = is_whole.then_some(place);
         }
         let tail = std::mem::take(&mut self.tail);
         let (front, back) = tail.as_slices();
@@ -87,6 +105,7 @@ impl<W: Write + Seek> OutputLog<W> {
             total_bytes: total,
             kept_bytes: self.written,
             cut_bytes: self.cut,
+            gap_at,
             held_open: false,
             write_error: self.write_error.or(trouble).map(|error| error.to_string()),
         };
@@ -117,8 +136,8 @@ fn end_marker(error: &io::Error) -> &'static str {
     }
 }
 
-fn marker(cut: u64) -> String {
-    format!("\n… {cut} bytes cut …\n")
+fn line_ends(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 
 #[cfg(test)]
@@ -175,8 +194,9 @@ mod tests {
     #[test]
     fn the_middle_is_cut_and_counted() {
         let (text, summary) = log_of(OutputCaps { head: 4, tail: 3 }, &[b"abcdefghij"]);
-        assert_eq!(String::from_utf8(text).unwrap(), "abcd\n… 3 bytes cut …\nhij");
+        assert_eq!(String::from_utf8(text).unwrap(), "abcd\n… 3 bytes in 0 lines cut …\nhij");
         assert_eq!((summary.total_bytes, summary.cut_bytes), (10, 3));
+        assert_eq!(summary.gap_at, Some(4));
     }
 
     #[test]
@@ -201,7 +221,7 @@ mod tests {
         log.file.room = 1000;
         let (disk, summary) = log.finish(24);
         let text = String::from_utf8(disk.content.into_inner()).unwrap();
-        assert_eq!(text, "0123456789\n… 9 bytes cut …\nfound");
+        assert_eq!(text, "0123456789\n… 9 bytes in 0 lines cut …\nfound");
         assert!(summary.write_error.is_some());
     }
 
@@ -218,6 +238,14 @@ mod tests {
             prop_assert_eq!(&text, &log_of(caps, &[&bytes]).0);
             prop_assert_eq!(summary.kept_bytes, text.len() as u64);
             prop_assert_eq!(summary.cut_bytes, (bytes.len() as u64).saturating_sub(head + tail));
+            let (head, tail) = (usize::try_from(head).unwrap(), usize::try_from(tail).unwrap());
+            if let Some(place) = summary.gap_at {
+                let (gap, _) = Gap::parse(&text[usize::try_from(place).unwrap()..]).unwrap();
+                let out = &bytes[head..bytes.len() - tail];
+                prop_assert_eq!((place, gap.bytes), (head as u64, out.len() as u64));
+                prop_assert_eq!(gap.lines, Some(out.iter().filter(|byte| **byte == b'\n').count() as u64));
+            }
+            prop_assert_eq!(summary.gap_at.is_some(), summary.cut_bytes > 0);
             if summary.cut_bytes == 0 {
                 prop_assert_eq!(text, bytes);
             }

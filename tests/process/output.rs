@@ -23,7 +23,7 @@ async fn a_flood_is_cut_in_the_middle_in_little_memory() {
     let text = String::from_utf8(place.output()).unwrap();
     assert_eq!(text.len() as u64, output.kept_bytes);
     assert!(text.starts_with("first\nxxx"));
-    assert!(text.contains(&format!("\n… {} bytes cut …\n", output.cut_bytes)));
+    assert!(text.contains(&format!("\n… {} bytes in 0 lines cut …\n", output.cut_bytes)));
     let peak_kib: u64 = text.split_whitespace().rev().nth(1).unwrap().parse().unwrap();
     // The program's own pages, as they are mapped, count here, too: some 30 MiB unoptimised.
     assert!(peak_kib < 48 * 1024, "the supervisor took {peak_kib} KiB");
@@ -109,7 +109,7 @@ async fn caps_of_nothing_keep_nothing_but_the_count() {
     let spec = place.script("echo hello").output_caps(OutputCaps { head: 0, tail: 0 });
     let exit = place.run(&spec).await;
     assert_eq!((exit.output.total_bytes, exit.output.cut_bytes), (6, 6));
-    assert_eq!(String::from_utf8(place.output()).unwrap(), "\n… 6 bytes cut …\n");
+    assert_eq!(String::from_utf8(place.output()).unwrap(), "\n… 6 bytes in 1 lines cut …\n");
 }
 
 /// K5: a secret is in the command's environment, and nowhere else that can be looked at.
