@@ -42,7 +42,7 @@ pub use indexes::indexes;
 pub use journal::Journal;
 pub use keeping::keep_written;
 pub use load::load_state;
-pub use logs::{Log, LogText, logs_of};
+pub use logs::{Log, LogRecords, LogText, gap_of, logs_of};
 pub use looped::past_cycles;
 pub use numbering::{LeastCycle, least_cycle};
 pub use observer::{Observer, Progress, Silent};

@@ -76,6 +76,7 @@ async fn serve(
         reports: context.settings.reports.clone(),
         access,
         hooks,
+        log_patience: web::LogPatience::default(),
     });
     let announced = Announced::begin(context, &url)?;
     let served = counted(catalog.pipelines.len(), "pipeline");

@@ -1,5 +1,5 @@
-//! The line that stands in a log where its middle was cut out while it was written: its text, which the writer and every
-//! reader have from here, and what it does to the numbers of the lines after it.
+//! The line that stands in a log where its middle was cut out while it was written: its text, which the writer and
+//! every reader have from here, and what it does to the numbers of the lines after it.
 //!
 //! A command may print the same line itself. Whoever reads a log believes it only at the place that the end of the
 //! command was recorded with.
@@ -80,8 +80,8 @@ impl PlacedGap {
     }
 }
 
-/// The number of the line at a place of a log, from 1, as the command wrote it: so many line ends stand before it in what
-/// was kept. `None` for the marker of a gap, and after one of which nobody counted the lines.
+/// The number of the line at a place of a log, from 1, as the command wrote it: so many line ends stand before it in
+/// what was kept. `None` for the marker of a gap, and after one of which nobody counted the lines.
 pub fn line_number(ends_before: u64, place: u64, gap: Option<&PlacedGap>) -> Option<u64> {
     match gap {
         Some(gap) if place >= gap.to => {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use history::{
     ActForm, ActsForm, CaseForm, CaseRowForm, CommitsForm, CountsForm, CycleRowForm, CyclesForm,
-    EventForm, EventsForm, InvestigationForm, InvestigationsForm, LogForm, LogsForm,
+    EventForm, EventsForm, GapForm, InvestigationForm, InvestigationsForm, LogForm, LogsForm,
 };
 pub use requests::{CancelForm, DoneForm, HookForm, ResumeForm, StartForm, StartedForm};
 

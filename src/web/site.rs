@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::access::Access;
+use super::api::logs::{LogPatience, Shelf};
 use super::hooks::HookSecrets;
 use super::limits::Failures;
 use super::metrics::Counters;
@@ -34,6 +35,8 @@ pub struct Parts {
     pub access: Access,
     /// Whose hooks are believed.
     pub hooks: HookSecrets,
+    /// How long a page of a log is waited for.
+    pub log_patience: LogPatience,
 }
 
 /// What every request is answered from.
@@ -53,6 +56,8 @@ struct Shared {
     failures: Failures,
     counters: Counters,
     sessions: Sessions,
+    logs: Shelf,
+    log_patience: LogPatience,
     form_key: String,
     started_at: Timestamp,
     closing: CancellationToken,
@@ -74,6 +79,8 @@ impl Site {
             failures: Failures::default(),
             counters: Counters::default(),
             sessions: Sessions::default(),
+            logs: Shelf::default(),
+            log_patience: parts.log_patience,
             form_key: random_word(),
             started_at,
             closing: CancellationToken::new(),
@@ -139,6 +146,15 @@ impl Site {
 
     pub(super) fn sessions(&self) -> &Sessions {
         &self.shared.sessions
+    }
+
+    /// What readers of logs found out.
+    pub(super) fn logs(&self) -> &Shelf {
+        &self.shared.logs
+    }
+
+    pub(super) fn log_patience(&self) -> LogPatience {
+        self.shared.log_patience
     }
 
     /// What forms carry where nobody logs in.

@@ -2,8 +2,9 @@
 //! what runs, is what a test says.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use andon::daemon::{Handle, LiveEvent, Served};
@@ -16,7 +17,7 @@ use andon::pipeline::{self, MemoryFiles, Role};
 use andon::store::sqlite::{Mode, SqliteStore};
 use andon::store::{Append, CycleKey, Projection, Store};
 use andon::web::hooks::{Forge, HookSecrets};
-use andon::web::{Access, Parts, Site, serve};
+use andon::web::{Access, LogPatience, Parts, Site, serve};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -43,15 +44,25 @@ pub(crate) struct House {
 
 /// A daemon on loopback; with tokens when `tokens`.
 pub(crate) async fn house(tokens: &[(&str, Role)]) -> House {
+    patient_house(tokens, LogPatience::default()).await
+}
+
+/// The same, where logs are waited for as long as this.
+pub(crate) async fn patient_house(tokens: &[(&str, Role)], patience: LogPatience) -> House {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("andon.db");
     let store: Arc<dyn Store> =
         Arc::new(SqliteStore::open(&database, Mode::ReadWrite).await.unwrap());
-    started(folder, store, tokens).await
+    started(folder, store, tokens, patience).await
 }
 
 /// A daemon on what is stored.
-async fn started(folder: TempDir, store: Arc<dyn Store>, tokens: &[(&str, Role)]) -> House {
+async fn started(
+    folder: TempDir,
+    store: Arc<dyn Store>,
+    tokens: &[(&str, Role)],
+    log_patience: LogPatience,
+) -> House {
     let handle = Handle::new(Arc::clone(&store));
     handle.serve(pipelines(&[
         ("chat", "https://git.example.com/acme/chat.git"),
@@ -68,6 +79,7 @@ async fn started(folder: TempDir, store: Arc<dyn Store>, tokens: &[(&str, Role)]
         reports: "reports".into(),
         access: access(address, tokens),
         hooks: hook_secrets(),
+        log_patience,
     });
     let shutdown = CancellationToken::new();
     let (served, token) = (site.clone(), shutdown.clone());
@@ -125,7 +137,7 @@ impl House {
     pub(crate) async fn started_anew(self) -> Self {
         self.shutdown.cancel();
         self.serving.await.unwrap();
-        started(self.folder, self.store, &[]).await
+        started(self.folder, self.store, &[], LogPatience::default()).await
     }
 
     /// A cycle that was just begun.
@@ -174,6 +186,43 @@ impl House {
             self.handle.publish(event);
         }
         recorded
+    }
+
+    /// A first cycle of `chat`, in whose deploy a step runs that has written this.
+    pub(crate) async fn with_log(self, text: &str) -> Self {
+        let key = self.begin_cycle("chat").await;
+        self.append(&key, 1, into_deploy()).await;
+        fs::create_dir_all(self.step_folder()).unwrap();
+        fs::write(self.log_file(), text).unwrap();
+        self
+    }
+
+    fn step_folder(&self) -> PathBuf {
+        self.folder.path().join("runs/chat/0001/deploy-01-1")
+    }
+
+    /// The log of that step.
+    pub(crate) fn log_file(&self) -> PathBuf {
+        self.step_folder().join("output.log")
+    }
+
+    /// That step ends, and its supervisor recorded this of its output.
+    pub(crate) async fn end_step(&self, cut_bytes: u64, gap_at: Option<u64>) {
+        let mut output = serde_json::json!({
+            "total_bytes": 0, "kept_bytes": 0, "cut_bytes": cut_bytes, "held_open": false, "write_error": null,
+        });
+        if let Some(place) = gap_at {
+            output["gap_at"] = serde_json::json!(place);
+        }
+        let exit = serde_json::json!({
+            "end": { "kind": "exited", "code": 0 }, "started": true, "duration_ms": 1, "output": output, "survivors": 0,
+        });
+        let record = serde_json::json!({ "version": 1, "record": exit }).to_string();
+        fs::write(self.step_folder().join("exit.json"), record).unwrap();
+        let end = event(serde_json::json!({
+            "kind": "step_ended", "index": 0, "attempt": 1, "outcome": "passed", "duration_ms": 5, "detail": "exit 0",
+        }));
+        self.append(&CycleKey::new(self.name("chat"), 1), 6, vec![end]).await;
     }
 
     /// Why each trigger of a pipeline that waits was asked for.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{revision, time, trigger};
 use crate::domain::event::Recorded;
+use crate::domain::gap::PlacedGap;
 use crate::domain::history::Counts;
 use crate::report::json::{RevisionJson, TriggerJson};
 use crate::store::{CaseHistoryRow, CycleRow, Definitions};
@@ -247,6 +248,28 @@ pub struct LogForm {
     pub bytes: u64,
     /// How the step ended; `null` while it runs.
     pub end: Option<String>,
+    /// What is missing in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap: Option<GapForm>,
+}
+
+/// What was cut out of the middle of a log when it was written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Gap")]
+pub struct GapForm {
+    /// How many bytes.
+    pub bytes: u64,
+    /// How many lines ended in it; not known of logs of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u64>,
+    /// The place of the line in the log that says so, in bytes from its beginning.
+    pub at: u64,
+}
+
+impl From<PlacedGap> for GapForm {
+    fn from(placed: PlacedGap) -> Self {
+        Self { bytes: placed.gap.bytes, lines: placed.gap.lines, at: placed.line() }
+    }
 }
 
 /// Investigations.

@@ -70,7 +70,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     // Before the ledger is read: what turns meanwhile is told again, and nothing is missed.
     let live = call.site.handle().cases_since(&row.key(), 0, usize::MAX);
     let state = state_of(&call.site, &row).await?;
-    let logs = logs::forms(&call.site, &state).await;
+    let logs = logs::forms(&call.site, &state).await?;
     let neighbours = neighbours(&call, &row).await?;
     let running = call.site.handle().running().remove(&row.key());
     // A cycle of many cases takes a while to be written down.

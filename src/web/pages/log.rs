@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::frame::Frame;
 use super::template;
-use crate::web::api::logs::{Found, Hit, Which, open};
+use crate::domain::gap::{PlacedGap, line_number};
+use crate::web::api::logs::{Found, Hit, Wanted, Which, open, told};
 use crate::web::call::{Answer, Call};
+use crate::web::forms::GapForm;
 use crate::web::problem::Problem;
 
 /// So much of it.
@@ -63,8 +65,12 @@ struct Page {
     here: String,
     raw: String,
     from: u64,
+    /// From where the script goes on.
     to: u64,
     length: u64,
+    gap: Option<GapForm>,
+    /// The same for the script.
+    gap_told: Option<String>,
     /// Where the parts before and after this one are.
     earlier: Option<u64>,
     later: Option<u64>,
@@ -88,6 +94,8 @@ struct Line {
     at: u64,
     number: Option<u64>,
     html: Value,
+    /// It is written just now: its end has not come.
+    is_open: bool,
 }
 
 #[derive(Serialize)]
@@ -109,11 +117,12 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     let (opened, found) = match wanted.as_str() {
         "" => (opened, None),
         text => {
-            let (opened, found) = opened.find(text.to_owned(), after, MAX_HITS).await?;
+            let wanted = Wanted { text: text.to_owned(), after, most: MAX_HITS };
+            let (opened, found) = opened.find(wanted).await?;
             (opened, Some(found))
         }
     };
-    let (row, form) = (opened.row, opened.form);
+    let (row, form, gap) = (opened.row, opened.form, opened.gap);
     let (name, cycle) = (&row.pipeline, row.summary.cycle);
     let pipeline = format!("/pipelines/{name}");
     let of_cycle = format!("{pipeline}/cycles/{cycle}");
@@ -125,41 +134,50 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     ]);
     let is_end = part.to() >= part.length;
     let is_still = form.end.is_some() || !is_end;
-    // The script tells the rest of a line that is not over.
-    let told = match memchr::memrchr(b'\n', &part.bytes) {
-        Some(last) if !is_still => last + 1,
-        None if !is_still => 0,
-        _ => part.bytes.len(),
-    };
+    let mut lines = lines(&part.bytes, part.from, part.ends_before, gap.as_ref());
+    let mut to = part.to();
+    if !is_still
+        && !part.bytes.ends_with(b"\n")
+        && let Some(last) = lines.last_mut()
+    {
+        // The script asks for all of it again, and for how it goes on.
+        (last.is_open, to) = (true, last.at);
+    }
     let own = Page {
         raw: format!("/api/v1{here}"),
         here,
         from: part.from,
-        to: part.from + told as u64,
+        to,
         length: part.length,
         earlier: (part.from > 0).then(|| part.from.saturating_sub(SHOWN / 2)),
         later: (!is_end).then(|| part.to()),
         is_still,
-        lines: lines(&part.bytes[..told], part.from, part.number),
-        found: found.map(|found| shown(found, wanted)),
+        lines,
+        found: found.map(|found| shown(found, wanted, gap.as_ref())),
+        gap_told: gap.as_ref().map(told),
+        gap: form.gap,
         log: Shown { name: form.name, phase: form.phase, attempt: form.attempt, end: form.end },
     };
     Ok(template::page(StatusCode::OK, "log.html", &frame, &own))
 }
 
-fn lines(bytes: &[u8], from: u64, number: Option<u64>) -> Vec<Line> {
-    let (mut at, mut number) = (from, number);
+fn lines(bytes: &[u8], from: u64, ends: Option<u64>, gap: Option<&PlacedGap>) -> Vec<Line> {
+    let (mut at, mut ends) = (from, ends);
     let line = |line: &[u8]| {
-        let shown = Line { at, number, html: html(line) };
+        let number = ends.and_then(|ends| line_number(ends, at, gap));
+        let shown = Line { at, number, html: html(line), is_open: false };
         at += line.len() as u64;
-        number = number.map(|number| number + 1);
+        ends = ends.map(|ends| ends + 1);
         shown
     };
     bytes.split_inclusive(|byte| *byte == b'\n').map(line).collect()
 }
 
-fn shown(found: Found, wanted: String) -> FoundView {
-    let hit = |hit: Hit| Line { at: hit.at, number: Some(hit.number), html: html(&hit.line) };
+fn shown(found: Found, wanted: String, gap: Option<&PlacedGap>) -> FoundView {
+    let hit = |hit: Hit| {
+        let number = hit.ends_before.and_then(|ends| line_number(ends, hit.at, gap));
+        Line { at: hit.at, number, html: html(&hit.line), is_open: false }
+    };
     FoundView { wanted, rest: found.stopped_at, hits: found.hits.into_iter().map(hit).collect() }
 }
 
