@@ -16,6 +16,7 @@ mod demo;
 mod grid;
 #[path = "../daemon/house.rs"]
 mod house;
+mod logs;
 mod neighbours;
 mod pages;
 mod pictures;

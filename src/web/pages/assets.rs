@@ -16,10 +16,11 @@ struct Asset {
     text: &'static str,
 }
 
-const ASSETS: [Asset; 4] = [
+const ASSETS: [Asset; 5] = [
     Asset { name: "style.css", kind: "text/css", text: include_str!("assets/style.css") },
     Asset { name: "andon.js", kind: "text/javascript", text: include_str!("assets/andon.js") },
     Asset { name: "grid.js", kind: "text/javascript", text: include_str!("assets/grid.js") },
+    Asset { name: "log.js", kind: "text/javascript", text: include_str!("assets/log.js") },
     Asset { name: "icon.svg", kind: "image/svg+xml", text: include_str!("assets/icon.svg") },
 ];
 

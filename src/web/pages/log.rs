@@ -228,7 +228,20 @@ impl Classes {
 }
 
 fn put(out: &mut String, text: &str, classes: &Classes) {
-    let plain: String = text.chars().filter(|c| *c == '\t' || !c.is_control()).collect();
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars().filter(|c| *c == '\t' || !c.is_control()) {
+        // What turns the direction of what follows is shown instead of obeyed.
+        match c {
+            '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => {
+                plain.push_str(&format!("<U+{:04X}>", u32::from(c)));
+            }
+            c => plain.push(c),
+        }
+    }
     if plain.is_empty() {
         return;
     }
@@ -275,5 +288,6 @@ mod tests {
         assert_eq!(coloured("\u{1b}[31"), "", "one that is cut");
         assert_eq!(coloured("a\u{8}\u{1b}"), "a");
         assert_eq!(coloured("\u{1b}é!"), "!");
+        assert_eq!(coloured("a\u{202e}b\u{61c}"), "a&lt;U+202E&gt;b&lt;U+061C&gt;");
     }
 }

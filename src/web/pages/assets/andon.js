@@ -1,4 +1,4 @@
-// What the pages do beyond being read: times in the reader's zone, live parts, filters, copying, logs.
+// What the pages do beyond being read: times in the reader's zone, live parts, filters, copying.
 // Everything here is an addition: without it each page is whole, only not live.
 "use strict";
 
@@ -253,114 +253,6 @@ function copying(root) {
   }
 }
 
-// ---- A log: found in, and followed. What was shown longest ago is let go, so that it stays usable however long it gets.
-// A line is known by the byte where it begins: such an address is good for as long as the log is kept.
-const KEPT_LINES = 20000;
-function logView() {
-  const log = document.querySelector("[data-log]");
-  if (!log) return;
-  const follow = document.querySelector("[data-log-follow]");
-  const find = document.querySelector("[data-log-find]");
-  const found = document.querySelector("[data-log-found]");
-  const look = () => {
-    const wanted = find.value.toLowerCase();
-    let hits = 0, first = null;
-    for (const line of log.children) {
-      const hit = wanted !== "" && line.textContent.toLowerCase().includes(wanted);
-      line.classList.toggle("hit", hit);
-      if (hit) { hits += 1; first ??= line; }
-    }
-    found.textContent = wanted === "" ? "" : `${hits} line${hits === 1 ? "" : "s"} here`;
-    return first;
-  };
-  find.addEventListener("input", () => look()?.scrollIntoView({ block: "center" }));
-  look();
-  log.addEventListener("click", (event) => {
-    const line = event.target.closest(".line");
-    if (!line || event.clientX - line.getBoundingClientRect().left > 60) return;
-    const at = line.id.slice(1);
-    history.replaceState(null, "", `?at=${at}`);
-    location.hash = line.id;
-  });
-  if (log.dataset.logOver) return;
-  document.querySelector("[data-log-following]").hidden = false;
-  if (follow.checked && !location.hash) log.scrollTop = log.scrollHeight;
-  let at = Number(log.dataset.logAt), number = log.lastElementChild ? Number(log.lastElementChild.dataset.n) : 0;
-  // Bytes of a line that is not over yet, and what shows them.
-  let rest = new Uint8Array(), open = null;
-  const text = new TextDecoder();
-  const show = (line, bytes) => line.replaceChildren(...colours(text.decode(bytes)), "\n");
-  function take(bytes) {
-    const all = new Uint8Array(rest.length + bytes.length);
-    all.set(rest);
-    all.set(bytes, rest.length);
-    const fresh = document.createDocumentFragment();
-    let begin = 0, place = at - rest.length;
-    const line = () => {
-      const made = open ?? document.createElement("span");
-      if (!open) {
-        made.className = "line";
-        made.id = `b${place}`;
-        number += 1;
-        if (number) made.dataset.n = number;
-        fresh.append(made);
-      }
-      return made;
-    };
-    for (let end = all.indexOf(10); end >= 0; end = all.indexOf(10, begin)) {
-      show(line(), all.subarray(begin, end));
-      open = null;
-      place += end + 1 - begin;
-      begin = end + 1;
-    }
-    rest = all.slice(begin);
-    if (rest.length) { open = line(); show(open, rest); }
-    // A line without an end is told in pieces.
-    if (rest.length > 65536) { rest = new Uint8Array(); open = null; }
-    at += bytes.length;
-    log.append(fresh);
-    while (log.childElementCount > KEPT_LINES) log.firstElementChild.remove();
-    if (find.value) look();
-    if (follow.checked) log.scrollTop = log.scrollHeight;
-  }
-  async function more() {
-    // A tab that nobody sees asks for nothing.
-    if (document.hidden) { setTimeout(more, 500); return; }
-    try {
-      const answer = await fetch(log.dataset.log, { headers: { range: `bytes=${at}-${at + 262143}` } });
-      if (answer.status === 206) take(new Uint8Array(await answer.arrayBuffer()));
-    } catch { /* Tried again below. */ }
-    setTimeout(more, 500);
-  }
-  more();
-}
-// ANSI colours as spans; every other sequence is left out.
-function colours(text) {
-  const parts = [];
-  let classes = "";
-  // eslint-disable-next-line no-control-regex
-  for (const part of text.split(/(\x1b\[[0-9;]*m)/)) {
-    const code = /^\x1b\[([0-9;]*)m$/.exec(part);
-    if (code) {
-      for (const number of code[1].split(";").map(Number)) {
-        if (number === 0) classes = "";
-        else if (number === 1) classes += " a-b";
-        else if ((number >= 30 && number <= 37) || number === 90) classes += ` a-${number}`;
-        else if (number >= 91 && number <= 97) classes += ` a-${number - 60}`;
-      }
-      continue;
-    }
-    // eslint-disable-next-line no-control-regex
-    const plain = part.replace(/\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|.)/g, "").replace(/[\x00-\x08\x0b-\x1f\x7f]/g, "");
-    if (plain === "") continue;
-    const span = document.createElement("span");
-    span.className = classes.trim();
-    span.textContent = plain;
-    parts.push(span);
-  }
-  return parts;
-}
-
 // ---- An edit: looked at while it is typed, and not left by accident.
 function editor() {
   const form = document.querySelector("[data-editor]");
@@ -444,6 +336,5 @@ withoutDone();
 liveParts();
 enhance(document);
 turnByItself();
-logView();
 drafts();
 editor();

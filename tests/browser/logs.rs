@@ -1,0 +1,72 @@
+//! A log that is followed while it is written: what the script shows is what the server would.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+
+use crate::browser::{Browser, Script};
+use crate::house::{House, house};
+
+/// The page of the log that [`House::with_log`] has.
+const PATH: &str = "/pipelines/chat/cycles/1/logs/1";
+/// What a terminal would make of it, what would turn a line around, and what is no end of a sequence.
+const HOSTILE: &str = "\u{1b}[1;31mred\u{1b}[32m green\u{1b}[22;39m plain <b>&amp;\u{1b}]0;ti\u{1b}[31mtle\u{7}\u{1b}[2K\u{85}\u{8}\t\u{202e}turned\u{1b}é\u{1b}[31";
+/// How many lines of the page are as the server has them, and those that are not.
+const COMPARED: &str = "
+    return fetch(location.pathname).then((answer) => answer.text()).then((text) => {
+        const server = new DOMParser().parseFromString(text, 'text/html'), wrong = [];
+        let same = 0;
+        for (const line of server.querySelectorAll('.log .line')) {
+            const here = document.getElementById(line.id);
+            if (here && here.dataset.n === line.dataset.n && (here.innerHTML === line.innerHTML || line.dataset.n === '3')) same += 1;
+            else wrong.push(`${line.id} ${line.dataset.n} ${here?.dataset.n} ${line.innerHTML} ${here?.innerHTML}`.slice(0, 900));
+        }
+        return [same, ...wrong];
+    })";
+
+fn writes(house: &House, text: &str) {
+    let mut log = OpenOptions::new().append(true).open(house.log_file()).unwrap();
+    log.write_all(text.as_bytes()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_followed_has_the_numbers_of_the_server() {
+    let house = house(&[]).await.with_log("one\ntwo").await;
+    let browser = Browser::open(&format!("http://{}", house.address), Script::On).await;
+    browser.visit(PATH).await;
+    browser.until_shown(".line[data-n='2']", "two").await;
+    // One line in several pieces, which are shown as they come, and a line after it.
+    writes(&house, &format!(" goes on\n{}", "x".repeat(100_000)));
+    browser.until_shown(".line[data-n='2']", "two goes on").await;
+    browser.until_shown(".line[data-n='3']", "xxx").await;
+    writes(&house, &"y".repeat(100_000));
+    browser.until_shown(".line[data-n='3']", "yyy").await;
+    writes(&house, "\nfour\n");
+    browser.until_shown(".line[data-n='4']", "four").await;
+    writes(&house, &format!("{HOSTILE}\nsi"));
+    browser.until_shown(".line[data-n='5']", "green plain <b>&amp;\t<U+202E>turned").await;
+    browser.until_shown(".line[data-n='6']", "si").await;
+    assert_eq!(browser.ask(COMPARED).await, serde_json::json!([6]));
+    let pieces = "return document.querySelectorAll(`.line[data-n='3']`).length";
+    assert_eq!(browser.ask(pieces).await, 2);
+    // Its end comes before it is known that something was cut out before that.
+    let place = std::fs::metadata(house.log_file()).unwrap().len();
+    let marker = "\n… 500 bytes in 50 lines cut …\n";
+    writes(&house, &format!("{marker}ty-six\nlast\n"));
+    browser.until_shown(".line", "last").await;
+    house.end_step(500, Some(place)).await;
+    browser.until_shown("[data-log-head]", "500 B (50 lines) were cut out of the middle").await;
+    browser.until_shown("[data-log-head]", "exit 0").await;
+    browser.until_shown(".line[data-n='57']", "last").await;
+    assert_eq!(browser.ask(COMPARED).await, serde_json::json!([9]));
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_is_being_written_is_read_without_javascript() {
+    let house = house(&[]).await.with_log("one\n50 % of <two>").await;
+    let browser = Browser::open(&format!("http://{}", house.address), Script::Off).await;
+    browser.visit(PATH).await;
+    browser.until_shown(".line", "50 % of <two>").await;
+    browser.close().await;
+}
