@@ -126,6 +126,22 @@ async fn a_search_that_takes_too_long_says_how_far_it_went_and_leads_on() {
     assert_eq!(pages, text.len().div_ceil(1 << 20), "a mebibyte a page");
 }
 
+/// Lines that take too long to be counted are shown without numbers, and counted further each time somebody looks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_shown_before_its_lines_are_counted() {
+    let patience = LogPatience { numbering: Duration::ZERO, ..LogPatience::default() };
+    let text = "0123456789\n".repeat(300_000);
+    let house = patient_house(&[], patience).await.with_log(&text).await;
+    for _ in 1..(text.len() - (256 << 10)).div_ceil(1 << 20) {
+        let html = house.ask(get(PATH)).await.page(200).html();
+        assert!(html.contains("Its lines are still being counted"), "{html:.3000}");
+        assert!(html.contains(">0123456789\n") && !html.contains("data-n="), "{html:.3000}");
+    }
+    let html = house.ask(get(PATH)).await.page(200).html();
+    assert!(html.contains("data-n=\"300000\">0123456789"), "{html:.3000}");
+    assert!(!html.contains("still being counted"), "{html:.3000}");
+}
+
 /// However long a log is: its lines have numbers, also on a page that is far from its beginning.
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_of_a_large_log_have_their_numbers() {

@@ -77,6 +77,8 @@ struct Page {
     /// Whether the script has nothing to follow.
     is_still: bool,
     lines: Vec<Line>,
+    /// Whether its lines have numbers as soon as they are counted.
+    is_uncounted: bool,
     found: Option<FoundView>,
 }
 
@@ -153,6 +155,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         later: (!is_end).then(|| part.to()),
         is_still,
         lines,
+        is_uncounted: part.ends_before.is_none(),
         found: found.map(|found| shown(found, wanted, gap.as_ref())),
         gap_told: gap.as_ref().map(told),
         gap: form.gap,
