@@ -9,9 +9,11 @@ use crate::pages::field;
 impl House {
     /// The page that a form led to.
     async fn page_after(&self, reply: Reply, done: &str) -> String {
-        let to = reply.is(303).header("location").to_owned();
+        let reply = reply.is(303);
+        let to = reply.header("location");
         assert!(to.starts_with(&format!("{HERE}?done={done}&parts=")), "{to}");
-        self.ask(get(&to)).await.page(200).html()
+        let (marker, _) = reply.header("set-cookie").split_once(';').unwrap();
+        self.ask(get(to).with("cookie", marker)).await.page(200).html()
     }
 
     async fn close_it(&self) {
