@@ -289,6 +289,7 @@ async fn what_is_looked_for_stands_in_the_address() {
     );
     browser.fill("#grid input[name=find]", "test_0301").await;
     browser.click("#grid form button").await;
-    assert_eq!(browser.ask("return document.querySelectorAll('#grid tbody tr').length").await, 1);
+    let one = "return document.querySelectorAll('#grid tbody tr').length === 1";
+    browser.until("one row is left", one).await;
     browser.close().await;
 }
