@@ -7,27 +7,7 @@ use crate::domain::outcome::Outcome;
 /// How often a case was at odds with itself over its last fifty known runs, this one (`now`)
 /// included; `None` when it never was.
 pub(super) fn flaky_rate(earlier: &[RecentRun], now: Option<RecentRun>) -> Option<FlakyRate> {
-    let room = RECENT_RUNS - usize::from(now.is_some());
-    let kept = &earlier[earlier.len().saturating_sub(room)..];
-    let kept = || kept.iter().filter(|run| run.is_of_present_definition());
-    let runs = || kept().chain(now.as_ref());
-    // Nearly every case is always good or always failing: then there is nothing to count.
-    if runs().all(|run| run.outcome == Outcome::Passed)
-        || runs().all(|run| run.outcome.is_failing())
-    {
-        return None;
-    }
-    let good_on = |key: u32| runs().any(|run| run.revision_key == key && is_good(run.outcome));
-    let flaky = count(runs().filter(|run| is_at_odds(run, good_on)).count());
-    (flaky > 0).then(|| FlakyRate { flaky, of: count(runs().count()) })
-}
-
-fn is_at_odds(run: &RecentRun, good_on: impl Fn(u32) -> bool) -> bool {
-    match run.outcome {
-        Outcome::Flaky => true,
-        Outcome::Failed | Outcome::Errored => good_on(run.revision_key),
-        Outcome::Passed | Outcome::NotRun | Outcome::Skipped => false,
-    }
+    counted(earlier, now).map(|it| it.rate)
 }
 
 /// How often a case was at odds with itself, and when last.
@@ -41,12 +21,31 @@ pub struct Flakiness {
 
 /// What the latest known runs of a case, oldest first, say of it; `None` when it never was at odds with itself.
 pub fn flakiness(recent: &[RecentRun]) -> Option<Flakiness> {
-    let rate = flaky_rate(recent, None)?;
-    let recent = &recent[recent.len().saturating_sub(RECENT_RUNS)..];
-    let runs = || recent.iter().filter(|run| run.is_of_present_definition());
+    counted(recent, None)
+}
+
+fn counted(earlier: &[RecentRun], now: Option<RecentRun>) -> Option<Flakiness> {
+    let room = RECENT_RUNS - usize::from(now.is_some());
+    let kept = &earlier[earlier.len().saturating_sub(room)..];
+    let kept = || kept.iter().filter(|run| run.is_of_present_definition());
+    let runs = || kept().chain(now.as_ref());
+    // Nearly every case is always good or always failing: then there is nothing to count.
+    if runs().all(|run| run.outcome == Outcome::Passed)
+        || runs().all(|run| run.outcome.is_failing())
+    {
+        return None;
+    }
     let good_on = |key: u32| runs().any(|run| run.revision_key == key && is_good(run.outcome));
-    let last = runs().rev().find(|run| is_at_odds(run, good_on))?;
-    Some(Flakiness { rate, last_in: last.cycle })
+    let at_odds = || {
+        runs().filter(|run| match run.outcome {
+            Outcome::Flaky => true,
+            Outcome::Failed | Outcome::Errored => good_on(run.revision_key),
+            Outcome::Passed | Outcome::NotRun | Outcome::Skipped => false,
+        })
+    };
+    let last_in = at_odds().last()?.cycle;
+    let rate = FlakyRate { flaky: count(at_odds().count()), of: count(runs().count()) };
+    Some(Flakiness { rate, last_in })
 }
 
 /// Whether so many failures in a row are no surprise after these runs, as often as the case was at odds

@@ -55,15 +55,7 @@ async fn guarded(
     let admitted = admit(&site, route, &request)?;
     let parameters =
         parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let tasks = site.tasks().clone();
-    let answering = (route.handler)(Call::new(site, admitted, parameters, request));
-    if route.method == Method::Get {
-        return answering.await;
-    }
-    // What somebody had begun is done and written down, also when they hang up.
-    tasks.spawn(answering).await.map_err(|_| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request was not answered to its end")
-    })?
+    (route.handler)(Call::new(site, admitted, parameters, request)).await
 }
 
 fn admit(site: &Site, route: &Route, request: &Request) -> Result<Admitted, Problem> {

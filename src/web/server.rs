@@ -6,8 +6,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::TryFutureExt as _;
+use axum::response::{IntoResponse as _, Response};
 use futures_util::future::Either;
+use futures_util::{FutureExt as _, TryFutureExt as _};
+use http::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::guard::Peer;
+use super::problem::Problem;
 use super::routes::router;
 use super::site::Site;
 use patience::Patient;
@@ -49,10 +52,6 @@ pub async fn serve(listener: TcpListener, site: Site, shutdown: &CancellationTok
     let counting = tokio::spawn(super::metrics::count_cycles(site.clone()));
     serve_routes(&listener, router(site.clone()), site.closing(), shutdown).await;
     counting.abort();
-    site.tasks().close();
-    if tokio::time::timeout(GRACE, site.tasks().wait()).await.is_err() {
-        tracing::warn!("an edit that is being saved is cut off");
-    }
 }
 
 /// Serves these routes until `shutdown` fires; `closing` is fired then, for streams and connections.
@@ -85,8 +84,14 @@ pub(super) async fn serve_routes(
     closing.cancel();
     tasks.close();
     if tokio::time::timeout(GRACE, tasks.wait()).await.is_err() {
-        tracing::debug!("{} connections are cut off", tasks.len());
+        tracing::warn!("{} connections and acts did not end in time and are cut off", tasks.len());
     }
+}
+
+/// The answer to an act that panicked.
+fn broken_off() -> Response {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    Problem::new(status, "the request was not answered to its end").into_response()
 }
 
 async fn accept(
@@ -122,9 +127,11 @@ async fn connection(
             return Either::Left(answering.map_err(|never| match never {}));
         }
         // Hyper lets go of a request when its client hangs up, even one that it did not begin to answer. What somebody
-        // asked for is done as soon as it is here.
+        // asked for is done and written down as soon as it is here.
         let answering = slot.tasks.spawn(answering);
-        Either::Right(answering.map_ok(|Ok(response)| response))
+        Either::Right(
+            answering.map(|answer| Ok(answer.map_or_else(|_| broken_off(), |Ok(answer)| answer))),
+        )
     });
     let io = TokioIo::new(Patient::new(stream, WRITE_TIME));
     let connection = http1::Builder::new()

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::access::Access;
 use super::api::logs::{LogPatience, Shelf};
@@ -61,7 +60,6 @@ struct Shared {
     form_key: String,
     started_at: Timestamp,
     closing: CancellationToken,
-    tasks: TaskTracker,
 }
 
 impl Site {
@@ -84,7 +82,6 @@ impl Site {
             form_key: random_word(),
             started_at,
             closing: CancellationToken::new(),
-            tasks: TaskTracker::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -169,10 +166,5 @@ impl Site {
     /// Fires when streams must end.
     pub(super) fn closing(&self) -> &CancellationToken {
         &self.shared.closing
-    }
-
-    /// What goes to its end although nobody waits for the answer any more.
-    pub(super) fn tasks(&self) -> &TaskTracker {
-        &self.shared.tasks
     }
 }

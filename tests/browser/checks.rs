@@ -23,7 +23,8 @@ pub(crate) async fn faults(browser: &Browser) -> Vec<String> {
     }
     browser.prefers(Scheme::Light).await;
     browser.on(Screen::Phone).await;
-    let found = beyond_the_edge(browser).await;
+    let mut found = beyond_the_edge(browser).await;
+    found.extend(axe(browser, Scheme::Light).await);
     faults.extend(found.into_iter().map(|fault| format!("on a phone: {fault}")));
     browser.on(Screen::Laptop).await;
     faults.extend(beyond_the_edge(browser).await);

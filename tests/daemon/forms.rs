@@ -31,6 +31,13 @@ async fn what_a_form_did_is_said_once_and_only_to_who_sent_it() {
         assert!(!told.html().contains("class=\"said\""), "{other}: {}", told.html());
         assert_eq!(told.header("set-cookie"), "");
     }
+    // Nor by a login, whatever address it leads to.
+    for next in ["/pipelines/shop?done=cancelled", "/pipelines/shop?done=a;Domain=example.com"] {
+        let sent = house.ask(send("/login", &[("token", TRIGGER), ("next", next)])).await.is(303);
+        let set = sent.headers.iter().filter(|(name, _)| name == "set-cookie");
+        let set: Vec<&String> = set.map(|(_, value)| value).collect();
+        assert!(set.len() == 1 && set[0].starts_with("andon_session="), "{next}: {set:?}");
+    }
     let hostile = within(get("/pipelines/shop?done=evil")).with("cookie", "andon_done=evil");
     assert!(!house.ask(hostile).await.page(200).html().contains("evil"));
 }

@@ -91,7 +91,10 @@ async fn a_pipeline_lists_its_flaky_cases() {
     assert!(flaky.contains("1 of the last 2 runs"), "{flaky}");
     assert!(flaky.contains("/pipelines/chat/cycles/2\">cycle 2</a>"), "{flaky}");
     assert!(!flaky.contains("steady") && !flaky.contains("gone"), "{flaky}");
-    // Nobody's page is held up by it while a cycle runs; when it is over, the list is sent along.
+    // A page that follows events is sent it when a cycle is over, and not while one runs.
     let live = || get("/pipelines/chat").with("x-andon-parts", "live");
     assert!(house.ask(live()).await.page(200).html().contains("id=\"flaky\""));
+    let key = house.begin_cycle("chat").await;
+    house.append(&key, 1, into_deploy()).await;
+    assert!(!house.ask(live()).await.page(200).html().contains("id=\"flaky\""));
 }

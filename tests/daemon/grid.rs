@@ -92,4 +92,9 @@ async fn a_grid_says_which_cycles_have_no_column() {
     house.begin_cycle("chat").await;
     let says = "A column is a cycle with a valid suite: of the newest 7 cycles 3 have none (1 cancelled, 2 void).";
     assert_eq!(told().await, (3, says.to_owned()));
+    // Those before the first column have none, either.
+    let first = CycleKey::new(house.name("chat"), 1);
+    house.store.expire_cycles(&[first], "2026-06-28T20:26:40Z".parse().unwrap()).await.unwrap();
+    let says = "A column is a cycle with a valid suite: of the newest 7 cycles 4 have none (1 cancelled, 1 expired, 2 void).";
+    assert_eq!(told().await, (2, says.to_owned()));
 }

@@ -1,7 +1,7 @@
 //! What the forms of pages have done. Each does what the API does, and leads on to a page that says so.
 
 use super::cycle::failing;
-use super::login::to;
+use super::login::done;
 use crate::web::api::acting::By;
 use crate::web::api::cycles::state_of;
 use crate::web::call::{Answer, Call};
@@ -21,7 +21,7 @@ pub(in crate::web) async fn start(call: Call) -> Answer {
         by: field("by"),
     };
     by.start(name.clone(), wanted, field("once")).await?;
-    Ok(to(&format!("/pipelines/{name}?done=started"), None))
+    Ok(done(&format!("/pipelines/{name}"), "started", ""))
 }
 
 /// `POST /pipelines/{pipeline}/cycles/{cycle}/rerun`
@@ -40,7 +40,7 @@ pub(in crate::web) async fn rerun(call: Call) -> Answer {
     };
     let name = row.pipeline;
     by.start(name.clone(), wanted, form.field("once").map(str::to_owned)).await?;
-    Ok(to(&format!("/pipelines/{name}?done=started"), None))
+    Ok(done(&format!("/pipelines/{name}"), "started", ""))
 }
 
 /// `POST /pipelines/{pipeline}/cycles/{cycle}/cancel`
@@ -50,7 +50,7 @@ pub(in crate::web) async fn cancel(call: Call) -> Answer {
     let form = call.form().await?;
     by.cancel_cycle(&row, CancelForm { by: form.field("by").map(str::to_owned) }).await?;
     let (name, cycle) = (&row.pipeline, row.summary.cycle);
-    Ok(to(&format!("/pipelines/{name}/cycles/{cycle}?done=cancelled"), None))
+    Ok(done(&format!("/pipelines/{name}/cycles/{cycle}"), "cancelled", ""))
 }
 
 /// `POST /pipelines/{pipeline}/cycles/{cycle}/resume`
@@ -61,7 +61,7 @@ pub(in crate::web) async fn resume(call: Call) -> Answer {
     let decision = form.field("decision").unwrap_or_default().to_owned();
     by.resume(&row, ResumeForm { decision, by: form.field("by").map(str::to_owned) }).await?;
     let (name, cycle) = (&row.pipeline, row.summary.cycle);
-    Ok(to(&format!("/pipelines/{name}/cycles/{cycle}?done=resumed"), None))
+    Ok(done(&format!("/pipelines/{name}/cycles/{cycle}"), "resumed", ""))
 }
 
 /// `POST /pipelines/{pipeline}/triggers/{trigger}/cancel`
@@ -72,5 +72,5 @@ pub(in crate::web) async fn drop_trigger(call: Call) -> Answer {
     let form = call.form().await?;
     let form = CancelForm { by: form.field("by").map(str::to_owned) };
     by.cancel_trigger(&name, &given, form).await?;
-    Ok(to(&format!("/pipelines/{name}?done=dropped"), None))
+    Ok(done(&format!("/pipelines/{name}"), "dropped", ""))
 }

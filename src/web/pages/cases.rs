@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::filters::{take_unknown, wanted};
+use super::filters::{Choice, take_unknown, wanted, words_of};
 use super::template;
 use crate::daemon::{CaseSoFar, Running, Turned};
 use crate::domain::names::CaseId;
@@ -20,8 +20,15 @@ const CASES: usize = 500;
 /// So many rows that turned in one answer; the rest comes with the next.
 const TURNED: usize = 500;
 
-/// What can be shown alone; words of [`kinds`].
-const SHOWS: [&str; 5] = ["failing", "not_run", "flaky", "changed", "running"];
+/// What can be shown alone, by what [`kinds`] says of a row.
+const SHOWS: [Choice; 6] = [
+    ("", "all"),
+    ("failing", "failing"),
+    ("not_run", "not run"),
+    ("flaky", "flaky"),
+    ("changed", "changed"),
+    ("running", "running"),
+];
 
 /// Which rows a reader wants, as it stands in the address.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -44,6 +51,7 @@ pub(super) struct Cases<'a> {
     rows: Vec<Row<'a>>,
     all: usize,
     asked: Asked,
+    shows: [Choice; 6],
     /// What was asked for and is nothing here, one sentence each.
     unknown: Vec<String>,
     /// What is looked for, in words.
@@ -177,6 +185,7 @@ pub(super) fn cases<'a>(
         wanted: asked.wanted(),
         query: asked.query(),
         asked,
+        shows: SHOWS,
         more,
         whole,
         areas,
@@ -241,7 +250,7 @@ impl Asked {
     /// Takes back what is no choice of the page, and says so.
     fn without_unknown(&mut self, areas: &[&str], priorities: &[&str]) -> Vec<String> {
         let said = [
-            take_unknown("choice", &mut self.show, SHOWS.into_iter()),
+            take_unknown("choice", &mut self.show, SHOWS.into_iter().map(|(value, _)| value)),
             take_unknown("area", &mut self.area, areas.iter().copied()),
             take_unknown("priority", &mut self.priority, priorities.iter().copied()),
         ];
@@ -249,7 +258,8 @@ impl Asked {
     }
 
     fn wanted(&self) -> String {
-        let choices = [("show", &*self.show), ("area", &*self.area), ("priority", &*self.priority)];
+        let show = words_of(&SHOWS, &self.show);
+        let choices = [("show", show), ("area", &*self.area), ("priority", &*self.priority)];
         wanted(&self.find, &choices)
     }
 

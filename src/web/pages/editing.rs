@@ -18,7 +18,7 @@ use versions::Version;
 
 use super::frame::Frame;
 use super::investigation::{Remark, remarks, rendered, row_of};
-use super::login::to;
+use super::login;
 use super::template;
 use crate::engine::{Edit, EditError, Editing, MAX_EDITED, Saved, ThreeTexts};
 use crate::investigation::Sheet;
@@ -222,7 +222,7 @@ pub(in crate::web) async fn close(call: Call) -> Answer {
             .help("the reason has 1 to 500 characters, and stands under Notes"));
     }
     desk.close(&form).await.map_err(|fault| problem(&fault))?;
-    Ok(to(&format!("{}?done=closed", desk.here), None))
+    Ok(login::done(&desk.here, "closed", ""))
 }
 
 /// An investigation that somebody edits, and what its pages are made with.
@@ -322,20 +322,17 @@ impl Desk {
         Ok(self.text_page(status_of(fault), &form))
     }
 
-    /// Closes to its end, also when the browser hangs up.
     async fn close(&self, form: &Form) -> Result<(), EditError> {
         let (by, at) = (self.who.person(form.field("by")), self.site.now());
         let reason = form.field("reason").map(str::to_owned);
-        let (editing, detail) = (self.editing.clone(), reason.clone().unwrap_or_default());
-        let closing = self.site.tasks().spawn(async move { editing.close(by, reason, at).await });
-        closing.await.map_err(|fault| EditError::Io(std::io::Error::other(fault)))??;
+        let detail = reason.clone().unwrap_or_default();
+        self.editing.close(by, reason, at).await?;
         tracing::info!("{} of {} is closed", self.row.id, self.row.pipeline);
         let to = Some((&self.row.pipeline, self.row.id.to_string()));
         self.who.did(form.field("by"), Done { kind: ActKind::Close, to, detail }).await;
         Ok(())
     }
 
-    /// Saves to its end, also when the browser hangs up.
     async fn save(&self, form: &Form, base: &str, text: &str) -> Result<Saved, EditError> {
         let by = self.who.person(form.field("by"));
         let edit = Edit {
@@ -344,9 +341,7 @@ impl Desk {
             by: by.clone(),
             at: self.site.now(),
         };
-        let editing = self.editing.clone();
-        let saving = self.site.tasks().spawn(async move { editing.save(edit).await });
-        let saved = saving.await.map_err(|fault| EditError::Io(std::io::Error::other(fault)))?;
+        let saved = self.editing.save(edit).await;
         if let Ok(Saved::Written { .. }) = &saved {
             tracing::info!("{} of {} is edited by {by}", self.row.id, self.row.pipeline);
             let to = Some((&self.row.pipeline, self.row.id.to_string()));
@@ -373,7 +368,7 @@ impl Desk {
         let parts: Vec<String> = put_back.iter().map(ToString::to_string).collect();
         let parts =
             if parts.is_empty() { String::new() } else { format!("&parts={}", parts.join(",")) };
-        Ok(to(&format!("{}?done={done}{parts}", self.here), None))
+        Ok(login::done(&self.here, done, &parts))
     }
 
     async fn clash_page(&self, status: StatusCode, clash: Clash) -> Answer {

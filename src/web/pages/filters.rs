@@ -1,6 +1,15 @@
 //! What filters in an address come to in words: a choice that there is none of, and what was looked for where nothing
 //! matches. Pure.
 
+/// A choice of a filter: as it stands in an address, and in words. The first is no limit.
+pub(super) type Choice = (&'static str, &'static str);
+
+/// The words of a choice that was made.
+pub(super) fn words_of(choices: &[Choice], chosen: &str) -> &'static str {
+    let found = choices.iter().find(|(value, _)| !value.is_empty() && *value == chosen);
+    found.map_or("", |(_, words)| words)
+}
+
 /// So many characters of what somebody wrote into an address are repeated.
 const REPEATED: usize = 60;
 

@@ -1,13 +1,12 @@
 //! The cases of a pipeline that are at odds with themselves, by the records that comparisons are made with.
 
-use std::cmp::Reverse;
-
 use serde::Serialize;
 
 use super::case::in_address;
 use crate::diff::{Flakiness, flakiness};
 use crate::domain::history::CaseHead;
-use crate::store::{CycleRow, Result, Store};
+use crate::store::{CycleRow, Store};
+use crate::web::problem::Problem;
 
 /// So many are listed, the worst first.
 const LISTED: usize = 50;
@@ -33,14 +32,20 @@ struct Case {
 }
 
 /// Of the environment of the newest of these cycles.
-pub(super) async fn flaky(store: &dyn Store, newest_first: &[CycleRow]) -> Result<Flaky> {
+///
+/// # Errors
+/// When the store refuses.
+pub(super) async fn flaky(store: &dyn Store, newest_first: &[CycleRow]) -> Result<Flaky, Problem> {
     let Some(newest) = newest_first.first() else { return Ok(Flaky::default()) };
     let whole = newest_first.iter().find(|row| {
         let is_valid = row.summary.verdict.is_some_and(|it| it.has_valid_suite());
         row.environment == newest.environment && row.summary.only.is_none() && is_valid
     });
     let heads = store.case_heads(&newest.pipeline, &newest.environment).await?;
-    Ok(listed(&heads, whole.map_or(0, |row| row.summary.cycle)))
+    let since = whole.map_or(0, |row| row.summary.cycle);
+    // There may be tens of thousands.
+    let listing = tokio::task::spawn_blocking(move || listed(&heads, since));
+    listing.await.map_err(|_| Problem::unavailable("the flaky cases cannot be listed"))
 }
 
 /// The worst first; what has not been planned since this cycle was removed.
@@ -48,10 +53,10 @@ fn listed(heads: &[CaseHead], since: u32) -> Flaky {
     let present = heads.iter().filter(|head| head.planned_in >= since);
     let mut found: Vec<(Flakiness, &CaseHead)> =
         present.filter_map(|head| Some((flakiness(&head.recent)?, head))).collect();
-    // Shares of whole numbers: 3 of 10 before 3 of 50, and compared without rounding.
-    found.sort_by_cached_key(|(it, head)| {
-        let share = u64::from(it.rate.flaky) * 1_000_000 / u64::from(it.rate.of.max(1));
-        (Reverse(share), Reverse(it.last_in), head.case.clone())
+    found.sort_by(|(a, of_a), (b, of_b)| {
+        // As shares, without rounding: 3 of 10 before 4 of 50.
+        let (a_share, b_share) = (a.rate.flaky * b.rate.of, b.rate.flaky * a.rate.of);
+        b_share.cmp(&a_share).then(b.last_in.cmp(&a.last_in)).then(of_a.case.cmp(&of_b.case))
     });
     let more = found.len().saturating_sub(LISTED);
     let cases = found.into_iter().take(LISTED).map(|(it, head)| Case {

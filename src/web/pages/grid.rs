@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 
 use super::case::in_address;
 use super::cases::distinct;
+use super::filters::Choice;
 use super::trend::look;
 use crate::domain::event::PlannedCase;
 use crate::domain::names::PipelineName;
@@ -49,6 +50,7 @@ pub(super) struct Grid {
     wanted: String,
     areas: Vec<String>,
     priorities: Vec<String>,
+    outcomes: [Choice; 10],
     changes: Vec<[String; 2]>,
     /// Whether any case has run.
     any: bool,
@@ -244,6 +246,7 @@ impl Known {
         };
         let changes = Change::ALL.iter().filter(is_offered).map(|change| change.as_str());
         Grid {
+            outcomes: asked::OUTCOMES,
             changes: std::iter::once("").chain(changes).map(named).collect(),
             areas,
             priorities,

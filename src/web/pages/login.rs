@@ -87,22 +87,23 @@ fn session(kind: ActKind) -> Done<'static> {
     Done { kind, to: None, detail: String::new() }
 }
 
-/// A page to go on with after a form. What was done is told there once, to this browser (`frame::said`).
-pub(super) fn to(address: &str, cookie: Option<&str>) -> Response {
+/// Another page to go on with.
+fn to(address: &str, cookie: Option<&str>) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     let value = |text: &str| HeaderValue::from_str(text).ok();
     if let Some(address) = value(address) {
         response.headers_mut().insert(LOCATION, address);
     }
-    let done = address.split_once("?done=").map(|(path, done)| {
-        // More about what was done may stand behind it.
-        let word = done.split_once('&').map_or(done, |(word, _)| word);
-        marker(path, word)
-    });
-    for cookie in cookie.into_iter().chain(done.as_deref()).filter_map(value) {
-        response.headers_mut().append(SET_COOKIE, cookie);
+    if let Some(cookie) = cookie.and_then(value) {
+        response.headers_mut().insert(SET_COOKIE, cookie);
     }
     response
+}
+
+/// The page to go on with after a form did something, which is told there once, to this browser (`frame::said`):
+/// by a word, and more about it as the end of the address.
+pub(super) fn done(page: &str, word: &str, more: &str) -> Response {
+    to(&format!("{page}?done={word}{more}"), Some(&marker(page, word)))
 }
 
 /// The word of a session, among the cookies.

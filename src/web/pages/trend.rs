@@ -40,11 +40,11 @@ pub(super) fn answer_of(newest_first: &[TrendRow]) -> Option<&TrendRow> {
     })
 }
 
-/// The newest of these cycles whose suite says something of the revision that it deployed.
+/// The newest of these cycles whose suite says something of the branch.
 pub(super) fn tested_of(newest_first: &[TrendRow]) -> Option<&TrendRow> {
-    newest_first.iter().find(|row| {
-        matches!(row.verdict, Some(Verdict::Green | Verdict::Red | Verdict::Incomplete))
-    })
+    let is_tested =
+        |row: &&TrendRow| !row.is_question && row.verdict.is_some_and(Verdict::has_valid_suite);
+    newest_first.iter().find(is_tested)
 }
 
 /// The newest of these cycles as bars, the oldest of them first. What a search asks an older commit is none.
@@ -121,5 +121,9 @@ mod tests {
         assert_eq!(found(&[Some(DeployFailed), Some(Green)]), (Some(2), Some(1)));
         assert_eq!(found(&[Some(Cancelled), Some(NotReady)]), (Some(1), None));
         assert_eq!(found(&[]), (None, None));
+        // What a search asked an older commit says nothing of the branch.
+        let question = TrendRow { is_question: true, ..row(2, Some(Green)) };
+        let rows = [row(3, Some(DeployFailed)), question, row(1, Some(Red))];
+        assert_eq!(tested_of(&rows).map(|it| it.cycle), Some(1));
     }
 }

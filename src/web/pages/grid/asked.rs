@@ -6,10 +6,21 @@ use super::is_failing;
 use crate::domain::event::PlannedCase;
 use crate::domain::outcome::{Change, Outcome};
 use crate::store::CaseRuns;
-use crate::web::pages::filters::{take_unknown, wanted};
+use crate::web::pages::filters::{Choice, take_unknown, wanted, words_of};
 
-/// What can be asked of all outcomes of a case, beside the last one.
-const OUTCOMES: [&str; 3] = ["failing", "ever_failing", "ever_flaky"];
+/// What can be asked of the outcomes of a case: of its last one, or of all.
+pub(super) const OUTCOMES: [Choice; 10] = [
+    ("", "all"),
+    ("failing", "failing now"),
+    ("passed", "last passed"),
+    ("failed", "last failed"),
+    ("errored", "last errored"),
+    ("flaky", "last flaky"),
+    ("skipped", "last skipped"),
+    ("not_run", "last not run"),
+    ("ever_failing", "ever failing here"),
+    ("ever_flaky", "ever flaky here"),
+];
 
 /// Which rows a reader wants, as it stands in the address.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -29,11 +40,11 @@ impl Asked {
         areas: &[String],
         priorities: &[String],
     ) -> Vec<String> {
-        let outcomes = Outcome::ALL.iter().map(|outcome| outcome.as_str());
+        let outcomes = OUTCOMES.iter().map(|(value, _)| *value);
         let said = [
             take_unknown("area", &mut self.area, areas.iter().map(String::as_str)),
             take_unknown("priority", &mut self.priority, priorities.iter().map(String::as_str)),
-            take_unknown("outcome", &mut self.outcome, outcomes.chain(OUTCOMES)),
+            take_unknown("outcome", &mut self.outcome, outcomes),
             take_unknown("change", &mut self.change, Change::ALL.iter().map(|it| it.as_str())),
         ];
         said.into_iter().flatten().collect()
@@ -43,7 +54,7 @@ impl Asked {
         let choices = [
             ("area", &*self.area),
             ("priority", &*self.priority),
-            ("outcome", &*self.outcome),
+            ("outcome", words_of(&OUTCOMES, &self.outcome)),
             ("change", &*self.change),
         ];
         wanted(&self.find, &choices)

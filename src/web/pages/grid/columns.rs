@@ -14,6 +14,8 @@ use crate::web::pages::assets;
 
 /// Of a large suite fewer cycles are read: so many results.
 const RESULTS: u64 = 400_000;
+/// The form of the data: another one when the same cycles are told otherwise.
+const FORM: u32 = 1;
 /// But so many at least.
 const LEAST: usize = 10;
 
@@ -53,9 +55,12 @@ impl Columns {
         u32::try_from(self.cycles.len()).unwrap_or(u32::MAX)
     }
 
-    /// What changes whenever the grid does: what it is made of, in the form that this program gives it.
+    /// What changes whenever the grid does: what it is made of, in the form that this program gives it and that script
+    /// reads.
     pub(super) fn validator(&self, says: &str) -> String {
         let mut hash = Sha256::new();
+        hash.update(env!("CARGO_PKG_VERSION"));
+        hash.update(FORM.to_be_bytes());
         hash.update(assets::address("grid.js"));
         hash.update(says);
         for row in &self.cycles {
@@ -77,10 +82,8 @@ impl Columns {
 
     fn says_skipped(&self, newest_first: &[CycleRow]) -> Option<String> {
         let shown: BTreeSet<u32> = self.cycles.iter().map(|row| row.summary.cycle).collect();
-        let (oldest, environment) =
-            self.cycles.first().map(|row| (row.summary.cycle, &row.environment))?;
-        let is_skipped =
-            |row: &&CycleRow| row.summary.cycle > oldest && !shown.contains(&row.summary.cycle);
+        let environment = self.cycles.first().map(|row| &row.environment)?;
+        let is_skipped = |row: &&CycleRow| !shown.contains(&row.summary.cycle);
         let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
         for row in newest_first.iter().filter(is_skipped) {
             if let Some(reason) = reason(row, environment) {
