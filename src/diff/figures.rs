@@ -43,7 +43,7 @@ fn counted(earlier: &[RecentRun], now: Option<RecentRun>) -> Option<Flakiness> {
             Outcome::Passed | Outcome::NotRun | Outcome::Skipped => false,
         })
     };
-    let last_in = at_odds().last()?.cycle;
+    let last_in = at_odds().next_back()?.cycle;
     let rate = FlakyRate { flaky: count(at_odds().count()), of: count(runs().count()) };
     Some(Flakiness { rate, last_in })
 }

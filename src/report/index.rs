@@ -77,7 +77,8 @@ fn newest_first(cycles: &[CycleSummary]) -> Vec<&CycleSummary> {
 fn headline(cycles: &[&CycleSummary]) -> String {
     let Some(latest) = cycles.first() else { return "No cycle yet.".to_owned() };
     let verdict = said(latest.verdict);
-    let mut text = format!("**Cycle {} is {verdict}.**", latest.cycle);
+    let part = if latest.only.is_some() { ", of a part of the suite," } else { "" };
+    let mut text = format!("**Cycle {}{part} is {verdict}.**", latest.cycle);
     if latest.verdict != Some(Verdict::Green) {
         text.push_str(&match cycles.iter().find(|cycle| is_green(cycle)) {
             Some(green) => format!(" Last green: {}{}.", link(green, ""), of(green)),
@@ -151,7 +152,7 @@ fn pipeline_row(line: &PipelineLine<'_>) -> String {
     format!(
         "| [{name}]({folder}README.md) | {} | {} | {ran} | {failing} | {} | {green} |\n",
         link(latest, &folder),
-        said(latest.verdict),
+        said(latest.verdict) + if latest.only.is_some() { " (a part)" } else { "" },
         latest.decided_at.map_or_else(|| "–".to_owned(), words::instant),
     )
 }

@@ -199,7 +199,7 @@ pub enum Which {
     Latest,
     /// The newest that is over.
     LatestFinished,
-    /// The newest finished one that says something of the pipeline: no question of a search.
+    /// The newest finished one that says something of the pipeline: of its whole suite, and so no question of a search.
     LatestAnswer,
 }
 
@@ -276,6 +276,8 @@ pub struct TrendRow {
     pub planned: u32,
     /// Cases that passed, flaky ones included.
     pub good: u32,
+    /// Whether it is about a part of the suite: about the pipeline it says nothing.
+    pub is_part: bool,
     /// Whether it asks an older commit about some cases ([`CycleRow::is_question`]).
     pub is_question: bool,
 }
@@ -296,6 +298,7 @@ impl From<&CycleRow> for TrendRow {
             verdict: row.summary.verdict,
             planned: counts.planned,
             good: counts.passed + counts.flaky,
+            is_part: row.summary.only.is_some(),
             is_question: row.is_question(),
         }
     }

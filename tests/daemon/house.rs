@@ -142,8 +142,18 @@ impl House {
 
     /// A cycle that was just begun.
     pub(crate) async fn begin_cycle(&self, name: &str) -> CycleKey {
-        let (key, recorded) =
-            self.store.create_cycle(self.queued(name), SystemClock.now()).await.unwrap();
+        self.begin(self.queued(name)).await
+    }
+
+    /// The same, of these cases only.
+    pub(crate) async fn begin_part(&self, name: &str, only: &str) -> CycleKey {
+        let mut queued = self.queued(name);
+        queued.options.only = Some(only.to_owned());
+        self.begin(queued).await
+    }
+
+    async fn begin(&self, queued: Queued) -> CycleKey {
+        let (key, recorded) = self.store.create_cycle(queued, SystemClock.now()).await.unwrap();
         self.handle.publish(LiveEvent { cycle: key.clone(), recorded });
         key
     }

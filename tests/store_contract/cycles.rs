@@ -108,6 +108,16 @@ pub async fn what_a_search_asks_says_nothing_of_the_pipeline<B: Backend>() {
     assert!(steps[0].is_question());
     let tally = store.tally_cycles().await.unwrap();
     assert_eq!(tally.ended, [(chat, Verdict::Red, 1)], "an older commit's verdict is not counted");
+    // Nor do some cases that a person asks for.
+    let mut part = queued("other", "staging");
+    part.options.only = Some("test_001".to_owned());
+    let (part, _) = store.create_cycle(part, at(50)).await.unwrap();
+    store.append(append(&part, 1, vec![resolved('b'), finished(Verdict::Green)])).await.unwrap();
+    let answer = store.find_cycle(&pipeline("other"), Which::LatestAnswer).await.unwrap();
+    assert_eq!(number(answer), None);
+    let told = store.recent_cycles(9).await.unwrap();
+    let told: Vec<(bool, bool)> = told.iter().map(|row| (row.is_part, row.is_question)).collect();
+    assert_eq!(told, [(true, true), (false, false), (true, false)]);
 }
 
 pub async fn cycles_are_found_by_number_newest_and_newest_finished<B: Backend>() {

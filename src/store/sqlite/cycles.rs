@@ -230,7 +230,7 @@ pub(super) async fn find(
         Which::Latest => "ORDER BY c.number DESC LIMIT 1",
         Which::LatestFinished => "AND c.finished_at_us IS NOT NULL ORDER BY c.number DESC LIMIT 1",
         Which::LatestAnswer => {
-            "AND c.finished_at_us IS NOT NULL AND (c.search_of IS NULL OR c.only_cases IS NULL)
+            "AND c.finished_at_us IS NOT NULL AND c.only_cases IS NULL
              ORDER BY c.number DESC LIMIT 1"
         }
     };
@@ -419,6 +419,7 @@ row_struct! {
         verdict: Option<String>,
         planned: u32,
         good: u32,
+        is_part: bool,
         is_question: bool,
     }
 }
@@ -431,6 +432,7 @@ impl StoredTrend {
             verdict: optional_word("verdict", self.verdict.as_deref(), Verdict::parse)?,
             planned: self.planned,
             good: self.good,
+            is_part: self.is_part,
             is_question: self.is_question,
         })
     }
@@ -438,6 +440,7 @@ impl StoredTrend {
 
 const RECENT: &str =
     "SELECT p.name AS pipeline, c.number, c.verdict, c.planned, c.passed + c.flaky AS good,
+        c.only_cases IS NOT NULL AS is_part,
         c.search_of IS NOT NULL AND c.only_cases IS NOT NULL AS is_question
     FROM pipeline p JOIN cycle c ON c.pipeline_id = p.id
     WHERE c.number IN (

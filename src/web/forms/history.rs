@@ -46,6 +46,9 @@ pub struct CycleRowForm {
     pub started_at: String,
     /// When its verdict was decided.
     pub finished_at: Option<String>,
+    /// The glob that limited its cases: about all others, and about the pipeline, it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<String>,
     /// How its cases ended.
     pub suite: CountsForm,
     /// The path of its report.
@@ -88,6 +91,7 @@ impl From<&CycleRow> for CycleRowForm {
             void_reason: row.void_reason.map(|reason| reason.to_string()),
             started_at: time(summary.started_at),
             finished_at: summary.decided_at.map(time),
+            only: summary.only.clone(),
             suite: counts(row, &summary.counts),
             report: row.report.clone(),
             expired_at: row.expired_at.map(time),

@@ -1,6 +1,6 @@
 //! What the forms of pages have done. Each does what the API does, and leads on to a page that says so.
 
-use super::cycle::failing;
+use super::cycle::{failing, other_since};
 use super::login::done;
 use crate::web::api::acting::By;
 use crate::web::api::cycles::state_of;
@@ -27,6 +27,11 @@ pub(in crate::web) async fn start(call: Call) -> Answer {
 /// `POST /pipelines/{pipeline}/cycles/{cycle}/rerun`
 pub(in crate::web) async fn rerun(call: Call) -> Answer {
     let row = call.cycle().await?;
+    if let Some(later) = other_since(&call, &row).await? {
+        let why = format!("cycle {later} came after {} with another revision", row.key());
+        return Err(Problem::conflict(why)
+            .help("what serves now need not be what this cycle tested: start a cycle instead"));
+    }
     let state = state_of(&call.site, &row).await?;
     let by = By::of(&call);
     let form = call.form().await?;

@@ -19,6 +19,8 @@ use crate::web::forms::LogForm;
 use crate::web::problem::Problem;
 use crate::web::sessions::random_word;
 
+/// Among so many cycles a later one is looked for that deployed another revision.
+const LOOKED_AT: u32 = 200;
 /// Of each change so many cases.
 const CHANGED: usize = 200;
 /// Of a failure so many repros.
@@ -32,6 +34,8 @@ struct Page<'a> {
     look: &'a str,
     over: bool,
     failing: u32,
+    /// A later cycle that may have deployed another revision.
+    since: Option<u32>,
     before: Option<u32>,
     after: Option<u32>,
     phases: Vec<Bar<'a>>,
@@ -73,9 +77,10 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     let logs = logs::forms(&call.site, &state).await?;
     let neighbours = neighbours(&call, &row).await?;
     let running = call.site.handle().running().remove(&row.key());
+    let since = other_since(&call, &row).await?;
     // A cycle of many cases takes a while to be written down.
     let making = tokio::task::spawn_blocking(move || {
-        made(&call, &row, &state, Around { logs, neighbours, running, live, asked })
+        made(&call, &row, &state, Around { logs, neighbours, running, since, live, asked })
     });
     making.await.map_err(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the cycle cannot be written down")
@@ -87,6 +92,7 @@ struct Around {
     logs: Vec<LogForm>,
     neighbours: (Option<u32>, Option<u32>),
     running: Option<Running>,
+    since: Option<u32>,
     live: Turned,
     asked: Asked,
 }
@@ -110,6 +116,7 @@ fn made(
         look: json.verdict.as_deref().unwrap_or(if is_over { "none" } else { "running" }),
         over: is_over,
         failing: json.suite.as_ref().map_or(0, |suite| suite.failed + suite.errored),
+        since: around.since,
         before: around.neighbours.0,
         after: around.neighbours.1,
         phases: phases(&json),
@@ -132,6 +139,23 @@ fn made(
             frame.following(format!("/api/v1/events?pipeline={name}&cycle={number}&after={after}"));
     }
     template::page(StatusCode::OK, "cycle.html", &frame, &own)
+}
+
+/// The newest cycle after this one that is for another revision, and may have deployed it: what serves now is then no
+/// longer what this one tested.
+pub(super) async fn other_since(call: &Call, row: &CycleRow) -> Result<Option<u32>, Problem> {
+    let newest_first = call.site.store().list_cycles(&row.pipeline, LOOKED_AT).await?;
+    let sha = |row: &CycleRow| row.summary.revision.as_ref().map(|revision| revision.sha.clone());
+    let this = sha(row);
+    let is_other = |later: &&CycleRow| {
+        later.summary.cycle > row.summary.cycle
+            && later.environment == row.environment
+            && sha(later) != this
+    };
+    // Of one that is older than all of these nobody knows.
+    let is_old = newest_first.last().is_some_and(|last| last.summary.cycle > row.summary.cycle);
+    let found = newest_first.iter().find(is_other).or(newest_first.first().filter(|_| is_old));
+    Ok(found.map(|later| later.summary.cycle))
 }
 
 async fn neighbours(call: &Call, row: &CycleRow) -> Result<(Option<u32>, Option<u32>), Problem> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::frame::Frame;
 use super::template;
-use super::trend::{CYCLES, Trend, answer_of, look, tested_of, trend};
+use super::trend::{CYCLES, Trend, answer_of, cancelled_since, look, tested_of, trend};
 use crate::domain::outcome::Verdict;
 use crate::report::words;
 use crate::store::{CycleKey, CycleRow, TrendRow};
@@ -33,6 +33,8 @@ struct Card {
     answer: Option<CycleRowForm>,
     /// The newest whose suite ran, where that is an older one than the answer.
     tested: Option<CycleRowForm>,
+    /// One that was cancelled since then.
+    cancelled: Option<u32>,
     look: &'static str,
     trend: Trend,
     #[serde(skip)]
@@ -100,6 +102,7 @@ fn card(pipeline: PipelineForm, known: &Known<'_>) -> Card {
         href: format!("/pipelines/{name}"),
         answer: answer.map(CycleRowForm::from),
         tested: tested.map(CycleRowForm::from),
+        cancelled: cancelled_since(recent),
         look: look(verdict),
         trend: trend(recent),
         rank: rank(&pipeline, verdict),

@@ -12,7 +12,7 @@ use super::flaky::{Flaky, flaky};
 use super::frame::Frame;
 use super::grid::{self, Grid, grid};
 use super::template;
-use super::trend::{CYCLES, Trend, answer_of, look, trend};
+use super::trend::{CYCLES, Trend, answer_of, cancelled_since, look, trend};
 use crate::domain::findings::InvestigationState;
 use crate::domain::outcome::Verdict;
 use crate::report::words;
@@ -44,6 +44,8 @@ struct Page {
     /// Nothing where it cannot have changed.
     flaky: Option<Flaky>,
     trend: Trend,
+    /// One that was cancelled after the one whose verdict is shown.
+    cancelled: Option<u32>,
     cycles: Vec<CycleRowForm>,
     /// So many cycles are shown when older ones are asked for.
     older: Option<u32>,
@@ -100,6 +102,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         grid,
         flaky,
         trend: trend(&in_short),
+        cancelled: cancelled_since(&in_short),
         older: (rows.len() >= shown && listed < MAX_LISTED).then(|| (listed * 4).min(MAX_LISTED)),
         cycles: rows.iter().take(shown).map(CycleRowForm::from).collect(),
         investigations: investigations.iter().rev().map(Investigation::from).collect(),

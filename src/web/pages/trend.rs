@@ -32,18 +32,26 @@ pub(super) fn look(verdict: Option<Verdict>) -> &'static str {
     verdict.map_or("none", Verdict::as_str)
 }
 
-/// The newest of these cycles that says something of their pipeline.
+/// The newest of these cycles that says something of their pipeline: one of some cases (a question of a search is one)
+/// does not.
 pub(super) fn answer_of(newest_first: &[TrendRow]) -> Option<&TrendRow> {
     newest_first.iter().find(|row| match row.verdict {
         Some(Verdict::Superseded | Verdict::Cancelled) | None => false,
-        Some(_) => !row.is_question,
+        Some(_) => !row.is_part,
     })
+}
+
+/// A cycle that was cancelled after the one that answers: what it left on the environment may be another revision.
+pub(super) fn cancelled_since(newest_first: &[TrendRow]) -> Option<u32> {
+    let answer = answer_of(newest_first).map_or(0, |row| row.cycle);
+    let is_cancelled = |row: &&TrendRow| row.verdict == Some(Verdict::Cancelled);
+    newest_first.iter().take_while(|row| row.cycle > answer).find(is_cancelled).map(|row| row.cycle)
 }
 
 /// The newest of these cycles whose suite says something of the branch.
 pub(super) fn tested_of(newest_first: &[TrendRow]) -> Option<&TrendRow> {
     let is_tested =
-        |row: &&TrendRow| !row.is_question && row.verdict.is_some_and(Verdict::has_valid_suite);
+        |row: &&TrendRow| !row.is_part && row.verdict.is_some_and(Verdict::has_valid_suite);
     newest_first.iter().find(is_tested)
 }
 
@@ -105,7 +113,15 @@ mod tests {
 
     fn row(cycle: u32, verdict: Option<Verdict>) -> TrendRow {
         let pipeline = PipelineName::parse("shop").unwrap();
-        TrendRow { pipeline, cycle, verdict, planned: 2, good: 1, is_question: false }
+        TrendRow {
+            pipeline,
+            cycle,
+            verdict,
+            planned: 2,
+            good: 1,
+            is_part: false,
+            is_question: false,
+        }
     }
 
     #[test]
@@ -121,9 +137,18 @@ mod tests {
         assert_eq!(found(&[Some(DeployFailed), Some(Green)]), (Some(2), Some(1)));
         assert_eq!(found(&[Some(Cancelled), Some(NotReady)]), (Some(1), None));
         assert_eq!(found(&[]), (None, None));
-        // What a search asked an older commit says nothing of the branch.
-        let question = TrendRow { is_question: true, ..row(2, Some(Green)) };
-        let rows = [row(3, Some(DeployFailed)), question, row(1, Some(Red))];
+        let cancelled = |verdicts: &[Option<Verdict>]| {
+            let mut rows: Vec<TrendRow> =
+                (1..).zip(verdicts.iter().rev()).map(|(cycle, it)| row(cycle, *it)).collect();
+            rows.reverse();
+            cancelled_since(&rows)
+        };
+        assert_eq!(cancelled(&[None, Some(Cancelled), Some(Green)]), Some(2));
+        assert_eq!(cancelled(&[Some(Green), Some(Cancelled)]), None);
+        // Some cases say nothing of the others, whoever asked.
+        let part = |cycle| TrendRow { is_part: true, ..row(cycle, Some(Green)) };
+        let rows = [part(4), row(3, Some(DeployFailed)), part(2), row(1, Some(Red))];
+        assert_eq!(answer_of(&rows).map(|it| it.cycle), Some(3));
         assert_eq!(tested_of(&rows).map(|it| it.cycle), Some(1));
     }
 }

@@ -10,6 +10,7 @@ use crate::domain::spec::Suite;
 use crate::engine::world::World;
 use crate::engine::world::suite::{planned_reported, planned_whole};
 use crate::engine::{EngineError, Journal};
+use crate::store::Baseline;
 use crate::verdict::selects;
 
 impl World {
@@ -24,11 +25,17 @@ impl World {
         let whole = suite.commands.iter().map(|command| planned_whole(suite, command, today));
         let [command] = suite.commands.as_slice() else { return Ok(whole.collect()) };
         let queued = &journal.state().queued;
-        let heads =
-            journal.store().case_heads(&journal.key().pipeline, &queued.environment).await?;
+        let (key, store, environment) = (journal.key(), journal.store(), &queued.environment);
+        let heads = store.case_heads(&key.pipeline, environment).await?;
+        let whole_before =
+            store.find_baseline(&key.pipeline, environment, key.cycle, Baseline::Whole).await?;
+        let since = whole_before.map_or(0, |row| row.summary.cycle);
         let only = queued.options.only.as_deref();
         let wanted = |id: &CaseId| only.is_none_or(|only| selects(only, id.as_str()));
-        let cases: Vec<PlannedCase> = latest(suite, &heads)
+        let native: HashSet<&CaseId> =
+            suite.cases().flat_map(|case| std::iter::once(&case.id).chain(&case.was)).collect();
+        let cases: Vec<PlannedCase> = latest(&native, &heads, since)
+            .into_iter()
             .filter(|head| wanted(&head.case))
             .map(|head| {
                 let (id, name) = (head.case.clone(), head.case.to_string());
@@ -41,12 +48,46 @@ impl World {
     }
 }
 
-/// The cases that are not native, as the last cycle that had any planned them.
-fn latest<'a>(suite: &Suite, heads: &'a [CaseHead]) -> impl Iterator<Item = &'a CaseHead> {
-    let native: HashSet<&CaseId> =
-        suite.cases().flat_map(|case| std::iter::once(&case.id).chain(&case.was)).collect();
-    let foreign = |head: &&CaseHead| !native.contains(&head.case) && !head.case.is_of_command();
-    let foreign: Vec<&CaseHead> = heads.iter().filter(foreign).collect();
-    let last = foreign.iter().map(|head| head.planned_in).max();
-    foreign.into_iter().filter(move |head| Some(head.planned_in) == last)
+/// The cases that are not native, by id, as far as the last whole cycle or a later one of some cases planned them.
+fn latest<'a>(native: &HashSet<&CaseId>, heads: &'a [CaseHead], since: u32) -> Vec<&'a CaseHead> {
+    let is_there = |head: &&CaseHead| {
+        let is_foreign = !native.contains(&head.case) && !head.case.is_of_command();
+        is_foreign && head.planned_in >= since
+    };
+    let mut there: Vec<&CaseHead> = heads.iter().filter(is_there).collect();
+    there.sort_by(|a, b| a.case.cmp(&b.case));
+    there
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::domain::outcome::Outcome;
+
+    #[test]
+    fn a_cycle_of_some_cases_makes_the_suite_no_smaller() {
+        let head = |case: &str, planned_in| CaseHead {
+            case: CaseId::parse(case).unwrap(),
+            planned_in,
+            last_outcome: Outcome::Passed,
+            known: None,
+            last_good: None,
+            first_failing: None,
+            failing_for: 0,
+            failure_changed: None,
+            flaked_as: None,
+            causes: Vec::new(),
+            recent: Vec::new(),
+        };
+        let heads = [head("b", 4), head("a", 3), head("gone", 2), head("native", 4)];
+        let native = CaseId::parse("native").unwrap();
+        let ids = |since| {
+            let found = latest(&HashSet::from([&native]), &heads, since);
+            found.into_iter().map(|head| head.case.to_string()).collect::<Vec<_>>()
+        };
+        // 3 was the last whole one, 4 ran `b` alone.
+        assert_eq!(ids(3), ["a", "b"]);
+        assert_eq!(ids(0), ["a", "b", "gone"]);
+    }
 }
