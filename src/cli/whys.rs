@@ -185,7 +185,7 @@ fn put_back(
     let before = String::from_utf8_lossy(before);
     let _lock = lock(place.root, row)?;
     let text = read_text(place.path)?;
-    let known = investigation::meta_of(&before).unwrap_or_else(|| known_of(row));
+    let known = investigation::meta_of(&before).unwrap_or_else(|| known_of(row, &[&before]));
     let Some(mended) = investigation::mend(&text, &before, &known) else { return Ok(text) };
     write_file(place.path, |out| out.write_all(mended.text.as_bytes()))?;
     let parts: Vec<String> = mended.parts.iter().map(|part| part.label()).collect();
@@ -226,8 +226,8 @@ async fn close(context: &Context, id: &WhysId, as_json: bool) -> CliResult {
     let before = read_text(&path)?;
     // A file that does not say what it is was changed by hand: the records know.
     let is_whole = investigation::meta_of(&before).is_some();
-    let mended =
-        (!is_whole).then(|| investigation::mend(&before, &before, &known_of(&row))).flatten();
+    let known = known_of(&row, &[&before]);
+    let mended = (!is_whole).then(|| investigation::mend(&before, &before, &known)).flatten();
     let whole = mended.map_or_else(|| before.clone(), |mended| mended.text);
     let text = match investigation::close(&whole, &closing) {
         Some(text) => {

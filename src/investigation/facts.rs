@@ -25,6 +25,9 @@ const MAX_NAMED: usize = 30;
 /// At most so many files of a commit.
 const MAX_FILES: usize = 8;
 
+/// What stands before the cycle from which on a failure is gone.
+const GONE: &str = ", gone from cycle ";
+
 /// What a document is made of after a cycle.
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {
@@ -107,6 +110,12 @@ pub fn kept_heading() -> Vec<String> {
     ]
 }
 
+/// The cycle from which on the failure is gone, as the lines of the state in words tell it.
+pub fn gone_in(status: &[String]) -> Option<u32> {
+    let (_, after) = status.iter().find_map(|line| line.split_once(GONE))?;
+    after.split_once(" on")?.0.parse().ok()
+}
+
 /// The state in words.
 pub fn status(meta: &Meta, claims: &[FixClaim]) -> Vec<String> {
     let mut line = format!("State: **{}**, opened in cycle {}", meta.state, meta.opened);
@@ -124,7 +133,7 @@ pub fn status(meta: &Meta, claims: &[FixClaim]) -> Vec<String> {
         line.push_str(&format!(" in cycle {cycle}"));
     }
     if let Some(cycle) = meta.gone {
-        line.push_str(&format!(", gone from cycle {cycle} on"));
+        line.push_str(&format!("{GONE}{cycle} on"));
     }
     line.push_str(&format!(". Fingerprint `{}`.", meta.fingerprint));
     let what_next = match meta.state {

@@ -79,6 +79,16 @@ pub fn meta_of(text: &str) -> Option<Meta> {
     })
 }
 
+/// The cycle from which on a failure is gone, as its document says: by the comment that says what it is,
+/// and where a person took that away, by the state in words, unless they touched that, too.
+pub fn gone_in(text: &str) -> Option<u32> {
+    let document = super::parse(text);
+    match &document.meta {
+        Some(meta) => meta.gone,
+        None => document.tool.get(&Slot::Status).and_then(|lines| facts::gone_in(lines)),
+    }
+}
+
 /// The fixes that a document says were claimed. Their subjects stay in git.
 pub fn claims_in(text: &str) -> Vec<FixClaim> {
     claims_of(&super::parse(text))

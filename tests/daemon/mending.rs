@@ -1,6 +1,8 @@
 //! Edits of investigations that take Andon's own parts away: those are put back, the page says which, and
 //! the document can be closed.
 
+use andon::investigation::{mark_gone, meta_of};
+
 use crate::client::{Reply, get, send};
 use crate::editing::{HERE, fresh, led_to, typed};
 use crate::house::{House, house};
@@ -99,4 +101,24 @@ async fn a_file_that_was_broken_elsewhere_is_closed_with_what_is_known() {
     house.page_after(house.ask(opened.form("again, and more\n", "")).await, "mended").await;
     let written = house.written();
     assert!(written.contains("\nagain, and more\n") && written.contains("got 500."), "{written}");
+}
+
+/// Else a return of the failure would not be one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_is_gone_stays_so_where_its_file_lost_its_first_comment() {
+    let gone = mark_gone(&fresh(), 5).unwrap();
+    let house = house(&[]).await.with_document(&gone).await;
+    let (before, broken) = (house.open().await, gone.split_once('\n').unwrap().1);
+    // By the state in words, and where that is gone as well by the text that the edit began with.
+    house.leave(broken);
+    let opened = house.open().await;
+    for (opened, left) in
+        [(opened, broken.to_owned()), (before, broken.replace(", gone from cycle 5 on", ""))]
+    {
+        house.leave(&left);
+        let text = opened.text.replacen("- Claim:", "- Claim: the cache", 1);
+        house.page_after(house.ask(opened.form(&text, "ada")).await, "mended").await;
+        let meta = meta_of(&house.written()).unwrap();
+        assert_eq!(meta.gone, Some(5), "{}", house.written());
+    }
 }

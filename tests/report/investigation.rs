@@ -3,7 +3,9 @@
 use andon::domain::claim::{ClaimResult, ClaimSource, FixClaim};
 use andon::domain::findings::InvestigationState;
 use andon::domain::revision::Sha;
+use andon::engine::known_of;
 use andon::investigation::{self, Closing, Facts, Known, Slot};
+use andon::store::InvestigationRow;
 use proptest::prelude::*;
 
 use crate::cycles::Story;
@@ -70,6 +72,35 @@ fn a_failure_that_passed_and_came_back_is_reopened() {
     assert_eq!(emptied.snapshot.reopened_in, Some(7));
     let kept = investigation::update(Some(&text), &Facts { known, ..facts(&story, 0) });
     assert_eq!(kept.snapshot.state, InvestigationState::New, "a document says itself what it was");
+}
+
+/// The comment that says what a document is was taken away by hand, and put back: what it said of a failure
+/// that is gone is known all the same, by the state in words or by an older text.
+#[test]
+fn a_document_that_was_put_together_again_knows_that_its_failure_is_gone() {
+    let story = auth_broken_story();
+    let gone = investigation::mark_gone(&document(&story, None), 8).unwrap();
+    let (_, bare) = gone.split_once('\n').unwrap();
+    let reworded = bare.replacen("gone from cycle 8 on", "not there", 1);
+    let row = |last_seen| InvestigationRow {
+        pipeline: story.state.queued.pipeline.clone(),
+        id: facts(&story, 0).id.clone(),
+        fingerprint: story.findings.clusters[0].fingerprint.clone(),
+        slug: "socket-closed-1008".to_owned(),
+        state: InvestigationState::Analysed,
+        opened_in: 7,
+        reopened_in: None,
+        last_seen,
+    };
+    for (broken, texts) in [(bare, &[bare][..]), (&reworded, &[&reworded, &gone])] {
+        let mended = investigation::mend(broken, &gone, &known_of(&row(7), texts)).unwrap().text;
+        assert!(mended.contains("state=analysed") && mended.contains("gone=8"), "{mended}");
+        assert_eq!(investigation::mark_gone(&mended, 9), None, "it was gone before");
+        let back = investigation::update(Some(&mended), &facts(&story, 0));
+        assert_eq!(back.snapshot.state, InvestigationState::Reopened);
+        // A later cycle concerned it: then nothing is known.
+        assert_eq!(known_of(&row(9), texts).gone, None);
+    }
 }
 
 /// What is kept of a document says what people wrote, whatever the tool writes anew around it.

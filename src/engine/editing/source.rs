@@ -7,15 +7,18 @@ use crate::store::InvestigationRow;
 /// In so many edits a text is looked for that still had the tool's parts.
 const LOOKED_AT: u32 = 100;
 
-/// What a document is that does not say so itself: what the records say.
-pub fn known_of(row: &InvestigationRow) -> Meta {
+/// What a document is that does not say so itself: what the records say, and what the first of these texts
+/// tells that they do not, that the failure is gone. It does not count once a later cycle concerned it:
+/// then it may have come back.
+pub fn known_of(row: &InvestigationRow, texts: &[&str]) -> Meta {
+    let gone = texts.iter().find_map(|text| investigation::gone_in(text));
     Meta {
         id: row.id.clone(),
         fingerprint: row.fingerprint.as_str().to_owned(),
         state: row.state,
         opened: row.opened_in,
         reopened: row.reopened_in,
-        gone: None,
+        gone: gone.filter(|cycle| *cycle >= row.last_seen),
     }
 }
 
@@ -69,12 +72,12 @@ impl Editing {
         if let Some(known) = investigation::meta_of(theirs) {
             return Ok(Source { text: theirs.to_owned(), known });
         }
-        let known = known_of(&self.row);
         let has_meta = |text: &&str| investigation::meta_of(text).is_some();
         let text = match base.filter(has_meta) {
             Some(base) => base.to_owned(),
             None => self.newest_whole().await?.unwrap_or_else(|| theirs.to_owned()),
         };
+        let known = known_of(&self.row, &[theirs, &text]);
         Ok(Source { text, known })
     }
 
