@@ -368,11 +368,15 @@ async fn made(
     computed(move || {
         let began = base.as_deref().unwrap_or(&theirs.text);
         let mine = with_endings_of(began, &edited);
-        if mine == began || mine == theirs.text {
+        let is_changed = mine != began && mine != theirs.text;
+        // A file that lost what says what it is gets that back, as the page says, also by such a save.
+        if !is_changed && source.mended(&theirs.text).is_none() {
             return Ok(Made::Nothing { put_back: Vec::new() });
         }
-        let is_merged = base.as_ref() != Some(&theirs.text);
-        let after = if is_merged {
+        let is_merged = is_changed && base.as_ref() != Some(&theirs.text);
+        let after = if !is_changed {
+            theirs.text.clone()
+        } else if is_merged {
             let merge = merged(base.as_deref(), &theirs.text, &mine);
             match merge.settled(&[]) {
                 None => return Ok(Made::Clash { merge, mine: kept(mine) }),

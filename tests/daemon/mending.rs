@@ -86,6 +86,12 @@ async fn a_file_that_was_broken_elsewhere_is_closed_with_what_is_known() {
         ),
         "{page}"
     );
+    // By a save without a change, too.
+    let opened = house.open().await;
+    house.page_after(house.ask(opened.form(&opened.text, "ada")).await, "mended").await;
+    assert!(meta_of(&house.written()).is_some(), "{}", house.written());
+    assert!(house.written().contains("from an editor\n"), "{}", house.written());
+    house.leave("from an editor\n");
     house.close_it().await;
     assert!(house.written().contains("from an editor\n"), "{}", house.written());
     // With an edit in the history, the parts come of that.
