@@ -118,13 +118,26 @@ async fn a_failure_that_is_gone_stays_so_where_its_file_lost_its_first_comment()
     // By the state in words, and where that is gone as well by the text that the edit began with.
     house.leave(broken);
     let opened = house.open().await;
-    for (opened, left) in
-        [(opened, broken.to_owned()), (before, broken.replace(", gone from cycle 5 on", ""))]
+    let reworded = broken.replace(", gone from cycle 5 on", "");
+    for (opened, left, done) in
+        [(opened, broken.to_owned(), "mended"), (before, reworded, "mended_merged")]
     {
         house.leave(&left);
         let text = opened.text.replacen("- Claim:", "- Claim: the cache", 1);
-        house.page_after(house.ask(opened.form(&text, "ada")).await, "mended").await;
+        house.page_after(house.ask(opened.form(&text, "ada")).await, done).await;
         let meta = meta_of(&house.written()).unwrap();
         assert_eq!(meta.gone, Some(5), "{}", house.written());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_lost_parts_and_met_another_is_told_as_both() {
+    let house = house(&[]).await.with_document(&fresh()).await;
+    let (ada, lin) = (house.open().await, house.open().await);
+    let text = ada.text.replacen("- Claim:", "- Claim: the cache", 1);
+    led_to(house.ask(ada.form(&text, "ada")).await, "saved");
+    let text = lin.text.replacen("<!-- andon:end notes -->\n", "", 1);
+    let page = house.page_after(house.ask(lin.form(&text, "lin")).await, "mended_merged").await;
+    assert!(page.contains("Saved, together with what others changed"), "{page}");
+    assert!(page.contains("stand there again: the heading of the notes. "), "{page}");
 }

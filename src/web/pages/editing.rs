@@ -356,9 +356,15 @@ impl Desk {
         let (done, put_back) = match saved {
             Saved::Unchanged { put_back } if put_back.is_empty() => ("unchanged", put_back),
             Saved::Unchanged { put_back } => ("kept", put_back),
-            Saved::Written { put_back, .. } if !put_back.is_empty() => ("mended", put_back),
-            Saved::Written { is_merged: false, put_back } => ("saved", put_back),
-            Saved::Written { is_merged: true, put_back } => ("merged", put_back),
+            Saved::Written { is_merged, put_back } => {
+                let word = match (is_merged, put_back.is_empty()) {
+                    (false, true) => "saved",
+                    (true, true) => "merged",
+                    (false, false) => "mended",
+                    (true, false) => "mended_merged",
+                };
+                (word, put_back)
+            }
             Saved::Clashed(clashed) => {
                 let (merge, of, by) = (clashed.merge, clashed.of, form.raw("by").to_owned());
                 let clash = Clash { merge, of, decided: None, by, refused: None };

@@ -159,6 +159,14 @@ fn text_of(done: &str, parts: &str) -> Option<Cow<'static, str>> {
                 parts()
             )));
         }
+        "mended_merged" => {
+            return Some(Cow::Owned(format!(
+                "Saved, together with what others changed meanwhile: look at it once more. The text had lost parts that \
+                 are Andon's own, and they stand there again: {}. What changed in the words of people is below, among \
+                 the edits.",
+                parts()
+            )));
+        }
         "kept" => {
             return Some(Cow::Owned(format!(
                 "There was nothing to save: what the text had lost is Andon's own, and stays: {}.",

@@ -288,7 +288,7 @@ function editor() {
 // began with, so that nothing of others is undone.
 function drafts() {
   const kept = (path, mode) => `edit of ${path} by ${mode}`;
-  if (["saved", "merged", "mended", "kept", "unchanged"].includes(document.querySelector("[data-said]")?.dataset.said)) {
+  if (["saved", "merged", "mended", "mended_merged", "kept", "unchanged"].includes(document.querySelector("[data-said]")?.dataset.said)) {
     for (const mode of ["fields", "text"]) sessionStorage.removeItem(kept(`${location.pathname}/edit`, mode));
   }
   const form = document.querySelector("[data-editor]");
