@@ -57,7 +57,7 @@ async fn list(context: &Context, pipeline: Option<&str>, as_json: bool) -> CliRe
             row.pipeline.to_string(),
             format!("cycle {}", row.opened_in),
             format!("cycle {}", row.last_seen),
-            clean(&row.slug.replace('-', " ")),
+            clean(&row.about()),
         ]);
     }
     table.print(&mut out).map_err(printing)?;

@@ -377,4 +377,9 @@ impl InvestigationRow {
     pub fn key(&self) -> DocumentKey {
         DocumentKey { pipeline: self.pipeline.clone(), id: self.id.clone() }
     }
+
+    /// The failure that it is about, in a few words.
+    pub fn about(&self) -> String {
+        self.slug.replace('-', " ")
+    }
 }

@@ -195,8 +195,7 @@ impl World {
             if judged == *claims && state == row.state {
                 continue;
             }
-            let about = row.slug.replace('-', " ");
-            let (id, file) = (row.id.clone(), row.file());
+            let (id, file, about) = (row.id.clone(), row.file(), row.about());
             progress.push(FixProgress { id, file, about, state, claims: judged });
         }
         Ok(progress)

@@ -104,7 +104,7 @@ fn failures(case: &CaseForm, investigations: &[InvestigationRow]) -> Vec<Failed>
             last: *last,
             investigation: asks.map(|row| Asks {
                 id: row.id.to_string(),
-                about: row.slug.replace('-', " "),
+                about: row.about(),
                 state: row.state.as_str(),
             }),
         })

@@ -132,7 +132,7 @@ impl From<&InvestigationRow> for Investigation {
     fn from(row: &InvestigationRow) -> Self {
         Self {
             id: row.id.to_string(),
-            about: row.slug.replace('-', " "),
+            about: row.about(),
             state: row.state.as_str(),
             opened_in: row.opened_in,
             last_seen: row.last_seen,
