@@ -25,6 +25,21 @@ const MAX_NAMED: usize = 30;
 /// At most so many files of a commit.
 const MAX_FILES: usize = 8;
 
+/// How the state in words begins.
+pub(super) const STATE: &str = "State: **";
+/// How the heading of the observation begins, before its cycle.
+pub(super) const OBSERVED: &str = "### Why 1. Observed in cycle ";
+/// What stands before the number of a cycle, wherever one is named.
+pub(super) const CYCLE: &str = "cycle ";
+/// The row of what was seen that tells since when it fails.
+pub(super) const FIRST_BAD: &str = "First bad";
+/// How the line of a commit begins, before its name.
+const COMMIT: &str = "- `";
+const LAST_GOOD: &str = "Last good";
+const CAUSE: &str = "Cause";
+const SEEN: &str = "Seen";
+/// The rows of what was seen in which the tool, and not the service, names cycles.
+pub(super) const NAME_CYCLES: [&str; 4] = [FIRST_BAD, LAST_GOOD, CAUSE, SEEN];
 /// What stands before the cycle from which on a failure is gone.
 const GONE: &str = ", gone from cycle ";
 
@@ -118,7 +133,7 @@ pub fn gone_in(status: &[String]) -> Option<u32> {
 
 /// The state in words.
 pub fn status(meta: &Meta, claims: &[FixClaim]) -> Vec<String> {
-    let mut line = format!("State: **{}**, opened in cycle {}", meta.state, meta.opened);
+    let mut line = format!("{STATE}{}**, opened in {CYCLE}{}", meta.state, meta.opened);
     if let Some(cycle) = meta.reopened {
         let any = |says: fn(ClaimResult, u32) -> bool| {
             claims.iter().any(|claim| says(claim.result, cycle))
@@ -130,7 +145,7 @@ pub fn status(meta: &Meta, claims: &[FixClaim]) -> Vec<String> {
         } else {
             ", came back"
         });
-        line.push_str(&format!(" in cycle {cycle}"));
+        line.push_str(&format!(" in {CYCLE}{cycle}"));
     }
     if let Some(cycle) = meta.gone {
         line.push_str(&format!("{GONE}{cycle} on"));
@@ -157,13 +172,23 @@ fn seen(facts: &Facts<'_>) -> Vec<String> {
         "| | |".to_owned(),
         "|---|---|".to_owned(),
     ];
-    lines.extend(rows(facts).into_iter().map(|(label, value)| format!("| {label} | {value} |")));
+    lines.extend(rows(facts).into_iter().map(|(label, value)| format!("{}{value} |", row(label))));
     if let Some(command) = &facts.cluster.example.repro {
         lines.extend([String::new(), "Repeat by hand:".to_owned(), String::new()]);
         let block = escape::fenced(command, "sh", Keep::First, 20);
         lines.extend(block.trim_end().lines().map(str::to_owned));
     }
     lines
+}
+
+/// How a row of what was seen begins.
+fn row(label: &str) -> String {
+    format!("| {label} | ")
+}
+
+/// What such a row tells, by its name.
+pub(super) fn label_of(row: &str) -> Option<&str> {
+    Some(row.strip_prefix("| ")?.split_once(" | ")?.0)
 }
 
 fn rows(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
@@ -178,23 +203,23 @@ fn rows(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
         ("Actual", optional(&failure.actual)),
         ("Step", optional(&failure.step)),
         ("Cases", cases(&cluster.cases)),
-        ("First bad", first_bad(cluster)),
+        (FIRST_BAD, first_bad(cluster)),
         (
-            "Last good",
+            LAST_GOOD,
             cluster
                 .last_good
                 .as_ref()
                 .map_or_else(|| "never, as far as the records go".to_owned(), reference),
         ),
-        ("Cause", format!("**{}**: {}", cluster.cause, escape::cell(&cluster.because))),
+        (CAUSE, format!("**{}**: {}", cluster.cause, escape::cell(&cluster.because))),
     ];
     rows.extend(culprit(facts).map(|culprit| ("Culprit", culprit)));
     rows.extend([
         (
-            "Seen",
+            SEEN,
             match cluster.times_seen {
-                1 => format!("once, in cycle {}", cluster.first_seen_cycle),
-                more => format!("in {more} cycles, first in cycle {}", cluster.first_seen_cycle),
+                1 => format!("once, in {CYCLE}{}", cluster.first_seen_cycle),
+                more => format!("in {more} cycles, first in {CYCLE}{}", cluster.first_seen_cycle),
             },
         ),
         ("Same class elsewhere", elsewhere(facts)),
@@ -231,7 +256,7 @@ fn first_bad(cluster: &Cluster) -> String {
 }
 
 fn reference(at: &CycleRef) -> String {
-    format!("cycle {}, `{}`", at.cycle, at.revision.short())
+    format!("{CYCLE}{}, `{}`", at.cycle, at.revision.short())
 }
 
 fn cases(ids: &[CaseId]) -> String {
@@ -343,7 +368,7 @@ fn commits(facts: &Facts<'_>) -> Vec<String> {
             lines.push("None: no commit lies between.".to_owned());
         }
         lines.extend(
-            cluster.suspects.iter().take(MAX_NAMED).map(|sha| format!("- `{}`", sha.short())),
+            cluster.suspects.iter().take(MAX_NAMED).map(|sha| format!("{COMMIT}{}`", sha.short())),
         );
         return lines;
     };
@@ -364,7 +389,15 @@ fn commit(commit: &CommitInfo) -> String {
     let more = if more > 0 { format!(" and {more} more files") } else { String::new() };
     let time = commit.time.strftime("%Y-%m-%d %H:%M UTC");
     let (subject, author) = (escape::text(&commit.subject), escape::text(&commit.author));
-    format!("- `{}` {subject} ({author}, {time}): {}{more}", commit.sha.short(), files.join(", "))
+    let short = commit.sha.short();
+    format!("{COMMIT}{short}` {subject} ({author}, {time}): {}{more}", files.join(", "))
+}
+
+/// The short name of a commit, and what is told of it, of a line that tells of one.
+pub(super) fn commit_in(line: &str) -> Option<(&str, &str)> {
+    let (short, rest) = line.strip_prefix(COMMIT)?.split_once("` ")?;
+    let is_name = short.len() == 7 && short.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_name.then_some((short, rest))
 }
 
 fn occurrences(facts: &Facts<'_>, earlier: &[String]) -> Vec<String> {
@@ -412,7 +445,7 @@ pub fn is_occurrence(line: &str) -> bool {
     occurrence_cycle(line).is_some()
 }
 
-fn occurrence_cycle(line: &str) -> Option<u32> {
+pub(super) fn occurrence_cycle(line: &str) -> Option<u32> {
     let inner = line.trim_end().strip_prefix("| ")?.strip_suffix(" |")?;
     let cells: Vec<&str> = inner.split(" | ").collect();
     let [cycle, revision, decided, cases, verdict] = cells.as_slice() else { return None };
@@ -438,7 +471,7 @@ fn observation(facts: &Facts<'_>) -> Vec<String> {
     vec![
         "## Why did it happen".to_owned(),
         String::new(),
-        format!("### Why 1. Observed in cycle {}", facts.state.queued.cycle),
+        format!("{OBSERVED}{}", facts.state.queued.cycle),
         String::new(),
         observed(cluster, failing, all),
     ]

@@ -11,6 +11,7 @@ mod figures;
 mod golden;
 mod hostile;
 mod investigation;
+mod linked;
 mod mutated;
 mod rendered;
 mod said;

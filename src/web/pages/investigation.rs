@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::frame::Frame;
-use super::links::Links;
+use super::links::linked;
 use super::pipeline::LISTED;
 use super::report::Link;
 use super::{markdown, template};
@@ -163,7 +163,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         href: format!("{pipeline}/cycles/{number}"),
     };
     let own = Shown {
-        html: rendered(&Links::of(&pipeline, &commits).put_into(&text), &pipeline),
+        html: rendered(&linked(&text, &pipeline, &commits), &pipeline),
         remarks: Remark::of_lost(&lost).into_iter().chain(remarks(&text)).collect(),
         links: vec![
             cycle("Opened", row.opened_in),
