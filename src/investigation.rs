@@ -28,7 +28,7 @@ pub use changes::{Changes, changes};
 pub use claims::{Sighting, named_in_trailer};
 pub use document::{Document, Kept, Meta, Slot};
 pub use facts::{Facts, Known};
-pub use links::{CommitLink, Fate, linked};
+pub use links::{CommitLink, Fate, commits_told, linked};
 pub use lint::{Lint, lint};
 pub use mend::{Lost, Mended, lost, mend, words_in};
 pub use sheet::{ActionSheet, Field, Sheet, WhySheet};

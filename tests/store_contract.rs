@@ -173,6 +173,7 @@ macro_rules! contract {
                 a_branch_that_goes_back_runs_again,
                 the_fate_follows_the_cycle,
                 what_was_tested_and_never_seen_to_arrive_is_answered_for,
+                commits_are_found_by_the_beginnings_of_their_names,
                 commits_taken_together_are_capped_in_the_trigger_alone,
                 commits_that_cycles_left_behind_are_remembered_as_such,
                 whoever_was_told_to_wait_is_known_until_something_else_is_told,

@@ -2,6 +2,8 @@
 //! and of the commits between it is said what became of them. For pages alone: what is kept, edited and
 //! handed on is the document without them.
 
+use std::collections::BTreeSet;
+
 use super::anchor::{self, Piece};
 use super::document::Slot;
 use super::facts;
@@ -62,6 +64,12 @@ pub fn linked(
         }
     }
     out
+}
+
+/// The short names of the commits that a document tells of, each once.
+pub fn commits_told(text: &str) -> BTreeSet<&str> {
+    let commits = lines(text).filter(|(slot, _)| *slot == Some(Slot::Commits));
+    commits.filter_map(|(_, line)| Some(facts::commit_in(line.trim_end())?.0)).collect()
 }
 
 /// The lines of a text, ends and all, each with the part of the tool that it stands in, if any: what is

@@ -335,6 +335,15 @@ pub trait TriggerStore: Send + Sync {
     /// The latest `limit` commits that were seen to arrive or that a cycle tested, newest first.
     async fn list_commits(&self, pipeline: &PipelineName, limit: u32) -> Result<Vec<CommitRow>>;
 
+    /// The commits whose names begin in one of these ways (seven digits each), however long ago they were
+    /// seen to arrive or a cycle tested them, newest first; one that was seen on several branches comes
+    /// once for each.
+    async fn commits_named(
+        &self,
+        pipeline: &PipelineName,
+        short: Vec<String>,
+    ) -> Result<Vec<CommitRow>>;
+
     /// The latest `limit` commits that were seen to arrive, newest first.
     async fn seen_before(&self, pipeline: &PipelineName, limit: u32) -> Result<Vec<SeenBefore>>;
 

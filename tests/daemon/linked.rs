@@ -1,5 +1,11 @@
 //! What pages name, and have a page for, is a link.
 
+use andon::domain::commit::Echo;
+use andon::domain::names::EnvironmentName;
+use andon::domain::revision::Sha;
+use andon::store::{Movement, SeenCommit};
+use jiff::Timestamp;
+
 use crate::client::get;
 use crate::editing::{HERE, fresh};
 use crate::house::{House, house};
@@ -38,6 +44,39 @@ async fn cycles_and_commits_that_an_investigation_names_are_links() {
     // What is edited, and what is read as Markdown, is the document as it is.
     assert_eq!(house.ask(get(&format!("{HERE}/document.md"))).await.text(), seen());
     assert_eq!(house.open().await.text, seen());
+}
+
+/// So many commits came since that the page of the pipeline lists this one no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_of_a_commit_is_told_however_many_came_since() {
+    let house = house(&[]).await.with_document(&seen()).await;
+    let commit = |sha: String| SeenCommit {
+        sha: Sha::parse(&sha).unwrap(),
+        subject: "Bump the client".to_owned(),
+        author: "Bot".to_owned(),
+        skipped_by: Some("touches only docs/**".to_owned()),
+        echo: Echo::No,
+    };
+    let movement = |from: Option<&SeenCommit>, commits: Vec<SeenCommit>| Movement {
+        pipeline: house.name("chat"),
+        environment: EnvironmentName::parse("chat-staging").unwrap(),
+        branch: "main".to_owned(),
+        from: from.map(|commit| commit.sha.clone()),
+        to: commits.last().map(|commit| commit.sha.clone()),
+        commits,
+        run: None,
+        not_before: Timestamp::UNIX_EPOCH,
+        at: Timestamp::UNIX_EPOCH,
+    };
+    let bump = commit(format!("6b6e2f6{}", "0".repeat(33)));
+    assert!(house.store.put_movement(movement(None, vec![bump.clone()])).await.unwrap());
+    let link = "<a href=\"/pipelines/chat#commit-6b6e2f6\"";
+    let page = page_of(&house, HERE).await;
+    assert!(page.contains(link) && page.contains("<code>a</code> — skipped"), "{page}");
+    let more = (0..60).map(|number| commit(format!("{number:040}"))).collect();
+    assert!(house.store.put_movement(movement(Some(&bump), more)).await.unwrap());
+    let page = page_of(&house, HERE).await;
+    assert!(!page.contains(link) && page.contains("<code>a</code> — skipped"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! A document as a cycle makes it, with the links of its page: whoever words a part anew finds the links here.
 
-use andon::investigation::{CommitLink, Fate, linked, mark_gone};
+use andon::investigation::{CommitLink, Fate, commits_told, linked, mark_gone};
 
 use crate::stories::{auth_broken_story, closed_document, document};
 
@@ -37,6 +37,8 @@ fn the_lines_that_a_cycle_writes_get_their_links() {
     ];
     let after: Vec<&str> = changed.iter().map(|(_, after)| *after).collect();
     assert_eq!(after, expected);
+    let told: Vec<&str> = commits_told(&text).into_iter().collect();
+    assert_eq!(told, ["4f1c2aa", "77aa012", "c0ffee4"]);
     assert_eq!(text.lines().count(), with_links.lines().count());
 }
 

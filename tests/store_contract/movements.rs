@@ -403,6 +403,45 @@ pub async fn what_was_tested_and_never_seen_to_arrive_is_answered_for<B: Backend
     assert_eq!(newest.iter().map(|row| row.sha.clone()).collect::<Vec<_>>(), shas("cb"));
 }
 
+/// However many came since, on every branch, and those that nobody saw arrive, too.
+pub async fn commits_are_found_by_the_beginnings_of_their_names<B: Backend>() {
+    let backend = B::create();
+    let store = backend.open().await;
+    let (cycle, _) = store.create_cycle(queued("chat", "staging"), at(1)).await.unwrap();
+    let events = vec![resolved('a'), finished(Verdict::Green)];
+    store.append(append(&cycle, 1, events)).await.unwrap();
+    take(&*store, moved(None, Some('c'), "bc", 2)).await;
+    let start_it = only_waiting(&*store).await.id;
+    start(&*store, "chat", start_it).await.unwrap();
+    let side = Movement { branch: "side".to_owned(), ..moved(None, Some('b'), "b", 3) };
+    take(&*store, Movement { run: None, ..side }).await;
+    let gone = Movement { branch: "side".to_owned(), ..moved(Some('b'), None, "", 4) };
+    take(&*store, gone).await;
+    take(&*store, moved(Some('c'), Some('d'), "d", 5)).await;
+    let named = async |names: &str| {
+        let short = names.chars().map(|digit| sha(digit).short().to_owned()).collect();
+        let rows = store.commits_named(&pipeline("chat"), short).await.unwrap();
+        let of = |row: andon::store::CommitRow| {
+            (row.sha.as_str().chars().next().unwrap(), row.branch, row.fate)
+        };
+        rows.into_iter().map(of).collect::<Vec<_>>()
+    };
+    let main = || "main".to_owned();
+    let green = CommitFate::Tested { cycle: 1, verdict: Some(Verdict::Green), held: false };
+    assert_eq!(
+        named("bae").await,
+        [
+            ('b', "side".to_owned(), by("nothing to run for")),
+            ('b', main(), together(2)),
+            ('a', main(), green)
+        ]
+    );
+    assert_eq!(named("d").await, [('d', main(), CommitFate::Waiting)]);
+    assert_eq!(named("").await, []);
+    let elsewhere = vec![sha('b').short().to_owned()];
+    assert_eq!(store.commits_named(&pipeline("shop"), elsewhere).await.unwrap(), []);
+}
+
 pub async fn commits_taken_together_are_capped_in_the_trigger_alone<B: Backend>() {
     const COMMITS: usize = 1_200;
     let backend = B::create();

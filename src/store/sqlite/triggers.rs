@@ -120,6 +120,16 @@ impl TriggerStore for SqliteStore {
             .await
     }
 
+    async fn commits_named(
+        &self,
+        pipeline: &PipelineName,
+        short: Vec<String>,
+    ) -> Result<Vec<CommitRow>> {
+        let pipeline = pipeline.clone();
+        self.read(move |db| Box::pin(async move { commits::named(db, &pipeline, &short).await }))
+            .await
+    }
+
     async fn seen_before(&self, pipeline: &PipelineName, limit: u32) -> Result<Vec<SeenBefore>> {
         let pipeline = pipeline.clone();
         self.read(move |db| {

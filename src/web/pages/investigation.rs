@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::frame::Frame;
-use super::links::linked;
-use super::pipeline::LISTED;
+use super::links::{Commits, linked};
 use super::report::Link;
 use super::{markdown, template};
 use crate::domain::findings::InvestigationState;
@@ -150,7 +149,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     let here = format!("{pipeline}/investigations/{id}");
     let of = row.key();
     let mut edits = call.site.store().list_edits(&of, asked.before, SHOWN_EDITS + 1).await?;
-    let commits = call.site.store().list_commits(&name, LISTED).await?;
+    let commits = Commits::of(call.site.store(), &name, &text).await?;
     let has_older = edits.len() > SHOWN_EDITS as usize;
     edits.truncate(SHOWN_EDITS as usize);
     let oldest = edits.last().map(|edit| edit.position).filter(|_| has_older);

@@ -1,6 +1,7 @@
 //! Commits ever seen on watched branches or tested, and what became of them.
 
 use jiff::Timestamp;
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::domain::commit::{Echo, SeenBefore};
@@ -9,10 +10,12 @@ use crate::domain::outcome::Verdict;
 use crate::domain::revision::{Revision, Sha};
 use crate::store::sqlite::cycles::{corrupt, instant, optional_word};
 use crate::store::sqlite::row::row_struct;
-use crate::store::{CommitFate, CommitRow, Movement, Result, SeenCommit, StoreError, TriggerId};
+use crate::store::{CommitFate, CommitRow, Movement, Result, SeenCommit, TriggerId};
 
 /// The rule of a commit that no rule names, in a movement that asks for no cycle.
 const NOTHING_TO_RUN: &str = "nothing to run for";
+/// At most so many rows of commits that are asked for by name.
+const MAX_NAMED: u32 = 1_000;
 
 /// Writes down the commits of a movement that no cycle covers yet, and answers which of them wait
 /// for `trigger` now. One that a cycle covers, or that waits, keeps its fate.
@@ -125,11 +128,40 @@ pub(super) async fn list(
     pipeline: &PipelineName,
     limit: u32,
 ) -> Result<Vec<CommitRow>> {
-    let seen = seen(&mut *db, pipeline, limit).await?;
-    let mut unseen = tested_unseen(db, pipeline, limit).await?.into_iter().peekable();
+    let newest = sqlx::query_as(AssertSqlSafe(seen_sql(NEWEST)));
+    let seen = newest.bind(pipeline.as_str()).bind(limit).fetch_all(&mut *db).await?;
+    let newest = sqlx::query_as(AssertSqlSafe(tested_unseen_sql("")));
+    let unseen = newest.bind(pipeline.as_str()).bind(limit).fetch_all(db).await?;
+    in_order(seen, unseen, limit)
+}
+
+/// The commits of these names, newest first.
+pub(super) async fn named(
+    db: &mut SqliteConnection,
+    pipeline: &PipelineName,
+    short: &[String],
+) -> Result<Vec<CommitRow>> {
+    let names = serde_json::to_string(short).map_err(corrupt)?;
+    let seen = sqlx::query_as(AssertSqlSafe(seen_sql(NAMED)));
+    let seen = seen.bind(pipeline.as_str()).bind(MAX_NAMED).bind(&names);
+    let seen = seen.fetch_all(&mut *db).await?;
+    let unseen = sqlx::query_as(AssertSqlSafe(tested_unseen_sql(TESTED_NAMED)));
+    let unseen = unseen.bind(pipeline.as_str()).bind(MAX_NAMED).bind(&names);
+    in_order(seen, unseen.fetch_all(db).await?, MAX_NAMED)
+}
+
+/// Both kinds of commits, newest first.
+fn in_order(
+    seen: Vec<StoredCommit>,
+    unseen: Vec<StoredTested>,
+    limit: u32,
+) -> Result<Vec<CommitRow>> {
+    let unseen: Result<Vec<CommitRow>> = unseen.into_iter().map(StoredTested::into_row).collect();
+    let mut unseen = unseen?.into_iter().peekable();
     let mut rows = Vec::with_capacity(seen.len());
     // Each list keeps its own order; between the two only the clock can tell.
     for row in seen {
+        let row = row.into_row()?;
         while let Some(earlier) = unseen.next_if(|other| other.seen_at > row.seen_at) {
             rows.push(earlier);
         }
@@ -166,9 +198,14 @@ impl StoredTested {
     }
 }
 
+/// Commits that a cycle tested and that were never seen to arrive: the first of a pipeline, and those of a
+/// person or a schedule.
+///
 /// Of each commit only a few numbers are sorted; what is shown is read for those that are. A cycle of the whole
 /// suite with a result knows best, else the newest: `best` puts the former above all numbers.
-const TESTED_UNSEEN: &str = "WITH tested AS (
+fn tested_unseen_sql(which: &str) -> String {
+    format!(
+        "WITH tested AS (
         SELECT c.pipeline_id, c.revision, min(c.number) AS first, min(c.queued_at_us) AS first_at_us,
                max(c.number + CASE WHEN c.only_cases IS NULL AND c.trigger_kind <> 'culprit'
                                         AND c.verdict IN ('green', 'red', 'incomplete')
@@ -178,37 +215,38 @@ const TESTED_UNSEEN: &str = "WITH tested AS (
           -- By its name once more: a list that depends on a row is made for each row anew.
           AND c.revision NOT IN (SELECT s.sha FROM seen_commit s JOIN pipeline p ON p.id = s.pipeline_id
                                  WHERE p.name = ?1)
+          {which}
         GROUP BY c.revision ORDER BY first DESC LIMIT ?2)
     SELECT t.revision AS sha, c.revision_info, t.first_at_us, c.number AS cycle, c.verdict, c.held
     FROM tested t JOIN cycle c ON c.pipeline_id = t.pipeline_id AND c.number = t.best
-    ORDER BY t.first DESC";
-
-/// Commits that a cycle tested and that were never seen to arrive: the first of a pipeline, and those
-/// of a person or a schedule.
-async fn tested_unseen(
-    db: &mut SqliteConnection,
-    pipeline: &PipelineName,
-    limit: u32,
-) -> Result<Vec<CommitRow>> {
-    let rows: Vec<StoredTested> = sqlx::query_as(TESTED_UNSEEN)
-        .bind(pipeline.as_str())
-        .bind(limit)
-        .fetch_all(db)
-        .await
-        .map_err(StoreError::from)?;
-    rows.into_iter().map(StoredTested::into_row).collect()
+    ORDER BY t.first DESC"
+    )
 }
 
-/// All later cycles are walked over once, and not once for each commit.
-const SEEN: &str = "WITH page AS MATERIALIZED (
+/// Of those: these.
+const TESTED_NAMED: &str = "AND substr(c.revision, 1, 7) IN (SELECT value FROM json_each(?3))";
+
+/// The commits seen last.
+const NEWEST: &str = "pipeline p JOIN seen_commit s ON s.pipeline_id = p.id";
+/// These commits. They are looked for branch by branch, as the rows are kept, instead of among all that
+/// were ever seen; a branch that is gone keeps its row.
+const NAMED: &str = "pipeline p
+        CROSS JOIN branch_cursor b ON b.pipeline_id = p.id
+        CROSS JOIN json_each(?3) k
+        CROSS JOIN seen_commit s ON s.pipeline_id = p.id AND s.branch = b.branch
+                                 AND s.sha >= k.value AND s.sha < k.value || 'g'";
+
+/// Commits that were seen to arrive. All later cycles are walked over once, and not once for each commit.
+fn seen_sql(which: &str) -> String {
+    format!(
+        "WITH page AS MATERIALIZED (
         SELECT s.id, s.pipeline_id, s.sha, s.branch, s.subject, s.author, s.seen_at_us, s.skipped_by,
                t.requested, t.dropped, t.cycle,
                CASE WHEN t.id IS NULL OR t.dropped IS NOT NULL THEN 0 ELSE t.cycle END AS after
-        FROM pipeline p
-        JOIN seen_commit s ON s.pipeline_id = p.id
+        FROM {which}
         LEFT JOIN trigger t ON t.id = s.trigger_id
-        WHERE p.name = ?
-        ORDER BY s.id DESC LIMIT ?),
+        WHERE p.name = ?1
+        ORDER BY s.id DESC LIMIT ?2),
     -- A later cycle of the whole suite on that very commit knows better; one of a commit
     -- that was passed over is all there is.
     later AS MATERIALIZED (
@@ -224,21 +262,8 @@ const SEEN: &str = "WITH page AS MATERIALIZED (
     FROM page s
     LEFT JOIN later l ON l.revision = s.sha AND l.number > s.after
     LEFT JOIN cycle c ON c.pipeline_id = s.pipeline_id AND c.number = coalesce(l.number, s.cycle)
-    ORDER BY s.id DESC";
-
-/// The commits seen last, newest first.
-async fn seen(
-    db: &mut SqliteConnection,
-    pipeline: &PipelineName,
-    limit: u32,
-) -> Result<Vec<CommitRow>> {
-    let rows: Vec<StoredCommit> = sqlx::query_as(SEEN)
-        .bind(pipeline.as_str())
-        .bind(limit)
-        .fetch_all(db)
-        .await
-        .map_err(StoreError::from)?;
-    rows.into_iter().map(StoredCommit::into_row).collect()
+    ORDER BY s.id DESC"
+    )
 }
 
 row_struct! {
