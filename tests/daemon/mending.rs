@@ -137,6 +137,7 @@ async fn an_edit_that_lost_parts_and_met_another_is_told_as_both() {
     let text = ada.text.replacen("- Claim:", "- Claim: the cache", 1);
     led_to(house.ask(ada.form(&text, "ada")).await, "saved");
     let text = lin.text.replacen("<!-- andon:end notes -->\n", "", 1);
+    let text = text.replacen("- Evidence:", "- Evidence: its log", 1);
     let page = house.page_after(house.ask(lin.form(&text, "lin")).await, "mended_merged").await;
     assert!(page.contains("Saved, together with what others changed"), "{page}");
     assert!(page.contains("stand there again: the heading of the notes. "), "{page}");
