@@ -17,8 +17,13 @@ pub fn gap_of(run_dir: &Path) -> Option<PlacedGap> {
     if output.cut_bytes == 0 {
         return None;
     }
-    // Records had no place once, and nobody asked for other caps.
-    let place = output.gap_at.unwrap_or(OutputCaps::default().head);
+    let place = match output.gap_at {
+        Some(place) => place,
+        // Records had no place once, and nobody asked for other caps.
+        None if output.write_error.is_none() => OutputCaps::default().head,
+        // There was no room for the marker: what stands there is the command's.
+        None => return None,
+    };
     let mut bytes = [0; Gap::MAX_MARKER_BYTES];
     let file = File::open(run.output_file()).ok()?;
     let mut read = 0;
@@ -63,6 +68,9 @@ mod tests {
         let old = told(&format!("{head}\n… 3 bytes cut …\nhij"), cut(3, None)).unwrap();
         assert_eq!((old.at, old.to - old.at), (1 << 20, 21));
         assert_eq!(old.gap, Gap { bytes: 3, lines: None });
+        let full = OutputSummary { write_error: Some("disk full".to_owned()), ..cut(3, None) };
+        let printed = told(&format!("{head}\n… 3 bytes cut …\nhij"), full);
+        assert_eq!(printed, None, "the command printed that, and then the disk was full");
         assert_eq!(gap_of(Path::new("/nowhere")), None);
     }
 }
