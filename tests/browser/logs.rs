@@ -9,7 +9,7 @@ use crate::house::{House, house};
 /// The page of the log that [`House::with_log`] has.
 const PATH: &str = "/pipelines/chat/cycles/1/logs/1";
 /// What a terminal would make of it, what would turn a line around, and what is no end of a sequence.
-const HOSTILE: &str = "\u{1b}[1;31mred\u{1b}[32m green\u{1b}[22;39m plain <b>&amp;\u{1b}]0;ti\u{1b}[31mtle\u{7}\u{1b}[2K\u{85}\u{8}\t\u{202e}turned\u{1b}é\u{1b}[31";
+const HOSTILE: &str = "\u{feff}\u{1b}[1;31mred\u{1b}[256;300;4:3;-5;+0;1.0m still\u{1b}[32m green\u{1b}[22;39m plain <b>&amp;\u{1b}]0;ti\u{1b}[31mtle\u{7}\u{1b}[2K\u{85}\u{8}\t\u{202e}turned\u{1b}é\u{1b}[31";
 /// How many lines of the page are as the server has them, and those that are not.
 const COMPARED: &str = "
     return fetch(location.pathname).then((answer) => answer.text()).then((text) => {

@@ -210,13 +210,13 @@ fn coloured(line: &str) -> String {
 #[derive(Debug, Default)]
 struct Classes {
     bold: bool,
-    color: Option<u8>,
+    color: Option<u32>,
 }
 
 impl Classes {
     fn take(&mut self, codes: &str) {
-        for code in codes.split(';') {
-            match code.parse().unwrap_or(0) {
+        for code in codes.split(';').filter_map(code) {
+            match code {
                 0 => *self = Self::default(),
                 1 => self.bold = true,
                 22 => self.bold = false,
@@ -227,6 +227,15 @@ impl Classes {
                 _ => {}
             }
         }
+    }
+}
+
+/// None given is 0; what is no number, or one that nobody uses, changes nothing.
+fn code(digits: &str) -> Option<u32> {
+    match digits {
+        "" => Some(0),
+        digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok(),
+        _ => None,
     }
 }
 
@@ -288,6 +297,11 @@ mod tests {
             coloured("\u{1b}]0;title\u{7}x\u{1b}[2K\u{1b}[92my"),
             "x<span class=\"a-32\">y</span>"
         );
+        for unknown in ["256", "300", "99999999999", "4:3", "-5", "+0", " 0", "1.0"] {
+            let line = format!("\u{1b}[031;{unknown}mred");
+            assert_eq!(coloured(&line), "<span class=\"a-31\">red</span>", "{unknown}");
+        }
+        assert_eq!(coloured("\u{1b}[31m\u{1b}[mx\u{1b}[31;;1my"), "x<span class=\"a-b \">y</span>");
         assert_eq!(coloured("\u{1b}[31"), "", "one that is cut");
         assert_eq!(coloured("a\u{8}\u{1b}"), "a");
         assert_eq!(coloured("\u{1b}é!"), "!");

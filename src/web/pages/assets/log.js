@@ -58,7 +58,8 @@ function logView() {
     number = Number(last.dataset.n);
     if (gap && placeOf(last) >= gap.to) number += 2 - gap.lines;
   }
-  const text = new TextDecoder();
+  // A line may begin with what a decoder would take for a mark of the byte order.
+  const text = new TextDecoder("utf-8", { ignoreBOM: true });
   const show = (line, bytes) => line.replaceChildren(...colours(text.decode(bytes)), "\n");
   function take(bytes) {
     const all = new Uint8Array(rest.length + bytes.length);
@@ -148,7 +149,7 @@ function colours(text) {
     put(begin, sequence.index);
     begin = sequence.index + sequence[0].length;
     if (sequence[2] !== "m") continue;
-    for (const code of sequence[1].split(";").map((digits) => Number(digits) || 0)) {
+    for (const code of sequence[1].split(";").map((digits) => /^\d*$/.test(digits) ? Number(digits) : NaN)) {
       if (code === 0) { bold = false; color = 0; }
       else if (code === 1) bold = true;
       else if (code === 22) bold = false;
