@@ -70,10 +70,11 @@ async fn what_was_cut_out_of_a_log_is_told_wherever_it_is_read() {
     let cycle = house.ask(get("/pipelines/chat/cycles/1")).await.page(200).html();
     assert!(cycle.contains(" B, 23 B cut out of its middle, exit 0"), "{cycle}");
     let list = house.ask(get("/api/v1/pipelines/chat/cycles/1/logs")).await.is(200).json();
-    assert_eq!(list["logs"][0]["gap"], json!({ "bytes": 23, "lines": 5, "at": line }));
+    let to = at + "\n… 23 bytes in 5 lines cut …\n".len() as u64;
+    let gap = json!({ "at": at, "to": to, "bytes": 23, "lines": 5 });
+    assert_eq!(list["logs"][0]["gap"], gap);
     let plain = house.ask(get(&format!("/api/v1{PATH}"))).await.is(200);
     assert_eq!((plain.text(), plain.header("x-andon-over")), (text, "yes"));
-    let to = at + "\n… 23 bytes in 5 lines cut …\n".len() as u64;
     assert_eq!(plain.header("x-andon-gap"), format!("at={at}; to={to}; bytes=23; lines=5"));
 }
 

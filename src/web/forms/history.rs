@@ -261,18 +261,22 @@ pub struct LogForm {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Gap")]
 pub struct GapForm {
-    /// How many bytes.
+    /// Where in the log the marker begins that stands there instead, in bytes: the end of the line before it. The line
+    /// that says what is missing is one byte later.
+    pub at: u64,
+    /// Where what was kept goes on after the marker.
+    pub to: u64,
+    /// How many bytes are missing.
     pub bytes: u64,
-    /// How many lines ended in it; not known of logs of older versions.
+    /// How many lines ended in them; not known of logs of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<u64>,
-    /// The place of the line in the log that says so, in bytes from its beginning.
-    pub at: u64,
 }
 
 impl From<PlacedGap> for GapForm {
     fn from(placed: PlacedGap) -> Self {
-        Self { bytes: placed.gap.bytes, lines: placed.gap.lines, at: placed.line() }
+        let PlacedGap { at, to, gap } = placed;
+        Self { at, to, bytes: gap.bytes, lines: gap.lines }
     }
 }
 

@@ -10,7 +10,6 @@ use super::template;
 use crate::domain::gap::{PlacedGap, line_number};
 use crate::web::api::logs::{Found, Hit, Wanted, Which, open, told};
 use crate::web::call::{Answer, Call};
-use crate::web::forms::GapForm;
 use crate::web::problem::Problem;
 
 /// So much of it.
@@ -68,7 +67,9 @@ struct Page {
     /// From where the script goes on.
     to: u64,
     length: u64,
-    gap: Option<GapForm>,
+    gap: Option<PlacedGap>,
+    /// Where the line in the log is that says so.
+    gap_line: Option<u64>,
     /// The same for the script.
     gap_told: Option<String>,
     /// Where the parts before and after this one are.
@@ -157,8 +158,9 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         lines,
         is_uncounted: part.ends_before.is_none(),
         found: found.map(|found| shown(found, wanted, gap.as_ref())),
+        gap_line: gap.as_ref().map(PlacedGap::line),
         gap_told: gap.as_ref().map(told),
-        gap: form.gap,
+        gap,
         log: Shown { name: form.name, phase: form.phase, attempt: form.attempt, end: form.end },
     };
     Ok(template::page(StatusCode::OK, "log.html", &frame, &own))
