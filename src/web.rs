@@ -26,7 +26,7 @@ mod site;
 mod waiting;
 
 pub use access::{Access, AccessError, Caller, Need};
-pub use api::logs::LogPatience;
+pub use api::logs::LOG_SEARCH_TIME;
 pub use openapi::openapi;
 pub use problem::{Problem, ProblemForm};
 pub use routes::{Audience, Method, Route, router, routes};

@@ -76,7 +76,7 @@ async fn serve(
         reports: context.settings.reports.clone(),
         access,
         hooks,
-        log_patience: web::LogPatience::default(),
+        log_search_time: web::LOG_SEARCH_TIME,
     });
     let announced = Announced::begin(context, &url)?;
     let served = counted(catalog.pipelines.len(), "pipeline");

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
-use super::api::logs::{LogPatience, Shelf};
+use super::api::logs::Shelf;
 use super::hooks::HookSecrets;
 use super::limits::Failures;
 use super::metrics::Counters;
@@ -34,8 +35,8 @@ pub struct Parts {
     pub access: Access,
     /// Whose hooks are believed.
     pub hooks: HookSecrets,
-    /// How long a page of a log is waited for.
-    pub log_patience: LogPatience,
+    /// How long a search in a log may take.
+    pub log_search_time: Duration,
 }
 
 /// What every request is answered from.
@@ -56,7 +57,7 @@ struct Shared {
     counters: Counters,
     sessions: Sessions,
     logs: Shelf,
-    log_patience: LogPatience,
+    log_search_time: Duration,
     form_key: String,
     started_at: Timestamp,
     closing: CancellationToken,
@@ -78,7 +79,7 @@ impl Site {
             counters: Counters::default(),
             sessions: Sessions::default(),
             logs: Shelf::default(),
-            log_patience: parts.log_patience,
+            log_search_time: parts.log_search_time,
             form_key: random_word(),
             started_at,
             closing: CancellationToken::new(),
@@ -150,8 +151,9 @@ impl Site {
         &self.shared.logs
     }
 
-    pub(super) fn log_patience(&self) -> LogPatience {
-        self.shared.log_patience
+    /// How long a search in a log may take.
+    pub(super) fn log_search_time(&self) -> Duration {
+        self.shared.log_search_time
     }
 
     /// What forms carry where nobody logs in.

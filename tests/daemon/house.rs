@@ -6,6 +6,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use andon::daemon::{Handle, LiveEvent, Served};
 use andon::domain::event::{Event, Queued, Recorded, RunOptions};
@@ -17,7 +18,7 @@ use andon::pipeline::{self, MemoryFiles, Role};
 use andon::store::sqlite::{Mode, SqliteStore};
 use andon::store::{Append, CycleKey, Projection, Store};
 use andon::web::hooks::{Forge, HookSecrets};
-use andon::web::{Access, LogPatience, Parts, Site, serve};
+use andon::web::{Access, LOG_SEARCH_TIME, Parts, Site, serve};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -44,16 +45,16 @@ pub(crate) struct House {
 
 /// A daemon on loopback; with tokens when `tokens`.
 pub(crate) async fn house(tokens: &[(&str, Role)]) -> House {
-    patient_house(tokens, LogPatience::default()).await
+    impatient_house(tokens, LOG_SEARCH_TIME).await
 }
 
-/// The same, where logs are waited for as long as this.
-pub(crate) async fn patient_house(tokens: &[(&str, Role)], patience: LogPatience) -> House {
+/// The same, where a search in a log may take so long.
+pub(crate) async fn impatient_house(tokens: &[(&str, Role)], log_search_time: Duration) -> House {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("andon.db");
     let store: Arc<dyn Store> =
         Arc::new(SqliteStore::open(&database, Mode::ReadWrite).await.unwrap());
-    started(folder, store, tokens, patience).await
+    started(folder, store, tokens, log_search_time).await
 }
 
 /// A daemon on what is stored.
@@ -61,7 +62,7 @@ async fn started(
     folder: TempDir,
     store: Arc<dyn Store>,
     tokens: &[(&str, Role)],
-    log_patience: LogPatience,
+    log_search_time: Duration,
 ) -> House {
     let handle = Handle::new(Arc::clone(&store));
     handle.serve(pipelines(&[
@@ -79,7 +80,7 @@ async fn started(
         reports: "reports".into(),
         access: access(address, tokens),
         hooks: hook_secrets(),
-        log_patience,
+        log_search_time,
     });
     let shutdown = CancellationToken::new();
     let (served, token) = (site.clone(), shutdown.clone());
@@ -137,7 +138,7 @@ impl House {
     pub(crate) async fn started_anew(self) -> Self {
         self.shutdown.cancel();
         self.serving.await.unwrap();
-        started(self.folder, self.store, &[], LogPatience::default()).await
+        started(self.folder, self.store, &[], LOG_SEARCH_TIME).await
     }
 
     /// A cycle that was just begun.

@@ -1,14 +1,15 @@
 //! The page of a log, and what the API sends of it: parts, searches, what is missing in it.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
-use andon::web::LogPatience;
 use serde_json::json;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::client::get;
-use crate::house::{House, house, patient_house};
+use crate::house::{House, house, impatient_house};
 
 /// The log of a deploy step that runs.
 const PATH: &str = "/pipelines/chat/cycles/1/logs/1";
@@ -105,10 +106,9 @@ async fn a_command_that_prints_a_marker_itself_was_not_cut() {
 /// Who looks for something and has no patience is told how far that went, and finds it all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_that_takes_too_long_says_how_far_it_went_and_leads_on() {
-    let patience = LogPatience { finding: Duration::ZERO, ..LogPatience::default() };
     let line = |number: u32| format!("line {number}\n");
     let text: String = (1..=300_000).map(line).collect();
-    let house = patient_house(&[], patience).await.with_log(&text).await;
+    let house = impatient_house(&[], Duration::ZERO).await.with_log(&text).await;
     let mut next = format!("{PATH}?find=LINE+299999");
     let mut pages = 0;
     let last = loop {
@@ -127,35 +127,26 @@ async fn a_search_that_takes_too_long_says_how_far_it_went_and_leads_on() {
     assert_eq!(pages, text.len().div_ceil(1 << 20), "a mebibyte a page");
 }
 
-/// Lines that take too long to be counted are shown without numbers, and counted further each time somebody looks.
+/// Somebody put a huge file in the place of a log. Its page comes as that of any log; lines are numbered at its beginning.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_is_shown_before_its_lines_are_counted() {
-    let patience = LogPatience { numbering: Duration::ZERO, ..LogPatience::default() };
-    let text = "0123456789\n".repeat(300_000);
-    let house = patient_house(&[], patience).await.with_log(&text).await;
-    for _ in 1..(text.len() - (256 << 10)).div_ceil(1 << 20) {
-        let html = house.ask(get(PATH)).await.page(200).html();
-        assert!(html.contains("Its lines are still being counted"), "{html:.3000}");
-        assert!(html.contains(">0123456789\n") && !html.contains("data-n="), "{html:.3000}");
-    }
+async fn the_page_of_a_file_that_is_too_long_for_a_log_says_that_its_end_has_no_numbers() {
+    let house = impatient_house(&[], Duration::ZERO).await.with_log("one\ntwo\n").await;
+    let file = OpenOptions::new().write(true).open(house.log_file()).unwrap();
+    // Nothing of that is on the disk but the ends.
+    file.write_all_at(b"\nlast but one\nlast\n", 1 << 30).unwrap();
+    let told = "Lines are numbered in the first 32 MiB of a log. These come after that.";
     let html = house.ask(get(PATH)).await.page(200).html();
-    assert!(html.contains("data-n=\"300000\">0123456789"), "{html:.3000}");
-    assert!(!html.contains("still being counted"), "{html:.3000}");
-}
-
-/// However long a log is: its lines have numbers, also on a page that is far from its beginning.
-#[tokio::test(flavor = "multi_thread")]
-async fn lines_of_a_large_log_have_their_numbers() {
-    let text = "0123456789012345678901234567890\n".repeat(40 << 15);
-    let house = house_with_log(&text).await;
-    let html = house.ask(get(PATH)).await.page(200).html();
-    assert!(html.contains("data-n=\"1310720\">0123"), "{:.2000}", html);
-    let html = house.ask(get(&format!("{PATH}?at={}", 38 << 20))).await.page(200).html();
-    assert!(html.contains(&format!("id=\"b{}\" data-n=\"{}\"", 38 << 20, (38 << 15) + 1)));
-    // Another log in its place, as after a restore: nothing of what was counted is true of it.
-    std::fs::write(house.log_file(), "0123456789\n".repeat(4 << 20)).unwrap();
-    let html = house.ask(get(PATH)).await.page(200).html();
-    assert!(html.contains("data-n=\"4194304\">0123456789"), "{:.2000}", html);
+    assert!(html.contains(told), "{html:.3000}");
+    assert!(html.contains(&format!("id=\"b{}\">last\n", (1 << 30) + 14)), "{html:.3000}");
+    let html = house.ask(get(&format!("{PATH}?at=4"))).await.page(200).html();
+    assert!(html.contains("id=\"b4\" data-n=\"2\">two\n"), "{html:.3000}");
+    assert!(!html.contains(told), "{html:.3000}");
+    let html = house.ask(get(&format!("{PATH}?find=last"))).await.page(200).html();
+    assert!(html.contains("No line holds “last” so far.") && html.contains("Look on from there"));
+    let find = format!("{PATH}?find=last&after={}", (1 << 30) - 1);
+    let html = house.ask(get(&find)).await.page(200).html();
+    let hit = format!("#b{}\">line</a> <code>last</code>", (1 << 30) + 14);
+    assert!(html.contains(&hit), "{html:.3000}");
 }
 
 /// A viewer who asks for more again and again has events read once: here those of before cannot even be read any more.

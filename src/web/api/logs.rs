@@ -1,14 +1,11 @@
 //! What the steps and commands of a cycle wrote, in ranges: a file is sent in pieces, never held whole.
 
 mod finding;
-mod line_ends;
-mod patience;
 mod reading;
 mod shelf;
 
 use std::io::{Cursor, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -22,11 +19,9 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio::sync::Semaphore;
 use tokio_util::io::ReaderStream;
 
+pub use self::finding::LOG_SEARCH_TIME;
 pub(in crate::web) use self::finding::{Found, Hit, Wanted};
-use self::line_ends::LineEnds;
-pub use self::patience::LogPatience;
-use self::patience::Patience;
-pub(in crate::web) use self::reading::{Part, Which};
+pub(in crate::web) use self::reading::{COUNTED, Part, Which};
 pub(in crate::web) use self::shelf::Shelf;
 use super::cycles::state_of;
 use super::range::{self, wanted};
@@ -98,7 +93,6 @@ pub(in crate::web) struct Opened {
     pub(in crate::web) form: LogForm,
     /// What was cut out of its middle.
     pub(in crate::web) gap: Option<PlacedGap>,
-    site: Site,
     source: Source,
 }
 
@@ -148,7 +142,7 @@ pub(in crate::web) async fn open(call: &Call) -> Result<Opened, Problem> {
     let measured = measuring.await.map_err(|_| Problem::unavailable("the log cannot be read"))?;
     let ((bytes, gap), source) = measured;
     let form = LogForm { bytes, gap: gap.map(GapForm::from), ..form };
-    Ok(Opened { row, form, gap, site, source })
+    Ok(Opened { row, form, gap, source })
 }
 
 impl Opened {
@@ -158,15 +152,7 @@ impl Opened {
         which: Which,
         most: u64,
     ) -> Result<(Self, Part), Problem> {
-        let limit = self.site.log_patience().numbering;
-        self.read(move |log, ends| {
-            let mut part = reading::part(log, which, most)?;
-            // Others who want numbers of this log wait, and find them counted.
-            let mut ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
-            part.count_lines(log, &mut ends, Patience::of(limit))?;
-            Ok(part)
-        })
-        .await
+        self.read(move |log| reading::part(log, which, most)).await
     }
 
     /// The first lines that hold a text.
@@ -176,19 +162,10 @@ impl Opened {
             return Err(Problem::unavailable("others look for something in logs just now")
                 .help("ask once more"));
         };
-        let patience = self.site.log_patience();
-        self.read(move |log, ends| {
+        self.read(move |log| {
             // Whoever asked may be gone by now; the reading is not.
             let _turn = turn;
-            // It takes long, and nobody who wants a page shall wait for it.
-            let lock = || ends.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut passed = lock().clone();
-            let found = finding::find(log, &wanted, &mut passed, patience)?;
-            let mut known = lock();
-            if passed.to() > known.to() {
-                *known = passed;
-            }
-            Ok(found)
+            finding::find(log, &wanted)
         })
         .await
     }
@@ -196,15 +173,14 @@ impl Opened {
     /// Reads on a blocking thread: the log may be large.
     async fn read<T: Send + 'static>(
         self,
-        read: impl FnOnce(&mut dyn ReadSeek, &Mutex<LineEnds>) -> std::io::Result<T> + Send + 'static,
+        read: impl FnOnce(&mut dyn ReadSeek) -> std::io::Result<T> + Send + 'static,
     ) -> Result<(Self, T), Problem> {
         let reading = tokio::task::spawn_blocking(move || {
             let done = match &self.source {
-                Source::Kept(text) => read(&mut Cursor::new(text.as_bytes()), &Mutex::default()),
-                Source::File(path) => std::fs::File::open(path).and_then(|mut file| {
-                    let ends = self.site.logs().line_ends(&file.metadata()?);
-                    read(&mut file, &ends)
-                }),
+                Source::Kept(text) => read(&mut Cursor::new(text.as_bytes())),
+                Source::File(path) => {
+                    std::fs::File::open(path).and_then(|mut file| read(&mut file))
+                }
             };
             done.map(|done| (self, done))
         });

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::frame::Frame;
 use super::template;
 use crate::domain::gap::{PlacedGap, line_number};
-use crate::web::api::logs::{Found, Hit, Wanted, Which, open, told};
+use crate::web::api::logs::{COUNTED, Found, Hit, Wanted, Which, open, told};
 use crate::web::call::{Answer, Call};
 use crate::web::problem::Problem;
 
@@ -78,8 +78,8 @@ struct Page {
     /// Whether the script has nothing to follow.
     is_still: bool,
     lines: Vec<Line>,
-    /// Whether its lines have numbers as soon as they are counted.
-    is_uncounted: bool,
+    /// Lines are numbered in so many mebibytes, where these are behind them.
+    numbered_mib: Option<u64>,
     found: Option<FoundView>,
 }
 
@@ -120,7 +120,8 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     let (opened, found) = match wanted.as_str() {
         "" => (opened, None),
         text => {
-            let wanted = Wanted { text: text.to_owned(), after, most: MAX_HITS };
+            let time = call.site.log_search_time();
+            let wanted = Wanted { text: text.to_owned(), after, most: MAX_HITS, time };
             let (opened, found) = opened.find(wanted).await?;
             (opened, Some(found))
         }
@@ -156,7 +157,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         later: (!is_end).then(|| part.to()),
         is_still,
         lines,
-        is_uncounted: part.ends_before.is_none(),
+        numbered_mib: part.ends_before.is_none().then_some(COUNTED >> 20),
         found: found.map(|found| shown(found, wanted, gap.as_ref())),
         gap_line: gap.as_ref().map(PlacedGap::line),
         gap_told: gap.as_ref().map(told),

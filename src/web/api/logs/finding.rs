@@ -1,16 +1,18 @@
 //! Where a text stands in a log. Blocking: a log may be large. What is held at once is a piece of it, never the whole.
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::time::{Duration, Instant};
 
 use memchr::{memchr, memchr2_iter, memrchr};
 
-use super::line_ends::{LineEnds, count};
-use super::patience::{LogPatience, Patience};
+use super::reading::{count, ends_before};
 
 /// So much is read at once; a longer line is looked through in pieces.
 const CHUNK: usize = 1 << 20;
 /// Of a line that holds what was looked for so much is shown.
 const SHOWN: usize = 400;
+/// A reader who looks for something waits for so long at most, and is told how far that went.
+pub const LOG_SEARCH_TIME: Duration = Duration::from_secs(5);
 
 /// What is looked for.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(in crate::web) struct Wanted {
     pub(in crate::web) after: Option<u64>,
     /// So many lines are enough.
     pub(in crate::web) most: usize,
+    /// It may take so long; a piece is looked through in any case.
+    pub(in crate::web) time: Duration,
 }
 
 /// A line that holds what was looked for.
@@ -43,20 +47,15 @@ pub(in crate::web) struct Found {
     pub(in crate::web) stopped_at: Option<u64>,
 }
 
-/// The first lines that hold a text. Reads nothing of what stands before, and notes the line ends that it passes.
-pub(super) fn find(
-    log: &mut (impl Read + Seek + ?Sized),
-    wanted: &Wanted,
-    ends: &mut LineEnds,
-    patience: LogPatience,
-) -> io::Result<Found> {
+/// The first lines that hold a text. What stands before is read for the numbers of those that were found, and for
+/// nothing else.
+pub(super) fn find(log: &mut (impl Read + Seek + ?Sized), wanted: &Wanted) -> io::Result<Found> {
     let length = log.seek(SeekFrom::End(0))?;
-    ends.know_again(log)?;
     let begin = wanted.after.map_or(0, |after| after.saturating_add(1)).min(length);
     log.seek(SeekFrom::Start(begin))?;
-    let mut found = look_through(log, begin, wanted, ends, Patience::of(patience.finding))?;
+    let mut found = look_through(log, begin, wanted)?;
     if !found.hits.is_empty() {
-        let before = ends.before(log, begin, Patience::of(patience.numbering))?;
+        let before = ends_before(log, begin)?;
         for hit in &mut found.hits {
             hit.ends_before = hit.ends_before.zip(before).map(|(since, before)| before + since);
         }
@@ -65,21 +64,14 @@ pub(super) fn find(
 }
 
 /// The same from where the log stands, with lines counted from there.
-fn look_through(
-    log: &mut (impl Read + ?Sized),
-    begin: u64,
-    wanted: &Wanted,
-    line_ends: &mut LineEnds,
-    patience: Patience,
-) -> io::Result<Found> {
+fn look_through(log: &mut (impl Read + ?Sized), begin: u64, wanted: &Wanted) -> io::Result<Found> {
+    let begun = Instant::now();
     let text = wanted.text.as_bytes();
     let mut found = Found { hits: Vec::new(), stopped_at: None };
     let mut buffer = Vec::with_capacity(2 * CHUNK);
     let (mut at, mut ends, mut is_over) = (begin, 0_u64, false);
     while !is_over {
-        let kept = buffer.len();
         let read = Read::take(&mut *log, CHUNK as u64).read_to_end(&mut buffer)?;
-        line_ends.note(at + kept as u64, &buffer[kept..]);
         is_over = read < CHUNK;
         let whole = if is_over { buffer.len() } else { whole(&buffer, text) };
         let mut done = 0;
@@ -102,7 +94,7 @@ fn look_through(
         ends += count(&buffer[..whole]);
         at += whole as u64;
         buffer.drain(..whole);
-        if !is_over && patience.is_over() {
+        if !is_over && begun.elapsed() >= wanted.time {
             // What begins after that is looked at the next time.
             found.stopped_at = Some(at.saturating_sub(1));
             break;
@@ -133,24 +125,20 @@ fn next(bytes: &[u8], text: &[u8]) -> Option<usize> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use std::io::Cursor;
-    use std::time::Duration;
 
+    use super::super::reading::testing::{Huge, Watched};
     use super::*;
-
-    const LONG: LogPatience = LogPatience { finding: Duration::MAX, numbering: Duration::MAX };
-    const NONE: LogPatience = LogPatience { finding: Duration::ZERO, numbering: Duration::ZERO };
 
     fn numbered(lines: u64) -> String {
         (1..=lines).map(|number| format!("line {number}\n")).collect()
     }
 
     fn wanted(text: &str, after: Option<u64>, most: usize) -> Wanted {
-        Wanted { text: text.to_owned(), after, most }
+        Wanted { text: text.to_owned(), after, most, time: Duration::MAX }
     }
 
     fn find_in(log: &str, text: &str, after: Option<u64>, most: usize) -> Found {
-        let ends = &mut LineEnds::default();
-        find(&mut Cursor::new(log), &wanted(text, after, most), ends, LONG).unwrap()
+        find(&mut Cursor::new(log), &wanted(text, after, most)).unwrap()
     }
 
     fn number(hit: &Hit) -> u64 {
@@ -188,29 +176,19 @@ mod tests {
         assert_eq!(find_in(&across, "needle", None, 5).hits.len(), 1, "from one piece to the next");
     }
 
-    /// The rest of a search begins where the search stopped: what stands before is not read again.
+    /// The rest of a search begins where the search stopped: what stands before is read where something was found, to
+    /// number that, and not at all otherwise.
     #[test]
     fn a_search_reads_on_from_where_it_stopped() {
-        struct From<'a>(Cursor<&'a [u8]>, u64);
-        impl Read for From<'_> {
-            fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-                assert!(self.0.position() >= self.1, "{} is read again", self.0.position());
-                self.0.read(into)
-            }
-        }
-        impl Seek for From<'_> {
-            fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-                self.0.seek(to)
-            }
-        }
         let text = numbered(300_000);
-        let (mut ends, mut after, mut numbers) = (LineEnds::default(), None, Vec::new());
+        let (mut after, mut numbers) = (None, Vec::new());
         loop {
-            // But for what follows the last mark of its line numbers, and what the log is known by.
-            let begin = (after.map_or(0, |after| after + 1) / CHUNK as u64 * CHUNK as u64)
-                .saturating_sub(256);
-            let mut log = From(Cursor::new(text.as_bytes()), begin);
-            let found = find(&mut log, &wanted("99999", after, 2), &mut ends, NONE).unwrap();
+            let begin = after.map_or(0, |after| after + 1);
+            let mut log = Watched::new(Cursor::new(text.as_bytes()));
+            let wanted = Wanted { time: Duration::ZERO, ..wanted("99999", after, 2) };
+            let found = find(&mut log, &wanted).unwrap();
+            let before = if found.hits.is_empty() { 0 } else { begin };
+            assert!(log.read <= before + CHUNK as u64, "{} were read from {begin} on", log.read);
             numbers.extend(found.hits.iter().map(number));
             match found.stopped_at {
                 Some(stopped) => assert!(after.replace(stopped) < Some(stopped), "no way on"),
@@ -218,6 +196,18 @@ mod tests {
             }
         }
         assert_eq!(numbers, [99_999, 199_999, 299_999]);
+    }
+
+    /// Behind the bound nothing is counted, whatever somebody put there.
+    #[test]
+    fn what_is_found_in_a_huge_log_is_found_without_numbers() {
+        let mut log = Watched::new(Huge::new(1 << 30));
+        let begin = (1 << 29) - 1;
+        let wanted = Wanted { time: Duration::ZERO, ..wanted("x", Some(begin), 3) };
+        let found = find(&mut log, &wanted).unwrap();
+        let hits: Vec<_> = found.hits.iter().map(|hit| (hit.at, hit.ends_before)).collect();
+        assert_eq!(hits, [(1 << 29, None), ((1 << 29) + 2, None), ((1 << 29) + 4, None)]);
+        assert_eq!(log.read, CHUNK as u64);
     }
 
     proptest::proptest! {

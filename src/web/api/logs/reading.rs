@@ -3,10 +3,13 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 
-use super::line_ends::LineEnds;
-use super::patience::Patience;
+/// Line ends are counted in so many bytes at most. A log of ours has two mebibytes; what is longer was put in the place
+/// of one.
+pub(in crate::web) const COUNTED: u64 = 32 << 20;
+/// So much is read at once.
+const CHUNK: u64 = 1 << 20;
 
 /// Which part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +29,7 @@ pub(in crate::web) struct Part {
     pub(in crate::web) bytes: Vec<u8>,
     /// How long the log is.
     pub(in crate::web) length: u64,
-    /// How many lines end before it, if that is known.
+    /// How many lines end before it; `None` where that is too much to be counted.
     pub(in crate::web) ends_before: Option<u64>,
 }
 
@@ -63,22 +66,98 @@ pub(super) fn part(
     let is_before = |cut: &usize| *cut < bytes.len() && begin + *cut as u64 <= at;
     let cut = cut.filter(is_before).unwrap_or(0);
     bytes.drain(..cut);
-    Ok(Part { from: begin + cut as u64, bytes, length, ends_before: None })
+    let from = begin + cut as u64;
+    Ok(Part { from, bytes, length, ends_before: ends_before(log, from)? })
 }
 
-impl Part {
-    /// Finds out how many lines end before it.
-    pub(super) fn count_lines(
-        &mut self,
-        log: &mut (impl Read + Seek + ?Sized),
-        ends: &mut LineEnds,
-        patience: Patience,
-    ) -> io::Result<()> {
-        ends.know_again(log)?;
-        self.ends_before = ends.before(log, self.from, patience)?;
-        // What was read for the page need not be read for the next one.
-        ends.note(self.from, &self.bytes);
-        Ok(())
+/// How many lines end before a place; `None` where that is too much to be counted.
+pub(super) fn ends_before(
+    log: &mut (impl Read + Seek + ?Sized),
+    place: u64,
+) -> io::Result<Option<u64>> {
+    if place > COUNTED {
+        return Ok(None);
+    }
+    log.seek(SeekFrom::Start(0))?;
+    let (mut at, mut ends, mut buffer) = (0, 0, Vec::new());
+    while at < place {
+        buffer.clear();
+        Read::take(&mut *log, CHUNK.min(place - at)).read_to_end(&mut buffer)?;
+        if buffer.is_empty() {
+            break;
+        }
+        ends += count(&buffer);
+        at += buffer.len() as u64;
+    }
+    Ok(Some(ends))
+}
+
+pub(super) fn count(bytes: &[u8]) -> u64 {
+    memchr_iter(b'\n', bytes).count() as u64
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// A log that knows how much of it was read.
+    pub(in super::super) struct Watched<L> {
+        log: L,
+        pub(in super::super) read: u64,
+    }
+
+    impl<L> Watched<L> {
+        pub(in super::super) fn new(log: L) -> Self {
+            Self { log, read: 0 }
+        }
+    }
+
+    impl<L: Read> Read for Watched<L> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let read = self.log.read(into)?;
+            self.read += read as u64;
+            Ok(read)
+        }
+    }
+
+    impl<L: Seek> Seek for Watched<L> {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.log.seek(to)
+        }
+    }
+
+    /// A log of so many bytes, which nobody holds: each line is an `x`.
+    pub(in super::super) struct Huge {
+        length: u64,
+        at: u64,
+    }
+
+    impl Huge {
+        pub(in super::super) fn new(length: u64) -> Self {
+            Self { length, at: 0 }
+        }
+    }
+
+    impl Read for Huge {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let count = usize::try_from(self.length - self.at)
+                .map_or(into.len(), |left| left.min(into.len()));
+            for (place, byte) in (self.at..).zip(&mut into[..count]) {
+                *byte = if place % 2 == 0 { b'x' } else { b'\n' };
+            }
+            self.at += count as u64;
+            Ok(count)
+        }
+    }
+
+    impl Seek for Huge {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.at = match to {
+                SeekFrom::Start(place) => place.min(self.length),
+                SeekFrom::End(_) | SeekFrom::Current(_) => self.length,
+            };
+            Ok(self.at)
+        }
     }
 }
 
@@ -87,13 +166,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::io::Cursor;
 
+    use super::testing::{Huge, Watched};
     use super::*;
-
-    fn part(log: &mut Cursor<&String>, which: Which, most: u64) -> io::Result<Part> {
-        let mut part = super::part(log, which, most)?;
-        part.count_lines(log, &mut LineEnds::default(), Patience::endless())?;
-        Ok(part)
-    }
 
     fn numbered(lines: u64) -> String {
         (1..=lines).map(|number| format!("line {number}\n")).collect()
@@ -151,5 +225,25 @@ mod tests {
             assert!(part.from < before, "no way back from {before}");
             before = part.from.saturating_sub(most / 2);
         }
+    }
+
+    /// However long a log is, a page of it is read in bounded time: the lines before it are counted up to a bound.
+    #[test]
+    fn what_is_read_of_a_huge_log_has_a_bound() {
+        let most = 256 << 10;
+        for (which, ends) in [
+            (Which::End, None),
+            (Which::Around(COUNTED * 4), None),
+            (Which::Around(COUNTED), Some((COUNTED - most / 4) / 2 + 1)),
+            (Which::Around(0), Some(0)),
+        ] {
+            let mut log = Watched::new(Huge::new(1 << 30));
+            let part = part(&mut log, which, most).unwrap();
+            assert_eq!(part.ends_before, ends, "{which:?} from {}", part.from);
+            let counted = if ends.is_some() { part.from } else { 0 };
+            assert!(log.read <= most + counted, "{which:?}: {} were read", log.read);
+        }
+        assert_eq!(ends_before(&mut Huge::new(1 << 30), COUNTED).unwrap(), Some(COUNTED / 2));
+        assert_eq!(ends_before(&mut Huge::new(1 << 30), COUNTED + 1).unwrap(), None);
     }
 }

@@ -1,26 +1,21 @@
-//! What readers of logs would find out again and again: which logs a cycle has, and how many lines end where. Both only
-//! grow, and of both the ones that were asked for last are kept.
+//! What readers of logs would find out again and again: which logs a cycle has. It only grows; of the cycles that were
+//! asked for last it is kept.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::line_ends::LineEnds;
 use crate::engine::LogRecords;
 use crate::store::{CycleKey, CycleRow, Store, StoreError};
 
-/// Of so many cycles and files.
+/// Of so many cycles.
 const KEPT: usize = 32;
 /// So many events are held at once.
 const PAGE: u32 = 1_000;
 
-/// What is kept.
+type Records = Arc<tokio::sync::Mutex<LogRecords>>;
+
+/// What is kept, the one that was asked for last first.
 #[derive(Debug, Default)]
-pub(in crate::web) struct Shelf {
-    records: Recent<CycleKey, tokio::sync::Mutex<LogRecords>>,
-    /// By device and number of the file.
-    line_ends: Recent<(u64, u64), Mutex<LineEnds>>,
-}
+pub(in crate::web) struct Shelf(Mutex<Vec<(CycleKey, Records)>>);
 
 impl Shelf {
     /// What is known of the logs of a cycle, as of its row. Only those of its events are read that are new since
@@ -31,7 +26,7 @@ impl Shelf {
         row: &CycleRow,
         of: impl FnOnce(&LogRecords) -> T,
     ) -> Result<T, StoreError> {
-        let kept = self.records.get(row.key());
+        let kept = self.kept(row.key());
         // Those who come meanwhile wait for what is read for them, too.
         let mut records = kept.lock().await;
         // Of a cycle whose records expired the store says so.
@@ -45,55 +40,39 @@ impl Shelf {
         Ok(of(&records))
     }
 
-    /// What was counted of a file.
-    pub(super) fn line_ends(&self, file: &Metadata) -> Arc<Mutex<LineEnds>> {
-        self.line_ends.get((file.dev(), file.ino()))
-    }
-}
-
-/// The values that were asked for last.
-#[derive(Debug)]
-struct Recent<K, V>(Mutex<Vec<(K, Arc<V>)>>);
-
-impl<K, V> Default for Recent<K, V> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<K: PartialEq, V: Default> Recent<K, V> {
-    /// The value of a key; one that is not there begins as nothing.
-    fn get(&self, key: K) -> Arc<V> {
+    /// What is kept of a cycle; of one that is not there, nothing yet.
+    fn kept(&self, cycle: CycleKey) -> Records {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = kept.iter().position(|(known, _)| *known == key);
+        let found = kept.iter().position(|(known, _)| *known == cycle);
         let entry = match found {
             Some(place) => kept.remove(place),
-            None => (key, Arc::default()),
+            None => (cycle, Records::default()),
         };
         kept.truncate(KEPT - 1);
-        let value = Arc::clone(&entry.1);
+        let records = Arc::clone(&entry.1);
         kept.insert(0, entry);
-        value
+        records
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::domain::names::PipelineName;
 
     #[test]
     fn what_was_asked_for_longest_ago_is_let_go() {
-        let recent: Recent<usize, Mutex<usize>> = Recent::default();
-        let value = |key| Arc::clone(&recent.get(key));
-        *value(0).lock().expect("nobody else") = 7;
-        for key in 1..KEPT {
-            recent.get(key);
-        }
-        assert_eq!(*value(0).lock().expect("nobody else"), 7, "all fit");
-        for key in KEPT..2 * KEPT {
-            recent.get(key);
-        }
-        assert_eq!(*value(0).lock().expect("nobody else"), 0);
-        assert_eq!(recent.0.lock().expect("nobody else").len(), KEPT);
+        let shelf = Shelf::default();
+        let pipeline = PipelineName::parse("shop").unwrap();
+        let kept = |cycle: usize| {
+            shelf.kept(CycleKey::new(pipeline.clone(), u32::try_from(cycle).unwrap()))
+        };
+        let first = kept(0);
+        (1..KEPT).for_each(|cycle| drop(kept(cycle)));
+        assert!(Arc::ptr_eq(&kept(0), &first), "all fit");
+        (KEPT..2 * KEPT).for_each(|cycle| drop(kept(cycle)));
+        assert!(!Arc::ptr_eq(&kept(0), &first));
+        assert_eq!(shelf.0.lock().unwrap().len(), KEPT);
     }
 }
