@@ -62,6 +62,38 @@ async fn a_log_that_is_followed_has_the_numbers_of_the_server() {
     browser.close().await;
 }
 
+/// What nobody answers is asked for less and less often; a log that is gone is not asked for any more, and that is said.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_cannot_be_followed_is_not_asked_for_again_and_again() {
+    let house = house(&[]).await.with_log("one\n").await;
+    let browser = Browser::open(&format!("http://{}", house.address), Script::On).await;
+    browser.visit(PATH).await;
+    let fails = "
+        const later = window.setTimeout, asked = window.fetch;
+        window.pauses = [];
+        window.setTimeout = (what, pause) => { window.pauses.push(pause); return later(what, 0); };
+        window.fetch = (...what) => window.pauses.length > 12 ? asked(...what) : Promise.reject(new TypeError('nobody is there'));
+        window.answers = () => { window.fetch = asked; window.setTimeout = later; };";
+    browser.ask(fails).await;
+    browser.until("it is asked again", "return window.pauses.length > 14").await;
+    browser.ask("window.answers()").await;
+    let pauses = browser.ask("return window.pauses.slice(0, 15)").await;
+    let pauses: Vec<u64> = serde_json::from_value(pauses).unwrap();
+    let begin = pauses.iter().position(|pause| *pause == 1_000).unwrap();
+    let failing = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000];
+    assert_eq!(pauses[begin..begin + 7], failing, "{pauses:?}");
+    assert_eq!(pauses[14], 500, "{pauses:?}");
+    writes(&house, "two\n");
+    browser.until_shown(".line[data-n='2']", "two").await;
+    std::fs::remove_file(house.log_file()).unwrap();
+    let told = "Followed no more: the log is not there: not yet, or no more";
+    browser.until_shown("[data-log-stopped]", told).await;
+    browser
+        .until("no Follow", "return document.querySelector('[data-log-following]').hidden")
+        .await;
+    browser.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_that_is_being_written_is_read_without_javascript() {
     let house = house(&[]).await.with_log("one\n50 % of <two>").await;

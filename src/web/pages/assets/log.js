@@ -6,6 +6,8 @@
 const KEPT_LINES = 20000;
 // So many bytes are asked for at once.
 const PART = 262144;
+// What is new is asked for after so many milliseconds; each time nothing is answered after twice as many, up to this.
+const PAUSE = 500, MAX_PAUSE = 30000;
 function logView() {
   const log = document.querySelector("[data-log]");
   if (!log) return;
@@ -96,14 +98,16 @@ function logView() {
     if (find.value) look();
     if (follow.checked) log.scrollTop = log.scrollHeight;
   }
+  let pause = PAUSE;
   async function more() {
     // A tab that nobody sees asks for nothing.
-    if (document.hidden) { setTimeout(more, 500); return; }
-    let pause = 500;
+    if (document.hidden) { setTimeout(more, PAUSE); return; }
     try {
       // With the byte before, so that there is something to be sent when nothing is new.
       const known = Math.min(at, 1), from = at - known;
       const answer = await fetch(log.dataset.log, { headers: { range: `bytes=${from}-${from + PART - 1}` } });
+      // 416: nothing is in it yet.
+      if (!answer.ok && answer.status !== 416) throw answer;
       if (!gap && answer.headers.get("x-andon-gap")) {
         learn(answer.headers.get("x-andon-gap"));
         // What came before that was known has been counted as if nothing was missing.
@@ -112,9 +116,19 @@ function logView() {
       const bytes = answer.status === 206 ? new Uint8Array(await answer.arrayBuffer()).subarray(known) : [];
       if (bytes.length) take(bytes);
       else if (answer.headers.get("x-andon-over")) { await over(); return; }
-      if (bytes.length + known === PART) pause = 0;
-    } catch { /* Tried again below. */ }
+      pause = bytes.length + known === PART ? 0 : PAUSE;
+    } catch (fault) {
+      if (fault.status === 401) { location.reload(); return; }
+      // A log that was there and is not comes no more, neither does what may not be read: waiting does not help.
+      if ([403, 404, 410].includes(fault.status)) { await stop(fault); return; }
+      pause = Math.min(Math.max(2 * pause, PAUSE), MAX_PAUSE);
+    }
     setTimeout(more, pause);
+  }
+  async function stop(answer) {
+    const problem = await answer.json().catch(() => ({}));
+    document.querySelector("[data-log-stopped]").textContent = `Followed no more: ${problem.detail ?? `${answer.status} ${answer.statusText}`}`;
+    document.querySelector("[data-log-following]").hidden = true;
   }
   // Nothing comes any more: how it ended, and what is missing in it, stands in the head.
   async function over() {
