@@ -185,7 +185,7 @@ mod tests {
         loop {
             let begin = after.map_or(0, |after| after + 1);
             let mut log = Watched::new(Cursor::new(text.as_bytes()));
-            let wanted = Wanted { time: Duration::ZERO, ..wanted("99999", after, 2) };
+            let wanted = Wanted { time: Duration::ZERO, ..wanted("299999", after, 2) };
             let found = find(&mut log, &wanted).unwrap();
             let before = if found.hits.is_empty() { 0 } else { begin };
             assert!(log.read <= before + CHUNK as u64, "{} were read from {begin} on", log.read);
@@ -195,7 +195,7 @@ mod tests {
                 None => break,
             }
         }
-        assert_eq!(numbers, [99_999, 199_999, 299_999]);
+        assert_eq!(numbers, [299_999]);
     }
 
     /// Behind the bound nothing is counted, whatever somebody put there.
