@@ -33,8 +33,8 @@ pub use lint::{Lint, lint};
 pub use mend::{Lost, Mended, lost, mend, words_in};
 pub use sheet::{ActionSheet, Field, Sheet, WhySheet};
 pub use update::{
-    Closing, Updated, abridged, claims_in, close, gone_in, left, mark_gone, meta_of, overdue,
-    record, snapshot, update, written_in,
+    Closing, Updated, abridged, answered, claims_in, close, gone_in, left, mark_gone, meta_of,
+    overdue, record, snapshot, update, written_in,
 };
 
 /// Reads a document, whatever people did to it. Nothing of it is lost: what has no place of its own

@@ -32,7 +32,7 @@ pub const MAX_EDITED: usize = 256 << 10;
 /// Of so many lines at most: comparing more would take long.
 const MAX_LINES: usize = 10_000;
 /// So often is tried again what somebody else got in the way of.
-const TRIES: u32 = 5;
+const TRIES: u32 = 20;
 
 /// A document that can be edited.
 #[derive(Clone)]
@@ -192,7 +192,13 @@ impl Editing {
                     return self.clashed(&edit, merge, theirs, mine).await;
                 }
             };
+            let state = investigation::meta_of(&after.text).map(|meta| meta.state);
             if self.write(&edit, theirs, after, is_merged).await? {
+                if self.row.state == InvestigationState::New
+                    && state == Some(InvestigationState::Analysed)
+                {
+                    self.record(InvestigationState::Analysed).await?;
+                }
                 return Ok(Saved::Written { is_merged, put_back });
             }
         }
@@ -220,20 +226,19 @@ impl Editing {
                     return Err(EditError::Closed(self.row.id.to_string()));
                 }
                 // Whoever wrote it ended before the records knew.
-                return self.record_closed().await;
+                return self.record(InvestigationState::Closed).await;
             };
             let after = kept(text.clone());
             let edit = Edit { base: theirs.digest.clone(), text, by: by.clone(), at };
             if self.write(&edit, theirs, after, false).await? {
-                return self.record_closed().await;
+                return self.record(InvestigationState::Closed).await;
             }
         }
         Err(EditError::Busy)
     }
 
-    async fn record_closed(&self) -> Result<(), EditError> {
-        let (pipeline, id) = (&self.row.pipeline, &self.row.id);
-        let (state, seen) = (InvestigationState::Closed, self.row.last_seen);
+    async fn record(&self, state: InvestigationState) -> Result<(), EditError> {
+        let (pipeline, id, seen) = (&self.row.pipeline, &self.row.id, self.row.last_seen);
         self.store.set_investigation_state(pipeline, id, state, seen).await?;
         Ok(())
     }
@@ -392,6 +397,8 @@ async fn made(
         if after == theirs.text {
             return Ok(Made::Nothing { put_back });
         }
+        // Of a failure that is gone there may be no cycle any more that says so.
+        let after = investigation::answered(&after).unwrap_or(after);
         check(&after)?;
         Ok(Made::Text { after: kept(after), is_merged, put_back })
     })

@@ -405,6 +405,19 @@ pub fn mark_gone(text: &str, cycle: u32) -> Option<String> {
     })
 }
 
+/// A document whose failure is gone and that somebody answered since. `None` when its state says so, when a cycle will
+/// say so that sees the failure, and when the text is no document.
+pub fn answered(text: &str) -> Option<String> {
+    change(text, |document, meta| {
+        let is_new = meta.state == InvestigationState::New && meta.gone.is_some();
+        let is_news = is_new && is_answered(document);
+        if is_news {
+            meta.state = InvestigationState::Analysed;
+        }
+        is_news
+    })
+}
+
 /// Closes a document with the words of a person. `None` when the text is no document, or is closed.
 pub fn close(text: &str, closing: &Closing<'_>) -> Option<String> {
     change(text, |document, meta| {

@@ -102,3 +102,34 @@ async fn a_line_that_is_being_written_is_read_without_javascript() {
     browser.until_shown(".line", "50 % of <two>").await;
     browser.close().await;
 }
+
+/// What is new is shown at the end, and takes nobody away from what they read above; and a log that is over is opened
+/// where it ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_followed_until_somebody_reads_in_it() {
+    let lines = |from: u32, to: u32| (from..to).map(|n| format!("line {n}\n")).collect::<String>();
+    let house = house(&[]).await.with_log(&lines(0, 500)).await;
+    let browser = Browser::open(&format!("http://{}", house.address), Script::On).await;
+    browser.visit(PATH).await;
+    let follows = "return document.querySelector('[data-log-follow]').checked";
+    let at_end = "const log = document.querySelector('[data-log]'); return log.scrollHeight - log.clientHeight - log.scrollTop < 2";
+    browser.until("it is at its end", at_end).await;
+    writes(&house, &lines(500, 600));
+    browser.until_shown(".line", "line 599").await;
+    browser.until("it is at its end", at_end).await;
+    browser.ask("document.querySelector('[data-log]').scrollTop -= 2000; return true").await;
+    browser.until("it is not followed", &follows.replace("return ", "return !")).await;
+    writes(&house, &lines(600, 700));
+    browser.until_shown(".line", "line 699").await;
+    assert_eq!(browser.ask(at_end).await, false);
+    // Back at the end it is followed again, and a find stops it.
+    browser.ask("const log = document.querySelector('[data-log]'); log.scrollTop = log.scrollHeight; return true").await;
+    browser.until("it is followed", follows).await;
+    browser.fill("[data-log-find]", "line 17").await;
+    browser.until("it is not followed", &follows.replace("return ", "return !")).await;
+    house.end_step(0, None).await;
+    browser.until_shown("[data-log-head]", "exit 0").await;
+    browser.visit(PATH).await;
+    browser.until("what is over is opened at its end", at_end).await;
+    browser.close().await;
+}

@@ -3,6 +3,8 @@
 
 use andon::investigation::{mark_gone, meta_of};
 
+use andon::domain::findings::InvestigationState;
+
 use crate::client::{Reply, get, send};
 use crate::editing::{HERE, fresh, led_to, typed};
 use crate::house::{House, house};
@@ -141,4 +143,32 @@ async fn an_edit_that_lost_parts_and_met_another_is_told_as_both() {
     let page = house.page_after(house.ask(lin.form(&text, "lin")).await, "mended_merged").await;
     assert!(page.contains("Saved, together with what others changed"), "{page}");
     assert!(page.contains("stand there again: the heading of the notes. "), "{page}");
+}
+
+/// No cycle that sees the failure will say any more that somebody answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_a_failure_that_is_gone_is_seen_at_once() {
+    let state = async |house: &House| {
+        house.store.list_investigations(Some(&house.name("chat"))).await.unwrap()[0].state
+    };
+    for (gone, becomes) in
+        [("gone=-", InvestigationState::New), ("gone=3", InvestigationState::Analysed)]
+    {
+        let text = fresh().replacen("gone=-", gone, 1);
+        let house = house(&[]).await.with_document(&text).await;
+        let opened = house.open().await;
+        let only_evidence = opened.text.replacen("- Evidence:", "- Evidence: a log", 1);
+        led_to(house.ask(opened.form(&only_evidence, "ada")).await, "saved");
+        assert_eq!(state(&house).await, InvestigationState::New, "{gone}");
+        let opened = house.open().await;
+        let answered = opened.text.replacen("- Claim:", "- Claim: the cache", 1);
+        led_to(house.ask(opened.form(&answered, "ada")).await, "saved");
+        assert_eq!(state(&house).await, becomes, "{gone}");
+        assert!(
+            house.written().contains(&format!("state={}", becomes.as_str())),
+            "{}",
+            house.written()
+        );
+        assert!(house.written().contains("- Claim: the cache"), "{}", house.written());
+    }
 }

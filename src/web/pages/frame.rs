@@ -206,4 +206,14 @@ mod tests {
         let named = said(query, Some("mended")).map(|said| said.text).unwrap_or_default();
         assert!(named.contains("again: the title, why 2. What"), "{named}");
     }
+
+    #[test]
+    fn a_draft_is_forgotten_by_every_word_that_says_that_it_is_saved() {
+        let (_, drafts) =
+            include_str!("assets/andon.js").split_once("function drafts()").unwrap_or_default();
+        for word in ["saved", "merged", "mended", "mended_merged", "kept", "unchanged"] {
+            assert!(text_of(word, "notes").is_some(), "{word}");
+            assert!(drafts.contains(&format!("\"{word}\"")), "{word}");
+        }
+    }
 }

@@ -105,6 +105,8 @@ struct Line {
 struct FoundView {
     wanted: String,
     hits: Vec<Line>,
+    /// Whether what stands before some place was left out.
+    is_part: bool,
     /// Where to look on.
     rest: Option<u64>,
 }
@@ -158,7 +160,7 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
         is_still,
         lines,
         numbered_mib: part.ends_before.is_none().then_some(COUNTED >> 20),
-        found: found.map(|found| shown(found, wanted, gap.as_ref())),
+        found: found.map(|found| shown(found, wanted, after.is_some(), gap.as_ref())),
         gap_line: gap.as_ref().map(PlacedGap::line),
         gap_told: gap.as_ref().map(told),
         gap,
@@ -179,12 +181,13 @@ fn lines(bytes: &[u8], from: u64, ends: Option<u64>, gap: Option<&PlacedGap>) ->
     bytes.split_inclusive(|byte| *byte == b'\n').map(line).collect()
 }
 
-fn shown(found: Found, wanted: String, gap: Option<&PlacedGap>) -> FoundView {
+fn shown(found: Found, wanted: String, is_part: bool, gap: Option<&PlacedGap>) -> FoundView {
     let hit = |hit: Hit| {
         let number = hit.ends_before.and_then(|ends| line_number(ends, hit.at, gap));
         Line { at: hit.at, number, html: html(&hit.line), is_open: false }
     };
-    FoundView { wanted, rest: found.stopped_at, hits: found.hits.into_iter().map(hit).collect() }
+    let hits = found.hits.into_iter().map(hit).collect();
+    FoundView { wanted, hits, is_part, rest: found.stopped_at }
 }
 
 fn html(line: &[u8]) -> Value {

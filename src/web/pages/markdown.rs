@@ -1,7 +1,9 @@
 //! Markdown of reports and investigations as HTML: rendered, made harmless, and its links turned to the
 //! pages that show what the files hold.
 
-use pulldown_cmark::{CowStr, Event, Options, Parser, Tag};
+use std::borrow::Cow;
+
+use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd};
 
 /// Where the links of a document lead.
 pub(super) struct Place<'a> {
@@ -16,7 +18,9 @@ pub(super) fn html(markdown: &str, place: &Place<'_>) -> String {
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_FOOTNOTES;
-    let events = Parser::new_ext(markdown, options).map(|event| turned(event, place));
+    let mut pictures = Vec::new();
+    let events =
+        Parser::new_ext(markdown, options).map(|event| turned(event, place, &mut pictures));
     let mut html = String::with_capacity(markdown.len() * 2);
     pulldown_cmark::html::push_html(&mut html, events);
     ammonia::Builder::default()
@@ -25,6 +29,11 @@ pub(super) fn html(markdown: &str, place: &Place<'_>) -> String {
         .add_tag_attributes("input", ["type", "checked", "disabled"])
         .set_tag_attribute_value("input", "disabled", "")
         .set_tag_attribute_value("input", "type", "checkbox")
+        // Pictures come from here alone: the pages ask nobody else for anything.
+        .attribute_filter(|element, attribute, value| match (element, attribute) {
+            ("img", "src") if !value.starts_with('/') || value.starts_with("//") => None,
+            _ => Some(Cow::Borrowed(value)),
+        })
         // What is wider than the page is scrolled, with a keyboard too.
         .set_tag_attribute_value("pre", "tabindex", "0")
         .set_tag_attribute_value("table", "tabindex", "0")
@@ -36,16 +45,22 @@ pub(super) fn html(markdown: &str, place: &Place<'_>) -> String {
         .replace("<th></th>", "<td></td>")
 }
 
-fn turned<'e>(event: Event<'e>, place: &Place<'_>) -> Event<'e> {
+/// `pictures` holds of each picture that is not over whether it is shown: one from elsewhere is a link to it.
+fn turned<'e>(event: Event<'e>, place: &Place<'_>, pictures: &mut Vec<bool>) -> Event<'e> {
     match event {
         Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
             let dest_url = address(&dest_url, place).map_or(dest_url, CowStr::from);
             Event::Start(Tag::Link { link_type, dest_url, title, id })
         }
         Event::Start(Tag::Image { link_type, dest_url, title, id }) => {
-            let dest_url = address(&dest_url, place).map_or(dest_url, CowStr::from);
-            Event::Start(Tag::Image { link_type, dest_url, title, id })
+            let ours = address(&dest_url, place);
+            pictures.push(ours.is_some());
+            Event::Start(match ours {
+                Some(ours) => Tag::Image { link_type, dest_url: ours.into(), title, id },
+                None => Tag::Link { link_type: LinkType::Inline, dest_url, title, id },
+            })
         }
+        Event::End(TagEnd::Image) if pictures.pop() == Some(false) => Event::End(TagEnd::Link),
         other => other,
     }
 }
@@ -132,6 +147,15 @@ mod tests {
             assert!(!html.contains(harm), "{harm}: {html}");
         }
         assert!(html.contains("<details open=\"\"><summary>s</summary>"), "{html}");
+    }
+
+    #[test]
+    fn pictures_of_others_are_links() {
+        let text = "![seen *here*](http://evil.example/x.png) ![trend](charts/trend-0004.svg) <img alt=a src=//evil/y.png>";
+        let html = html(text, &PLACE);
+        assert!(html.contains(">seen <em>here</em></a>") && !html.contains("src=\"http"), "{html}");
+        assert!(html.contains("<img src=\"/pipelines/chat/cycles/4/trend.svg\""), "{html}");
+        assert!(!html.contains("//evil/"), "{html}");
     }
 
     #[test]

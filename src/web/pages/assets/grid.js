@@ -49,11 +49,14 @@
     const name = make("div", row === 0 ? "columnheader" : "rowheader", "vname");
     const anchor = make("a");
     anchor.tabIndex = -1;
+    // Of an id that is too long its end is shown: it tells cases of one file apart.
+    const id = document.createElement("bdi");
+    anchor.append(id);
     const tag = make("span", null, "vtag");
     if (row === 0) name.textContent = "Case"; else name.append(anchor, tag);
     name.setAttribute("aria-colindex", "1");
     line.append(name);
-    return { line, name, anchor, tag, cells: [], row: -1, from: 0, to: 0 };
+    return { line, name, anchor, id, tag, cells: [], row: -1, from: 0, to: 0 };
   }
   function makeCell(isHead) {
     const cell = make("div", isHead ? "columnheader" : "gridcell", "vcell");
@@ -94,7 +97,7 @@
       line.line.style.transform = `translateY(${HEAD + (row - 1) * ROW}px)`;
       line.line.setAttribute("aria-rowindex", row + 1);
       line.anchor.href = link(row, 0);
-      line.anchor.textContent = of.id;
+      line.id.textContent = of.id;
       line.anchor.title = [of.id, of.area, of.owner].filter(Boolean).join(" · ");
       line.tag.textContent = of.priority ?? "";
       line.line.classList.toggle("is-failing", of.failing);

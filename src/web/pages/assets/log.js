@@ -25,7 +25,13 @@ function logView() {
     found.textContent = wanted === "" ? "" : `${hits} line${hits === 1 ? "" : "s"} here`;
     return first;
   };
-  find.addEventListener("input", () => look()?.scrollIntoView({ block: "center" }));
+  // Who looks for something, or scrolls up, reads there: what is new does not take it away.
+  find.addEventListener("input", () => {
+    const first = look();
+    if (!first) return;
+    follow.checked = false;
+    first.scrollIntoView({ block: "center" });
+  });
   look();
   log.addEventListener("click", (event) => {
     const line = event.target.closest(".line");
@@ -34,9 +40,19 @@ function logView() {
     history.replaceState(null, "", `?at=${at}`);
     location.hash = line.id;
   });
+  const asked = new URLSearchParams(location.search);
+  const isAtEnd = !location.hash && !asked.get("at") && !asked.get("find");
+  if (isAtEnd) log.scrollTop = log.scrollHeight;
   if (log.dataset.logOver) return;
   document.querySelector("[data-log-following]").hidden = false;
-  if (follow.checked && !location.hash) log.scrollTop = log.scrollHeight;
+  follow.checked &&= isAtEnd;
+  let top = log.scrollTop;
+  log.addEventListener("scroll", () => {
+    const isUp = log.scrollTop < top, below = log.scrollHeight - log.clientHeight - log.scrollTop;
+    top = log.scrollTop;
+    if (below < 2) follow.checked = true; else if (isUp) follow.checked = false;
+  });
+  follow.addEventListener("change", () => { if (follow.checked) log.scrollTop = log.scrollHeight; });
   // Bytes of a line that is not over yet, and what shows them: the server has shown its beginning, and it is asked for again.
   let rest = new Uint8Array(), open = log.querySelector("[data-log-open]");
   // Where to go on; the number of the last line, as the bytes count them; whether a line goes on that was told in pieces.
