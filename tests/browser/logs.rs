@@ -112,15 +112,21 @@ async fn a_log_is_followed_until_somebody_reads_in_it() {
     let browser = Browser::open(&format!("http://{}", house.address), Script::On).await;
     browser.visit(PATH).await;
     let follows = "return document.querySelector('[data-log-follow]').checked";
-    let at_end = "const log = document.querySelector('[data-log]'); return log.scrollHeight - log.clientHeight - log.scrollTop < 2";
+    let at_end = "const log = document.querySelector('[data-log]'); return log.scrollHeight - log.clientHeight - log.scrollTop < 5";
     browser.until("it is at its end", at_end).await;
     writes(&house, &lines(500, 600));
     browser.until_shown(".line", "line 599").await;
     browser.until("it is at its end", at_end).await;
-    browser.ask("document.querySelector('[data-log]').scrollTop -= 2000; return true").await;
+    let up = "const log = document.querySelector('[data-log]');
+        log.dispatchEvent(new WheelEvent('wheel', { deltaY: -2000 }));
+        log.scrollTop -= 2000;
+        return true";
+    browser.ask(up).await;
     browser.until("it is not followed", &follows.replace("return ", "return !")).await;
     writes(&house, &lines(600, 700));
-    browser.until_shown(".line", "line 699").await;
+    // What is out of sight has no text that is shown.
+    let is_there = "return document.querySelector('[data-log]').textContent.includes('line 699')";
+    browser.until("line 699 is there", is_there).await;
     assert_eq!(browser.ask(at_end).await, false);
     // Back at the end it is followed again, and a find stops it.
     browser.ask("const log = document.querySelector('[data-log]'); log.scrollTop = log.scrollHeight; return true").await;

@@ -34,6 +34,7 @@ async fn two_who_edit_at_once_lose_nothing_and_decide_where_they_clash() {
     lin.fill("#why-2-0-claim", "the gateway is full").await;
     lin.fill("#why-4-0-claim", "nothing checks addresses").await;
     lin.click("button[value=save]").await;
+    lin.until_shown("main", "Nothing is saved yet").await;
     let clash = lin.text().await;
     for told in ["Nothing is saved yet", "ada saved", "the old service", "the gateway is full"] {
         assert!(clash.contains(told), "no {told} in {clash}");

@@ -42,17 +42,25 @@ function logView() {
   });
   const asked = new URLSearchParams(location.search);
   const isAtEnd = !location.hash && !asked.get("at") && !asked.get("find");
-  if (isAtEnd) log.scrollTop = log.scrollHeight;
+  // Lines are as high as they are only once they have been in sight.
+  const toEnd = () => {
+    log.scrollTop = log.scrollHeight;
+    requestAnimationFrame(() => { if (follow.checked) log.scrollTop = log.scrollHeight; });
+  };
+  follow.checked = isAtEnd;
+  if (isAtEnd) toEnd();
   if (log.dataset.logOver) return;
   document.querySelector("[data-log-following]").hidden = false;
-  follow.checked &&= isAtEnd;
-  let top = log.scrollTop;
-  log.addEventListener("scroll", () => {
-    const isUp = log.scrollTop < top, below = log.scrollHeight - log.clientHeight - log.scrollTop;
-    top = log.scrollTop;
-    if (below < 2) follow.checked = true; else if (isUp) follow.checked = false;
+  // That it scrolls says nothing of who had it scroll: lines that come and go do, too.
+  const read = () => { follow.checked = false; };
+  log.addEventListener("wheel", (event) => { if (event.deltaY < 0) read(); }, { passive: true });
+  log.addEventListener("keydown", (event) => { if (["ArrowUp", "PageUp", "Home"].includes(event.key)) read(); });
+  for (const kind of ["pointerdown", "touchmove"]) log.addEventListener(kind, read, { passive: true });
+  log.addEventListener("scrollend", () => {
+    // Both ends are rounded.
+    if (log.scrollHeight - log.clientHeight - log.scrollTop < 5) follow.checked = true;
   });
-  follow.addEventListener("change", () => { if (follow.checked) log.scrollTop = log.scrollHeight; });
+  follow.addEventListener("change", () => { if (follow.checked) toEnd(); });
   // Bytes of a line that is not over yet, and what shows them: the server has shown its beginning, and it is asked for again.
   let rest = new Uint8Array(), open = log.querySelector("[data-log-open]");
   // Where to go on; the number of the last line, as the bytes count them; whether a line goes on that was told in pieces.
@@ -112,9 +120,9 @@ function logView() {
     log.append(fresh);
     while (log.childElementCount > KEPT_LINES) log.firstElementChild.remove();
     if (find.value) look();
-    if (follow.checked) log.scrollTop = log.scrollHeight;
+    if (follow.checked) toEnd();
   }
-  let pause = PAUSE;
+  let wait = PAUSE;
   async function more() {
     // A tab that nobody sees asks for nothing.
     if (document.hidden) { setTimeout(more, PAUSE); return; }
@@ -132,14 +140,14 @@ function logView() {
       const bytes = answer.status === 206 ? new Uint8Array(await answer.arrayBuffer()).subarray(known) : [];
       if (bytes.length) take(bytes);
       else if (answer.headers.get("x-andon-over")) { await over(); return; }
-      pause = bytes.length + known === PART ? 0 : PAUSE;
+      wait = bytes.length + known === PART ? 0 : PAUSE;
     } catch (fault) {
       if (fault.status === 401) { location.reload(); return; }
       // A log that was there and is not comes no more, neither does what may not be read: waiting does not help.
       if ([403, 404, 410].includes(fault.status)) { await stop(fault); return; }
-      pause = Math.min(Math.max(2 * pause, PAUSE), MAX_PAUSE);
+      wait = Math.min(Math.max(2 * wait, PAUSE), MAX_PAUSE);
     }
-    setTimeout(more, pause);
+    setTimeout(more, wait);
   }
   async function stop(answer) {
     const problem = await answer.json().catch(() => ({}));
