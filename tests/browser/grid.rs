@@ -10,7 +10,7 @@ use andon::store::{Append, CaseRow, Projection};
 use serde_json::{Value, json};
 use thirtyfour::Key;
 
-use crate::browser::{Browser, Script};
+use crate::browser::{Browser, Screen, Script};
 use crate::checks::faults;
 use crate::house::{House, event, house};
 
@@ -273,6 +273,11 @@ async fn what_is_looked_for_stands_in_the_address() {
     browser.until_shown("[data-grid-count]", "1 of 1000 cases").await;
     assert_eq!(browser.ask("return document.querySelector('[data-unknown]')").await, Value::Null);
     assert_eq!(browser.ask("return location.search").await, "?find=test_0301");
+    // Where there is no room for it, what all ids begin with is left out; it is said all the same.
+    browser.on(Screen::Phone).await;
+    browser.until_shown("[role=rowheader] a", "…0301_pays/by card").await;
+    let said = "return [...document.querySelectorAll('[role=rowheader] a')].find((it) => it.textContent === '…0301_pays/by card').ariaLabel";
+    assert_eq!(browser.ask(said).await, "test_0301_pays/by card");
     browser.close().await;
 
     // Without the script: the table of the newest cycles, and the same filters by a form.

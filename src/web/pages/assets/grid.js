@@ -10,7 +10,7 @@
   const HEAD = 30, ROW = 26, COLUMN = 28, BEYOND = 4;
   const WORDS = { P: "passed", F: "failed", E: "errored", "~": "flaky", s: "skipped", "–": "not run" };
   const LOOKS = { P: "passed", F: "failed", E: "errored", "~": "flaky", s: "skipped", "–": "not_run" };
-  let data = null, shown = [], first = 200;
+  let data = null, shown = [], first = 200, shared = 0;
   // The cell that the keyboard is on, by its place in the whole: row 0 is the head, column 0 the cases' names.
   let at = { row: 1, column: 1 }, held = false;
   const make = (tag, role, className) => {
@@ -49,14 +49,11 @@
     const name = make("div", row === 0 ? "columnheader" : "rowheader", "vname");
     const anchor = make("a");
     anchor.tabIndex = -1;
-    // Of an id that is too long its end is shown: it tells cases of one file apart.
-    const id = document.createElement("bdi");
-    anchor.append(id);
     const tag = make("span", null, "vtag");
     if (row === 0) name.textContent = "Case"; else name.append(anchor, tag);
     name.setAttribute("aria-colindex", "1");
     line.append(name);
-    return { line, name, anchor, id, tag, cells: [], row: -1, from: 0, to: 0 };
+    return { line, name, anchor, tag, cells: [], row: -1, from: 0, to: 0 };
   }
   function makeCell(isHead) {
     const cell = make("div", isHead ? "columnheader" : "gridcell", "vcell");
@@ -97,7 +94,8 @@
       line.line.style.transform = `translateY(${HEAD + (row - 1) * ROW}px)`;
       line.line.setAttribute("aria-rowindex", row + 1);
       line.anchor.href = link(row, 0);
-      line.id.textContent = of.id;
+      line.anchor.textContent = shared ? `…${of.id.slice(shared)}` : of.id;
+      if (shared) line.anchor.setAttribute("aria-label", of.id); else line.anchor.removeAttribute("aria-label");
       line.anchor.title = [of.id, of.area, of.owner].filter(Boolean).join(" · ");
       line.tag.textContent = of.priority ?? "";
       line.line.classList.toggle("is-failing", of.failing);
@@ -262,10 +260,22 @@
   clearing(form.parentElement, form, [...form.querySelectorAll("[data-filter]")]);
 
   // ---- Size: the names' column is as wide as they are, as far as there is room.
+  // Up to the end of a word, and only what is worth a mark in its place.
+  function commonStart(ids) {
+    let common = ids[0] ?? "";
+    for (const id of ids) while (!id.startsWith(common)) common = common.slice(0, -1);
+    const end = common.search(/[^\p{L}\p{N}][\p{L}\p{N}]*$/u) + 1;
+    return ids.length > 1 && end > 2 ? end : 0;
+  }
   function layOut() {
     const longest = data.cases.reduce((most, it) => Math.max(most, it.id.length), 0);
     const room = Math.max(Math.min(box.clientWidth * 0.45, 420), box.clientWidth - data.cycles.length * COLUMN - 24);
-    first = Math.round(Math.max(110, Math.min(longest * 7.4 + 52, room)));
+    const wanted = longest * 7.4 + 52;
+    first = Math.round(Math.max(110, Math.min(wanted, room)));
+    // Where ids do not fit, what all of them begin with tells none from another.
+    const wasShared = shared;
+    shared = first < wanted ? commonStart(data.cases.map((it) => it.id)) : 0;
+    if (shared !== wasShared) for (const line of lines) line.row = -1;
     box.style.setProperty("--first", `${first}px`);
     space.style.width = `${first + data.cycles.length * COLUMN}px`;
     space.style.height = `${HEAD + shown.length * ROW}px`;
