@@ -24,26 +24,9 @@ pub fn advance(
     config_digest: &Arc<str>,
     tested: Tested,
 ) -> CaseHead {
-    let mut head = head.unwrap_or_else(|| never_seen(result));
+    let mut head = head.unwrap_or_else(|| CaseHead::never_seen(result.case.clone()));
     go_on_with(&mut head, result, this, config_digest, tested);
     head
-}
-
-/// The head of a case of which nothing is known.
-fn never_seen(result: &CaseResult) -> CaseHead {
-    CaseHead {
-        case: result.case.clone(),
-        planned_in: 0,
-        last_outcome: Outcome::NotRun,
-        known: None,
-        last_good: None,
-        first_failing: None,
-        failing_for: 0,
-        failure_changed: None,
-        flaked_as: None,
-        causes: Vec::new(),
-        recent: Vec::new(),
-    }
 }
 
 /// Advances a head where it is: a hundred thousand of them are not copied.

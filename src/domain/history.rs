@@ -112,6 +112,25 @@ pub struct CaseHead {
     pub recent: Vec<RecentRun>,
 }
 
+impl CaseHead {
+    /// That of a case of which nothing is known.
+    pub fn never_seen(case: CaseId) -> Self {
+        Self {
+            case,
+            planned_in: 0,
+            last_outcome: Outcome::NotRun,
+            known: None,
+            last_good: None,
+            first_failing: None,
+            failing_for: 0,
+            failure_changed: None,
+            flaked_as: None,
+            causes: Vec::new(),
+            recent: Vec::new(),
+        }
+    }
+}
+
 /// The heads of an environment, found by their cases. A large suite has one list of them from the
 /// store to the next comparison; what finds them is small beside it.
 #[derive(Debug, Clone, Default)]

@@ -44,6 +44,16 @@ const PICTURES: &[(&str, &str, Scheme, Screen)] = &[
         Scheme::Light,
         Screen::Laptop,
     ),
+    (
+        "quarantine",
+        "/pipelines/chat-staging/cases/test_018_rate_limiting_real?owner=ada&reason=new+limiter&until=2099-12-31#quarantine",
+        Scheme::Light,
+        Screen::Laptop,
+    ),
+    ("edit", "/pipelines/chat-staging/investigations/INV-0001/edit", Scheme::Light, Screen::Laptop),
+    ("log", "/pipelines/chat-staging/cycles/2/logs/1", Scheme::Light, Screen::Laptop),
+    ("audit", "/audit", Scheme::Light, Screen::Laptop),
+    ("login", "/login", Scheme::Light, Screen::Laptop),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

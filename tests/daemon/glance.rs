@@ -112,17 +112,10 @@ fn head(case: &str, planned_in: u32, runs: &[(u32, Outcome)]) -> CaseHead {
         outcome: *outcome,
     };
     CaseHead {
-        case: CaseId::parse(case).unwrap(),
         planned_in,
         last_outcome: runs.last().unwrap().1,
-        known: None,
-        last_good: None,
-        first_failing: None,
-        failing_for: 0,
-        failure_changed: None,
-        flaked_as: None,
-        causes: Vec::new(),
         recent: (1..).zip(runs).map(run).collect(),
+        ..CaseHead::never_seen(CaseId::parse(case).unwrap())
     }
 }
 

@@ -77,7 +77,8 @@ pub(in crate::web) async fn page(call: Call) -> Answer {
     let logs = logs::forms(&call.site, &state).await?;
     let neighbours = neighbours(&call, &row).await?;
     let running = call.site.handle().running().remove(&row.key());
-    let since = other_since(&call, &row).await?;
+    let may_run_again = row.finished_at.is_some() && row.summary.counts.failing() > 0;
+    let since = if may_run_again { other_since(&call, &row).await? } else { None };
     // A cycle of many cases takes a while to be written down.
     let making = tokio::task::spawn_blocking(move || {
         made(&call, &row, &state, Around { logs, neighbours, running, since, live, asked })

@@ -86,17 +86,10 @@ mod tests {
             outcome: *outcome,
         };
         CaseHead {
-            case: CaseId::parse(case).unwrap(),
             planned_in,
             last_outcome: *outcomes.last().unwrap(),
-            known: None,
-            last_good: None,
-            first_failing: None,
-            failing_for: 0,
-            failure_changed: None,
-            flaked_as: None,
-            causes: Vec::new(),
             recent: (1..).zip(outcomes).map(run).collect(),
+            ..CaseHead::never_seen(CaseId::parse(case).unwrap())
         }
     }
 

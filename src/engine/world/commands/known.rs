@@ -63,22 +63,12 @@ fn latest<'a>(native: &HashSet<&CaseId>, heads: &'a [CaseHead], since: u32) -> V
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::domain::outcome::Outcome;
 
     #[test]
     fn a_cycle_of_some_cases_makes_the_suite_no_smaller() {
         let head = |case: &str, planned_in| CaseHead {
-            case: CaseId::parse(case).unwrap(),
             planned_in,
-            last_outcome: Outcome::Passed,
-            known: None,
-            last_good: None,
-            first_failing: None,
-            failing_for: 0,
-            failure_changed: None,
-            flaked_as: None,
-            causes: Vec::new(),
-            recent: Vec::new(),
+            ..CaseHead::never_seen(CaseId::parse(case).unwrap())
         };
         let heads = [head("b", 4), head("a", 3), head("gone", 2), head("native", 4)];
         let native = CaseId::parse("native").unwrap();
